@@ -1,1 +1,1 @@
-"""(see the package)"""
+"""Sources and sinks: where messages enter and leave a run."""

@@ -1,1 +1,1 @@
-"""(see the package)"""
+"""IndexBus: bounded shared-memory lanes between threads and processes of one host."""

@@ -1,1 +1,1 @@
-"""(see the package)"""
+"""Executors: run a validated spec on IndexBus regions. Knows nothing of policy, approvals or screens."""

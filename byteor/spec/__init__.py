@@ -1,1 +1,1 @@
-"""(see the package)"""
+"""Plans and specs: read, validate, lower, hash, explain. Deterministic, without side effects."""

@@ -1,0 +1,60 @@
+"""What a reader sees of a run at one instant: plain values, made by ``byteor.runtime.observe``.
+
+Counters are totals since the start of the run; a reader differentiates two samples for rates.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class WorkerSample(msgspec.Struct, frozen=True):
+    """One worker's row of the metrics region. ``lag`` is in messages behind what it could process."""
+
+    name: str
+    role: str  # source | stage | sink
+    key: str
+    where: str  # thread | process
+    pid: int
+    alive: bool
+    state: str  # starting | running | draining | finished | failed
+    age_ns: int  # since the worker last wrote its row
+    messages_in: int
+    messages_out: int
+    filtered: int
+    errors: int
+    lag: int
+    busy_ns: int
+    idle_ns: int
+    p50_ns: int
+    p99_ns: int
+    last_error: str
+
+
+class RingSample(msgspec.Struct, frozen=True):
+    """One ring. ``gating`` holds (stage name, messages finished)."""
+
+    path: str
+    capacity: int
+    slot_bytes: int
+    cursor: int
+    gating: tuple[tuple[str, int], ...]
+    in_flight: int
+    consistent: bool
+
+
+class RunSample(msgspec.Struct, frozen=True):
+    """A run at one instant. ``taken_ns`` is CLOCK_MONOTONIC, ``taken_unix_ns`` the wall clock."""
+
+    run_id: str
+    name: str
+    state: str  # starting | running | draining | finished | stopped | failed | dead
+    env: str
+    pid: int
+    spec_hash: str
+    started_unix_ns: int
+    taken_ns: int
+    taken_unix_ns: int
+    workers: tuple[WorkerSample, ...]
+    rings: tuple[RingSample, ...]
+    first_failure: str  # empty, or "stage NAME at sequence N: why"
