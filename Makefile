@@ -1,0 +1,33 @@
+# Everything sets itself up: `make demo` and `make test` work on a fresh clone, in either order.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench screenshots clean
+.DEFAULT_GOAL := demo
+
+.venv/ready: pyproject.toml setup.py constraints.txt $(wildcard byteor/indexbus/kernel/*)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -c 'from byteor import indexbus; print("IndexBus kernel:", indexbus.kernel_name())'
+	@touch $@
+
+demo: .venv/ready
+	$(BIN)/byteor-console demo
+
+test: .venv/ready
+	$(BIN)/pytest
+
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready
+	$(BIN)/python -m bench.transport
+
+screenshots: .venv/ready
+	$(BIN)/python -m byteor_tui.shot
+
+clean:
+	rm -rf .venv build *.egg-info byteor/indexbus/_native*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

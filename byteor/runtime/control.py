@@ -1,0 +1,121 @@
+"""``control.sock``: how another process of the same user asks a run to drain or stop. JSON lines.
+
+    -> {"ask": "drain"}        <- {"ok": true, "state": "draining"}
+
+The socket lies in the run's 0700 folder. It is bound and reached through ``/proc/self/fd`` because a
+Unix socket's path may have only 107 bytes and a run folder's may have more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from byteor.errors import Exit
+from byteor.runtime.errors import RunError
+from byteor.runtime.folders import CONTROL_SOCK
+
+ASKS = ("status", "drain", "stop")
+_MAX_LINE = 4096
+_ANSWER_WITHIN_S = 2.0
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    ask: str
+
+
+class Answer(msgspec.Struct):
+    ok: bool
+    state: str
+    message: str = ""
+
+
+class ControlServer:
+    """Answers asks inside the supervisor's own event loop; ``act`` does what was asked and says the state."""
+
+    def __init__(self, run: Path, selector: selectors.BaseSelector, act: Callable[[str], Answer]) -> None:
+        self._selector = selector
+        self._act = act
+        self._path = run / CONTROL_SOCK
+        self._clients: dict[socket.socket, bytearray] = {}
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        with _short_path(run) as short:
+            self._listener.bind(short)
+        self._listener.listen(8)
+        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def close(self) -> None:
+        for client in list(self._clients):
+            self._drop(client)
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            client, _ = self._listener.accept()
+            client.setblocking(False)
+            self._clients[client] = bytearray()
+            self._selector.register(client, selectors.EVENT_READ, lambda: self._read(client))
+
+    def _read(self, client: socket.socket) -> None:
+        buffer = self._clients[client]
+        try:
+            data = client.recv(_MAX_LINE)
+        except OSError:
+            data = b""
+        buffer += data
+        if not data or len(buffer) > _MAX_LINE:
+            self._drop(client)
+            return
+        while (end := buffer.find(b"\n")) >= 0:
+            line = bytes(buffer[:end])
+            del buffer[: end + 1]
+            with contextlib.suppress(OSError):  # a client that went away needs no answer
+                client.send(msgspec.json.encode(self._answer(line)) + b"\n")
+
+    def _answer(self, line: bytes) -> Answer:
+        try:
+            request = msgspec.json.decode(line, type=Request)
+        except msgspec.DecodeError as error:
+            return Answer(False, "", f"not a request: {error}")
+        if request.ask not in ASKS:
+            return Answer(False, "", f"unknown ask {request.ask!r}; known: {', '.join(ASKS)}")
+        return self._act(request.ask)
+
+    def _drop(self, client: socket.socket) -> None:
+        del self._clients[client]
+        self._selector.unregister(client)
+        client.close()
+
+
+def ask(run: Path, what: str) -> Answer:
+    """Ask the live run in the folder ``run``. Raises ``E_RUN_SILENT`` when nobody answers within 2 s."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client, _short_path(run) as short:
+            client.settimeout(_ANSWER_WITHIN_S)
+            client.connect(short)
+            client.sendall(msgspec.json.encode(Request(what)) + b"\n")
+            return msgspec.json.decode(client.makefile("rb").readline(_MAX_LINE), type=Answer)
+    except (OSError, msgspec.DecodeError) as error:
+        raise RunError(
+            "E_RUN_SILENT",
+            f"{run.name} does not answer on its control socket: {error}",
+            hint="byteor snapshot still works on a hung run; then kill its pid (byteor ps)",
+            exit=Exit.TIMEOUT if isinstance(error, TimeoutError) else Exit.UNAVAILABLE,
+        ) from None
+
+
+@contextlib.contextmanager
+def _short_path(run: Path) -> Iterator[str]:
+    folder = os.open(run, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{CONTROL_SOCK}"
+    finally:
+        os.close(folder)

@@ -1,0 +1,230 @@
+"""The run folder: where a run says who it is, and how a reader finds runs and tells live from dead.
+
+    $BYTEOR_RUNTIME_DIR/<run id>/          0700; run.json (identity), result.json (at the end), control.sock
+    $BYTEOR_RUNTIME_DIR/names/<name>.lock  held by the live run of that name
+    $BYTEOR_SHM_DIR/byteor-<uid>/<run id>/ 0700; metrics.region, ring-0.region
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from byteor.atomic import check_private_folder, private_folder, write_file
+from byteor.errors import Exit
+from byteor.runtime.errors import RunError
+from byteor.runtime.process import boot_id, is_alive
+
+RUN_JSON, RESULT_JSON, CONTROL_SOCK = "run.json", "result.json", "control.sock"
+METRICS_REGION, RING_REGION, SPEC_KV = "metrics.region", "ring-0.region", "spec.kv"
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+class WorkerIdentity(msgspec.Struct, frozen=True):
+    """Which worker writes which row of the metrics region, and where it runs."""
+
+    row: int
+    name: str
+    role: str
+    key: str
+    where: str
+
+
+class RunIdentity(msgspec.Struct, frozen=True):
+    """``run.json``: written before the first message, never changed while the run lives."""
+
+    v: int
+    run_id: str
+    name: str
+    pipeline: str
+    spec_hash: str
+    model: str
+    env: str
+    pid: int
+    pid_start_time: int
+    boot_id: str
+    started_unix_ns: int
+    region_dir: str
+    source: str
+    sink: str
+    kernel: str
+    workers: tuple[WorkerIdentity, ...]
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """``result.json`` and what ``byteor run`` prints at the end. Rates in messages per second."""
+
+    run_id: str
+    name: str
+    spec_hash: str
+    state: str  # finished | stopped | failed
+    messages_in: int = msgspec.field(name="in")
+    messages_out: int = msgspec.field(name="out")
+    dropped: int = 0
+    filtered: int = 0
+    errors: int = 0
+    duration_ns: int = 0
+    messages_per_s: float = 0.0
+    first_failure: Failure | None = None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The first thing that went wrong. ``digest`` is "sha256:..." of the payload, where one was at fault."""
+
+    stage: str
+    sequence: int | None
+    error: str
+    code: str
+    digest: str | None = None
+
+
+class RunInfo(msgspec.Struct, frozen=True):
+    """A run as found on disk. ``result`` is None while it lives and after a kill."""
+
+    folder: str
+    identity: RunIdentity
+    alive: bool
+    result: RunResult | None
+
+    @property
+    def state(self) -> str:
+        """running while alive; then what ``result.json`` says; ``dead`` when it never wrote one."""
+        if self.alive:
+            return "running"
+        return self.result.state if self.result else "dead"
+
+
+def runtime_dir() -> Path:
+    """``$BYTEOR_RUNTIME_DIR``, else the user's runtime folder, else ``/tmp/byteor-<uid>``."""
+    if explicit := os.environ.get("BYTEOR_RUNTIME_DIR"):
+        return Path(explicit)
+    if session := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(session, "byteor")
+    return Path(f"/tmp/byteor-{os.geteuid()}")
+
+
+def region_root() -> Path:
+    """``byteor-<uid>`` in ``$BYTEOR_SHM_DIR`` or ``/dev/shm``."""
+    return Path(os.environ.get("BYTEOR_SHM_DIR", "/dev/shm"), f"byteor-{os.geteuid()}")
+
+
+def new_run_id(name: str) -> str:
+    """``<name>-<UTC time>-<4 hex>``: sorts by start, says what it was."""
+    return f"{name}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+@contextlib.contextmanager
+def name_lock(name: str, folder: Path) -> Iterator[None]:
+    """Hold ``name`` for one live run. Raises ``E_RUN_NAME`` (exit 6) when another run holds it.
+
+    An flock goes with its process, so a killed run leaves no stale lock.
+    """
+    if not NAME.fullmatch(name):
+        hint = "lower-case letters, digits, - and _, starting with a letter, at most 63"
+        raise RunError("E_RUN_NAME", f"{name!r} is not a run name", hint=hint, exit=Exit.USAGE)
+    lock = private_folder(private_folder(folder) / "names") / f"{name}.lock"
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                "E_RUN_NAME",
+                f"a run named {name} is already live",
+                hint=f"byteor stop {name}, or start this one with --name=OTHER",
+                exit=Exit.CONFLICT,
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def create(run_id: str, folder: Path) -> tuple[Path, Path]:
+    """Make the run folder and its region folder, both 0700; returns (run folder, region folder)."""
+    run = private_folder(folder) / run_id
+    regions = private_folder(region_root()) / run_id
+    try:
+        run.mkdir(mode=0o700)
+    except FileExistsError:
+        raise RunError("E_RUN_EXISTS", f"{run} exists already", exit=Exit.CONFLICT) from None
+    try:
+        private_folder(regions)
+    except BaseException:
+        run.rmdir()
+        raise
+    return run, regions
+
+
+def write_identity(run: Path, identity: RunIdentity) -> None:
+    write_file(run / RUN_JSON, msgspec.json.format(msgspec.json.encode(identity)))
+
+
+def write_result(run: Path, result: RunResult) -> None:
+    write_file(run / RESULT_JSON, msgspec.json.format(msgspec.json.encode(result)))
+
+
+def read_run(run: Path) -> RunInfo:
+    """The run in the folder ``run``. Raises ``E_RUN_NOT_FOUND`` or, for a damaged file, ``E_RUN_JSON``."""
+    try:
+        identity = msgspec.json.decode((run / RUN_JSON).read_bytes(), type=RunIdentity)
+        result_file = run / RESULT_JSON
+        result = (
+            msgspec.json.decode(result_file.read_bytes(), type=RunResult) if result_file.exists() else None
+        )
+    except FileNotFoundError:
+        raise RunError(
+            "E_RUN_NOT_FOUND", f"no run in {run}", hint="byteor ps lists the runs", exit=Exit.NOT_FOUND
+        ) from None
+    except msgspec.DecodeError as error:
+        raise RunError("E_RUN_JSON", f"{run}: damaged: {error}", exit=Exit.INVALID) from None
+    alive = (
+        result is None
+        and identity.boot_id == boot_id()
+        and is_alive(identity.pid, identity.pid_start_time)
+    )
+    return RunInfo(str(run), identity, alive, result)
+
+
+def list_runs(folder: Path | None = None) -> list[RunInfo]:
+    """All runs, newest first. Folders that are no runs, or half-made ones, are passed over."""
+    root = folder or runtime_dir()
+    if not root.exists():
+        return []
+    check_private_folder(root)
+    found = []
+    for path in root.iterdir():
+        with contextlib.suppress(RunError, NotADirectoryError):
+            found.append(read_run(path))
+    return sorted(found, key=lambda info: info.identity.started_unix_ns, reverse=True)
+
+
+def find_run(which: str | None, folder: Path | None = None) -> RunInfo:
+    """The run with this id, else the newest (live before dead) with this name; ``None``: the newest run."""
+    runs = list_runs(folder)
+    by_id = [info for info in runs if info.identity.run_id == which]
+    by_name = [info for info in runs if which is None or info.identity.name == which]
+    candidates = by_id or [info for info in by_name if info.alive] or by_name
+    if not candidates:
+        what = f"no run {which!r}" if which else "no runs"
+        raise RunError("E_RUN_NOT_FOUND", what, hint="byteor ps lists the runs", exit=Exit.NOT_FOUND)
+    return candidates[0]
+
+
+def remove_run(info: RunInfo) -> None:
+    """Delete the folders of a run that has ended. Raises ``E_RUN_ALIVE`` for a live one."""
+    if info.alive:
+        raise RunError("E_RUN_ALIVE", f"{info.identity.run_id} is live", exit=Exit.CONFLICT)
+    regions = Path(info.identity.region_dir)
+    # run.json is input: never follow it out of our own region root.
+    if regions.parent == region_root() and regions.exists():
+        shutil.rmtree(regions)
+    shutil.rmtree(info.folder)

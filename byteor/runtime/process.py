@@ -1,0 +1,39 @@
+"""Who a process is: pid plus start time, so that a reused pid is never taken for the old process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_STARTTIME_FIELD = 19  # after the command's closing bracket; field 22 of proc_pid_stat(5)
+_STATE_FIELD = 0
+
+
+def start_time_of(pid: int) -> int:
+    """Clock ticks after boot at which ``pid`` started; 0 when there is no such process."""
+    fields = _stat_fields(pid)
+    return int(fields[_STARTTIME_FIELD]) if fields else 0
+
+
+def is_alive(pid: int, start_time: int) -> bool:
+    """True while the very process that was recorded as (pid, start time) runs. A zombie does not."""
+    fields = _stat_fields(pid)
+    return bool(fields) and int(fields[_STARTTIME_FIELD]) == start_time and fields[_STATE_FIELD] not in "ZX"
+
+
+def boot_id() -> str:
+    """The kernel's id of this boot: pids and start times mean nothing across boots."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def myself() -> tuple[int, int]:
+    """(pid, start time) of this process."""
+    return os.getpid(), start_time_of(os.getpid())
+
+
+def _stat_fields(pid: int) -> list[str]:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return text[text.rindex(")") + 2 :].split()

@@ -1,0 +1,99 @@
+"""The supervisor's end of a Python stage: spawn its process, hear what it says, notice when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+
+import msgspec
+
+from byteor.runtime.folders import Failure
+
+
+class StageConfig(msgspec.Struct, frozen=True):
+    """All that a stage process is told; one JSON line on its stdin, which then stays open as its lifeline."""
+
+    stage_index: int
+    name: str
+    key: str
+    after: tuple[int, ...]
+    terminal: bool
+    ring_path: str
+    metrics_path: str
+    row: int
+    stage_modules: tuple[str, ...]
+    sys_path: tuple[str, ...]
+    wait: str
+    batch: int
+    event_fd: int
+
+
+class StageEvent(msgspec.Struct, frozen=True):
+    """What a stage process tells: ready once, then finished, aborted or failed once."""
+
+    event: str
+    failure: Failure | None = None
+
+
+class StageProcess:
+    """One child. ``events`` is the descriptor to select on; ``pidfd`` becomes readable when it exits."""
+
+    def __init__(self, config: StageConfig) -> None:
+        self.name = config.name
+        self.events, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(theirs, True)
+        try:
+            # -P: a file in the working directory must not shadow a library; sys_path comes with the config.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "byteor.runtime.stage_main"],
+                stdin=subprocess.PIPE,
+                stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
+                pass_fds=(theirs,),
+                start_new_session=True,  # Ctrl-C at the terminal reaches the supervisor alone, which drains
+            )
+        finally:
+            os.close(theirs)
+        self.pid = self._process.pid
+        self.pidfd = os.pidfd_open(self.pid)
+        self._buffer = bytearray()
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died already: the pidfd tells
+            self._process.stdin.write(
+                msgspec.json.encode(msgspec.structs.replace(config, event_fd=theirs)) + b"\n"
+            )
+            self._process.stdin.flush()
+
+    def read_events(self) -> list[StageEvent]:
+        """Whole events that have arrived since the last call."""
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self.events, 65536):
+                self._buffer += data
+        *lines, rest = bytes(self._buffer).split(b"\n")
+        self._buffer = bytearray(rest)
+        return [msgspec.json.decode(line, type=StageEvent) for line in lines]
+
+    def exit_text(self) -> str | None:
+        """How it ended, in words; None while it runs."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"exited with code {code}"
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> None:
+        """Make sure that it is gone and reap it. Never waits for a child's good will."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        os.close(self.events)
+        os.close(self.pidfd)
