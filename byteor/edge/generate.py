@@ -1,0 +1,72 @@
+"""A source that makes its own messages: the same ones for the same seed, as fast as they are taken."""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Sequence
+
+from byteor.edge.errors import bad_argument
+from byteor.runtime.adapter import Health
+
+USAGE = "generate:COUNT,BYTES[,SEED]"
+MAX_BYTES = 1 << 20  # the largest slot
+_FILL_BYTES = 1 << 16
+
+
+class GenerateSource:
+    """``COUNT`` messages (0: endless) of ``BYTES`` bytes of printable ASCII.
+
+    A message is its number from 0 in 16 decimal digits (the last ``BYTES`` of them when shorter), then
+    text that depends on seed and number: a lost, doubled or swapped message shows.
+    """
+
+    def __init__(self, count: int, size: int, seed: int) -> None:
+        self.name = f"generate:{count},{size},{seed}"
+        self._count = count
+        self._size = size
+        fill = base64.b64encode(random.Random(seed).randbytes(max(_FILL_BYTES, size)))
+        self._fill = fill + fill[:size]
+        self._period = len(fill)
+        self._next = 0
+
+    def open(self) -> None:
+        """Nothing to acquire."""
+
+    def read(self, max_messages: int, timeout_s: float) -> Sequence[bytes] | None:
+        first = self._next
+        last = first + max_messages if not self._count else min(first + max_messages, self._count)
+        if first >= last:
+            return None
+        self._next = last
+        size = self._size
+        if size <= 16:
+            return [(b"%016d" % number)[16 - size :] for number in range(first, last)]
+        fill, period, rest = self._fill, self._period, size - 16
+        # 7919 is prime and no divisor of the period, so neighbours share no text.
+        return [
+            b"%016d" % number + fill[(at := number * 7919 % period) : at + rest]
+            for number in range(first, last)
+        ]
+
+    def commit(self, position: object) -> None:
+        """Nothing to forget."""
+
+    def checkpoint(self) -> object:
+        return self._next
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def health(self) -> Health:
+        return Health(ok=True, detail=f"{self._next:,} messages made")
+
+
+def generate_source(argument: str) -> GenerateSource:
+    parts = argument.split(",")
+    if not 2 <= len(parts) <= 3 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise bad_argument("generate", USAGE, f"cannot read {argument!r}: two or three whole numbers")
+    count, size, seed = (*(int(part) for part in parts), 0)[:3]
+    if not 1 <= size <= MAX_BYTES:
+        raise bad_argument("generate", USAGE, f"BYTES must be 1 to {MAX_BYTES:,}, not {size:,}")
+    return GenerateSource(count, size, seed)
