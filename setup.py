@@ -58,7 +58,14 @@ setup(
             sources=sorted(str(path) for path in KERNEL.glob("*.c")),
             depends=sorted(str(path) for path in KERNEL.glob("*.h")),
             define_macros=[("Py_LIMITED_API", LIMITED_API), ("_GNU_SOURCE", "1")],
-            extra_compile_args=["-std=c11", "-O3", "-fno-strict-aliasing", "-Wall", "-Wextra", "-fvisibility=hidden"],
+            extra_compile_args=[
+                "-std=c11",
+                "-O3",
+                "-fno-strict-aliasing",
+                "-Wall",
+                "-Wextra",
+                "-fvisibility=hidden",
+            ],
             py_limited_api=True,
         )
     ],

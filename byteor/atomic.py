@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and folders that are ours alone. Imports nothing of the project but errors."""
+"""Files that are whole or absent, and folders that are ours alone."""
 
 from __future__ import annotations
 

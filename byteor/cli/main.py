@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         _report(_from_os_error(error), as_json)
         return Exit.UNAVAILABLE
-    except Exception as error:  # noqa: BLE001  (an operator never sees a traceback)
+    except Exception as error:  # an operator never sees a traceback
         if os.environ.get("BYTEOR_DEBUG") == "1":
             raise
         hint = "this is a defect; run again with BYTEOR_DEBUG=1 and report what it prints"
@@ -58,7 +58,7 @@ def _run(args: list[str]) -> int:
         result = get_command(build_app(args)).main(args, prog_name="byteor", standalone_mode=False)
     except TyperException as error:
         code = getattr(error, "exit_code", Exit.USAGE)
-        message = getattr(error, "format_message", lambda: str(error))()
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "byteor"
         raise ByteorError("E_USAGE", message, hint=f"try '{path} -h'", exit=Exit(code)) from error

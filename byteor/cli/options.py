@@ -12,7 +12,9 @@ from byteor.errors import ByteorError, Exit
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, no colour.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, change nothing.")]
 Strict = Annotated[bool, typer.Option("--strict", help="An unknown key is an error, not a warning.")]
-SpecArgument = Annotated[Path | None, typer.Argument(metavar="SPEC", help="A plan or spec.", show_default=False)]
+SpecArgument = Annotated[
+    Path | None, typer.Argument(metavar="SPEC", help="A plan or spec.", show_default=False)
+]
 SpecOption = Annotated[
     Path | None, typer.Option("--spec", metavar="SPEC", help="The same, as an option.", show_default=False)
 ]

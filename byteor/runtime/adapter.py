@@ -1,4 +1,4 @@
-"""The contract of sources and sinks: four methods, health, checkpoint. Implementations live in ``byteor.edge``."""
+"""The contract of sources and sinks; implementations live in ``byteor.edge``."""
 
 from __future__ import annotations
 

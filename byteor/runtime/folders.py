@@ -1,8 +1,8 @@
 """The run folder: where a run says who it is, and how a reader finds runs and tells live from dead.
 
-    $BYTEOR_RUNTIME_DIR/<run id>/          0700; run.json (identity), result.json (at the end), control.sock
-    $BYTEOR_RUNTIME_DIR/names/<name>.lock  held by the live run of that name
-    $BYTEOR_SHM_DIR/byteor-<uid>/<run id>/ 0700; metrics.region, ring-0.region
+$BYTEOR_RUNTIME_DIR/<run id>/          0700; run.json (identity), result.json (at the end), control.sock
+$BYTEOR_RUNTIME_DIR/names/<name>.lock  held by the live run of that name
+$BYTEOR_SHM_DIR/byteor-<uid>/<run id>/ 0700; metrics.region, ring-0.region
 """
 
 from __future__ import annotations
@@ -187,9 +187,7 @@ def read_run(run: Path) -> RunInfo:
     except msgspec.DecodeError as error:
         raise RunError("E_RUN_JSON", f"{run}: damaged: {error}", exit=Exit.INVALID) from None
     alive = (
-        result is None
-        and identity.boot_id == boot_id()
-        and is_alive(identity.pid, identity.pid_start_time)
+        result is None and identity.boot_id == boot_id() and is_alive(identity.pid, identity.pid_start_time)
     )
     return RunInfo(str(run), identity, alive, result)
 
@@ -228,3 +226,18 @@ def remove_run(info: RunInfo) -> None:
     if regions.parent == region_root() and regions.exists():
         shutil.rmtree(regions)
     shutil.rmtree(info.folder)
+
+
+def find_live_run(which: str | None, folder: Path | None = None) -> RunInfo:
+    """As ``find_run``, but only a live one will do. Raises ``E_RUN_NOT_FOUND`` (exit 7) otherwise."""
+    live = [info for info in list_runs(folder) if info.alive]
+    chosen = [info for info in live if which in (None, info.identity.run_id, info.identity.name)]
+    if not chosen:
+        what = f"no live run {which!r}" if which else "no live run"
+        raise RunError("E_RUN_NOT_FOUND", what, hint="byteor ps lists the runs", exit=Exit.NOT_FOUND)
+    if len(chosen) > 1 and which is None:
+        names = ", ".join(info.identity.run_id for info in chosen)
+        raise RunError(
+            "E_RUN_AMBIGUOUS", f"{len(chosen)} runs are live", hint=f"name one: {names}", exit=Exit.USAGE
+        )
+    return chosen[0]

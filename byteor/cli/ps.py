@@ -1,0 +1,44 @@
+"""``byteor ps``: the runs on this host, live and ended."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from byteor.cli.options import Json
+
+
+def command(
+    all_runs: Annotated[bool, typer.Option("--all", "-a", help="Ended and dead runs too.")] = False,
+    json: Json = False,
+) -> None:
+    """List live runs; with --all also those that ended or were killed."""
+    from byteor.cli.output import emit_json, emit_text, rfc3339
+    from byteor.runtime.folders import list_runs
+    from byteor.runtime.observe import run_totals
+
+    runs = [info for info in list_runs() if all_runs or info.alive]
+    rows = [
+        {
+            "run_id": info.identity.run_id,
+            "name": info.identity.name,
+            "state": info.state,
+            "pid": info.identity.pid,
+            "spec_hash": info.identity.spec_hash,
+            "env": info.identity.env,
+            "started_at": rfc3339(info.identity.started_unix_ns),
+            **run_totals(info),
+        }
+        for info in runs
+    ]
+    if json:
+        emit_json("ps", {"runs": rows})
+        return
+    lines = [f"{'RUN':<42} {'STATE':<9} {'PID':>8} {'IN':>14} {'OUT':>14} {'ERRORS':>7} {'MSG/S':>12}"]
+    lines += [
+        f"{row['run_id']:<42} {row['state']:<9} {row['pid']:>8} {row['in']:>14,} {row['out']:>14,}"
+        f" {row['errors']:>7} {row['rate_per_s']:>12,.0f}"
+        for row in rows
+    ]
+    emit_text("\n".join(lines) if rows else "no live runs (--all lists ended ones)")

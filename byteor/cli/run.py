@@ -1,0 +1,85 @@
+"""``byteor run``: run a pipeline from a source to a sink until the source ends or somebody stops it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from byteor.cli.options import DryRun, Json, SpecArgument, SpecOption, one_spec
+
+WAITS = ("spin", "yield", "backoff", "block")
+
+
+def command(
+    spec_argument: SpecArgument = None,
+    spec: SpecOption = None,
+    source: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND:ARG", help="file:PATH, stdin:, host:[RATE|max], generate:COUNT,BYTES[,SEED]"
+        ),
+    ] = "stdin:",
+    sink: Annotated[str, typer.Option(metavar="KIND:ARG", help="file:PATH, stdout:, null:")] = "stdout:",
+    name: Annotated[
+        str | None, typer.Option(help="Only one live run may have it; the pipeline's name when absent.")
+    ] = None,
+    stages: Annotated[
+        list[str] | None, typer.Option("--stages", metavar="MODULE", help="A module that defines stages.")
+    ] = None,
+    run_for: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", min=0, help="Drain and end after this time.")
+    ] = None,
+    max_messages: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Take N messages from the source, then end.")
+    ] = None,
+    wait: Annotated[str, typer.Option(help=f"How workers wait: {', '.join(WAITS)}.")] = "backoff",
+    drain_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long messages in flight may take to finish.")
+    ] = 5.0,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Validate, resolve every stage, create the regions, start the workers, and only then open the source.
+
+    Ctrl-C or SIGTERM closes the source and lets messages in flight finish; a second one stops at once.
+    Figures go to stderr at the end; with --json, to stdout (use a file: or null: sink then).
+    """
+    from byteor.acts.run import RunOrder, prepare, run
+    from byteor.cli.options import usage_error
+    from byteor.cli.output import emit_json, note
+    from byteor.cli.run_report import document, exit_code, summary
+
+    if wait not in WAITS:
+        raise usage_error(f"unknown wait strategy {wait!r}", f"one of {', '.join(WAITS)}")
+    if json and sink == "stdout:" and not dry_run:
+        raise usage_error(
+            "--json and the stdout: sink both want stdout", "add --sink=file:PATH or --sink=null:"
+        )
+    order = RunOrder(
+        spec=one_spec(spec_argument, spec),
+        source=source,
+        sink=sink,
+        name=name,
+        stage_modules=tuple(stages or ()),
+        run_for_s=run_for,
+        max_messages=max_messages,
+        wait=wait,
+        drain_timeout_s=drain_timeout,
+    )
+    if dry_run:
+        plan = prepare(order)
+        found = {
+            "dry_run": True,
+            "name": plan.name,
+            "spec_hash": plan.spec.spec_hash,
+            "workers": plan.workers,
+        }
+        emit_json("run", found) if json else note(f"would run {plan.name} ({plan.spec.spec_hash})")
+        return
+    ended = run(order)
+    if json:
+        emit_json("run", document(ended))
+    else:
+        note(summary(ended))
+    raise typer.Exit(exit_code(ended))

@@ -1,0 +1,50 @@
+"""How a finished ``byteor run`` is told: the JSON document, a summary for a person, the exit code."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import msgspec
+
+from byteor.acts.run import EndedRun
+from byteor.errors import Exit
+
+_BY_SIGNAL = {signal.SIGINT: Exit.INTERRUPTED}
+
+
+def document(ended: EndedRun) -> dict[str, Any]:
+    """The fields of ``byteor.run/v1``."""
+    fields: dict[str, Any] = msgspec.to_builtins(ended.result)
+    fields["kernel"] = ended.kernel
+    fields["audit_seq"] = ended.audit_seq
+    return fields
+
+
+def summary(ended: EndedRun) -> str:
+    """Two or three lines for the person at the terminal."""
+    result = ended.result
+    lines = [
+        f"{result.run_id}: {result.state} after {result.duration_ns / 1e9:.2f} s",
+        f"  in {result.messages_in:,}  out {result.messages_out:,}  filtered {result.filtered:,}"
+        f"  dropped {result.dropped:,}  errors {result.errors:,}  {result.messages_per_s:,.0f} msg/s",
+    ]
+    failure = result.first_failure
+    if failure is not None:
+        place = "" if failure.sequence is None else f" at sequence {failure.sequence}"
+        lines.append(f"  error[{failure.code}]: {failure.stage} failed first{place}: {failure.error}")
+        if failure.digest:
+            lines.append(f"  payload {failure.digest}")
+        lines.append(f"  do: byteor snapshot {result.run_id} shows the ring as it was; byteor gc removes it")
+    return "\n".join(lines)
+
+
+def exit_code(ended: EndedRun) -> Exit:
+    """11 failed; 10 when draining took too long; 130 or 143 after a signal; else 0."""
+    if ended.result.state == "failed":
+        return Exit.RUNTIME
+    if ended.drain_timed_out:
+        return Exit.TIMEOUT
+    if ended.signal is not None:
+        return _BY_SIGNAL.get(signal.Signals(ended.signal), Exit.TERMINATED)
+    return Exit.OK

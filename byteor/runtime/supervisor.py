@@ -1,0 +1,178 @@
+"""The life of one run after its workers were started: hear outcomes, asks and signals; drain; end on time.
+
+running -> draining -> ended. A stage that fails, or a worker that dies, aborts the ring for all
+(``stop_pipeline``), and the first failure is the one that is named.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from byteor.runtime.control import Answer, ControlServer
+from byteor.runtime.folders import Failure
+from byteor.runtime.stage_process import StageProcess
+from byteor.runtime.workers import Mailbox, Outcome, ThreadWorker, failed
+
+ABORT_GRACE_S = 0.5  # native loops return within 100 ms; a Python stage may be inside a call
+_TICK_S = 0.5
+
+
+class Supervisor:
+    """Owns the event loop of one run. ``state`` is running, draining, aborting or ended."""
+
+    def __init__(
+        self,
+        *,
+        threads: Sequence[ThreadWorker],
+        processes: Sequence[StageProcess],
+        mailbox: Mailbox,
+        close_source: Callable[[], None],
+        abort: Callable[[], None],
+        drain_timeout_s: float,
+        run_for_s: float | None,
+    ) -> None:
+        self.state = "running"
+        self.first_failure: Failure | None = None
+        self.signal: int | None = None
+        self.asked = False  # somebody asked for the end: control socket or signal
+        self.drain_timed_out = False
+        self._threads = {thread.name: thread for thread in threads}
+        self._processes = {process.name: process for process in processes}
+        self._live = set(self._threads) | set(self._processes)
+        self._mailbox = mailbox
+        self._close_source = close_source
+        self._abort_ring = abort
+        self._drain_timeout_s = drain_timeout_s
+        self._deadline = None if run_for_s is None else time.monotonic() + run_for_s
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(mailbox.fd, selectors.EVENT_READ, self._on_mail)
+        for process in processes:
+            self.selector.register(process.events, selectors.EVENT_READ, _bound(self._on_events, process))
+            self.selector.register(process.pidfd, selectors.EVENT_READ, _bound(self._on_exit, process))
+
+    def watch(self, control: ControlServer | None = None) -> None:
+        """Run until every worker has ended, or was given up on after an abort."""
+        with _Signals(self._on_signal):
+            while self._live and self.state != "ended":
+                for key, _ in self.selector.select(self._patience()):
+                    key.data()
+                self._on_time()
+        self.state = "ended"
+        if control is not None:
+            control.close()
+        self.selector.close()
+
+    def act(self, ask: str) -> Answer:
+        """Do what the control socket asks: ``status``, ``drain`` or ``stop``."""
+        if ask == "drain":
+            self.asked = True
+            self.drain()
+        elif ask == "stop":
+            self.asked = True
+            self.abort()
+        return Answer(True, self.state)
+
+    def drain(self) -> None:
+        """Take no more from the source; let what is in flight finish within the drain time limit."""
+        if self.state == "running":
+            self.state = "draining"
+            self._deadline = time.monotonic() + self._drain_timeout_s
+            self._close_source()
+
+    def abort(self) -> None:
+        """Stop everybody now. Workers that do not return in time are killed."""
+        if self.state in ("running", "draining"):
+            self.state = "aborting"
+            self._deadline = time.monotonic() + ABORT_GRACE_S
+            self._close_source()
+            self._abort_ring()
+
+    def _patience(self) -> float:
+        if self._deadline is None:
+            return _TICK_S
+        return min(_TICK_S, max(0.0, self._deadline - time.monotonic()))
+
+    def _on_time(self) -> None:
+        if self._deadline is None or time.monotonic() < self._deadline:
+            return
+        self._deadline = None
+        if self.state == "running":
+            self.drain()
+        elif self.state == "draining":
+            self.drain_timed_out = True
+            self.abort()
+        elif self.state == "aborting":
+            for name in self._live & set(self._processes):
+                self._processes[name].kill()
+            stuck = sorted(self._live & set(self._threads))
+            if stuck and self.first_failure is None:
+                self._ended(failed(stuck[0], "did not stop when told to", "E_WORKER_STUCK"))
+            self.state = "ended"
+
+    def _on_signal(self, number: int) -> None:
+        self.asked = True
+        again = self.signal is not None
+        self.signal = self.signal or number
+        if again:
+            self.abort()
+        else:
+            self.drain()
+        self._mailbox.wake()
+
+    def _on_mail(self) -> None:
+        for outcome in self._mailbox.take():
+            self._ended(outcome)
+
+    def _on_events(self, process: StageProcess) -> None:
+        for event in process.read_events():
+            if event.event != "ready":
+                self._ended(Outcome(process.name, event.event, event.failure))
+
+    def _on_exit(self, process: StageProcess) -> None:
+        text = process.exit_text()
+        if text is None:
+            return
+        self.selector.unregister(process.pidfd)
+        self._on_events(process)  # what it said before it went
+        self.selector.unregister(process.events)
+        if process.name in self._live:
+            self._ended(failed(process.name, f"its process (pid {process.pid}) was {text}", "E_WORKER_DIED"))
+
+    def _ended(self, outcome: Outcome) -> None:
+        self._live.discard(outcome.worker)
+        if outcome.failure is not None:
+            # After an abort others fail too; what they say is an echo.
+            if self.first_failure is None and (self.state != "aborting" or not self.asked):
+                self.first_failure = outcome.failure
+            self.abort()
+
+
+def _bound(call: Callable[[StageProcess], None], process: StageProcess) -> Callable[[], None]:
+    return lambda: call(process)
+
+
+class _Signals:
+    """SIGINT, SIGTERM and SIGHUP to one call while the loop runs; only a main thread can have them."""
+
+    CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self, on_signal: Callable[[int], None]) -> None:
+        self._on_signal = on_signal
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in self.CAUGHT:
+                self._before[number] = signal.signal(number, self._handle)
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._on_signal(number)

@@ -1,0 +1,85 @@
+"""Thread workers, how any worker's end is told, and the mailbox that brings it to the supervisor."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from byteor.errors import ByteorError
+from byteor.runtime.folders import Failure
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a worker ended. ``event`` is finished, aborted or failed; ``failure`` only when failed."""
+
+    worker: str
+    event: str
+    failure: Failure | None = None
+
+
+class Mailbox:
+    """Outcomes from threads to the supervisor's selector: a queue, and an eventfd to select on."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._queue: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+
+    def put(self, outcome: Outcome) -> None:
+        self._queue.put(outcome)
+        self.wake()
+
+    def wake(self) -> None:
+        os.eventfd_write(self.fd, 1)
+
+    def take(self) -> list[Outcome]:
+        try:
+            os.eventfd_read(self.fd)
+        except BlockingIOError:
+            pass
+        found = []
+        while not self._queue.empty():
+            found.append(self._queue.get())
+        return found
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class ThreadWorker:
+    """One daemon thread that runs ``body`` to its end and posts the outcome, whatever happens in it.
+
+    A daemon, because a sink may hang in the kernel for ever: the run must end all the same.
+    """
+
+    def __init__(self, name: str, body: Callable[[], Outcome], mailbox: Mailbox) -> None:
+        self.name = name
+        self._body = body
+        self._mailbox = mailbox
+        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> bool:
+        """True when the thread has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _main(self) -> None:
+        try:
+            outcome = self._body()
+        except ByteorError as error:
+            outcome = failed(self.name, error.message, error.code)
+        except Exception as error:  # noqa: BLE001  (the run must hear of everything)
+            outcome = failed(self.name, f"{type(error).__name__}: {error}", "E_WORKER")
+        self._mailbox.put(outcome)
+
+
+def failed(
+    worker: str, error: str, code: str, sequence: int | None = None, digest: str | None = None
+) -> Outcome:
+    return Outcome(worker, "failed", Failure(worker, sequence, error, code, digest))
