@@ -1,0 +1,232 @@
+"""From a stage key to what runs: built-ins, modules that the user names, and installed packages."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from byteor._version import __version__
+from byteor.errors import Exit, Where
+from byteor.runtime.stages.api import ATTRIBUTE, StageDef, StageError
+from byteor.runtime.stages.native import NATIVE
+
+GROUP = "byteor.stages"  # entry points: the stage's key = "package.module:function"
+BUILT_IN_MODULES = (
+    "byteor.runtime.stages.normalise",
+    "byteor.runtime.stages.detect",
+    "byteor.runtime.stages.fields",
+    "byteor.runtime.stages.flow",
+)
+
+
+class ResolvedStage(msgspec.Struct, frozen=True):
+    """A stage key with its definition found and its parameters checked."""
+
+    key: str
+    parameters: str
+    definition: StageDef
+    distribution: str = ""  # of an installed package, else empty
+    version: str = ""
+
+    @property
+    def native(self) -> tuple[str, bytes] | None:
+        """(the kernel's name of the stage, its argument), or None when Python runs it."""
+        make = self.definition.native
+        return None if make is None else (self.definition.key, make(self.parameters))
+
+    def make(self) -> Callable[..., Any]:
+        """A new function with state of its own: for one message or a batch, as ``definition.shape`` says."""
+        if self.definition.make is None:
+            raise StageError("E_STAGE_DEFINITION", f"{self.key!r} is run by the kernel, not by Python")
+        return self.definition.make(self.parameters)
+
+    def digest(self) -> dict[str, str]:
+        """Which code this is: distribution, version, and the SHA-256 (hex) of the module's file."""
+        module = sys.modules.get(self.definition.module)
+        file = getattr(module, "__file__", None)
+        text = Path(file).read_bytes() if file else b""
+        return {
+            "distribution": self.distribution,
+            "version": self.version,
+            "module": self.definition.module,
+            "module_sha256": hashlib.sha256(text).hexdigest(),
+        }
+
+
+def resolve(key: str, modules: Sequence[str] = ()) -> ResolvedStage:
+    """The stage that ``key`` (``name`` or ``name:parameters``) means.
+
+    ``modules`` are the user's: dotted names, or paths that end in ``.py``. Raises ``StageError``:
+    ``E_STAGE_KEY``, ``E_STAGE_PARAMETERS``, ``E_STAGE_MODULE`` or ``E_STAGE_CLASH``.
+    """
+    base, colon, parameters = key.partition(":")
+    known = {**built_in(), **_named(modules)}
+    if base in known:
+        ours = base in built_in()
+        found = ResolvedStage(
+            key, parameters, known[base], "byteor" if ours else "", __version__ if ours else ""
+        )
+    else:
+        found = _installed(base, key, parameters) or _unknown(base, known)
+    _check_parameters(found, bool(colon))
+    return found
+
+
+def built_in() -> Mapping[str, StageDef]:
+    """The project's own stages by key."""
+    if not _BUILT_IN:
+        for definition in NATIVE:
+            _BUILT_IN[definition.key] = definition
+        for name in BUILT_IN_MODULES:
+            for definition in definitions_of(importlib.import_module(name)):
+                _BUILT_IN[definition.key] = definition
+    return _BUILT_IN
+
+
+_BUILT_IN: dict[str, StageDef] = {}
+
+
+def known_stages(modules: Sequence[str] = ()) -> list[StageDef]:
+    """Every stage that can be named here: built-in, of ``modules``, of installed packages; by key."""
+    found = {**built_in(), **_named(modules)}
+    for point in metadata.entry_points(group=GROUP):
+        if point.name not in found:
+            found[point.name] = _load(point)
+    return [found[key] for key in sorted(found)]
+
+
+def definitions_of(module: ModuleType) -> list[StageDef]:
+    """The stages declared in ``module`` (not those that it merely imports)."""
+    found = (getattr(value, ATTRIBUTE, None) for value in vars(module).values() if callable(value))
+    return [item for item in found if isinstance(item, StageDef) and item.module == module.__name__]
+
+
+def _named(modules: Sequence[str]) -> dict[str, StageDef]:
+    found: dict[str, StageDef] = {}
+    for name in modules:
+        definitions = definitions_of(_import(name))
+        if not definitions:
+            raise _bad_module(name, "declares no stage", hint="decorate a function with @stage")
+        for definition in definitions:
+            other = built_in().get(definition.key) or found.get(definition.key)
+            if other is not None and other is not definition:
+                raise StageError(
+                    "E_STAGE_CLASH",
+                    f"stage {definition.key!r} is declared by {other.module} and by {definition.module}",
+                    hint="give one of them another key",
+                    exit=Exit.USAGE,
+                )
+            found[definition.key] = definition
+    return found
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return _import_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+    except StageError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _bad_module(name, str(error)) from error
+        hint = f"a file is named by its path: --stages ./{name.replace('.', '/')}.py"
+        raise _bad_module(name, "no such module", hint=hint) from error
+    except (Exception, SystemExit) as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = Where(file=frame.filename, line=frame.lineno)
+        raise _bad_module(name, f"{type(error).__name__}: {error}", where=where) from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    name = path.stem
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
+        return loaded
+    if loaded is not None:
+        raise _bad_module(str(path), f"a module named {name!r} is loaded already", hint="rename the file")
+    if not path.is_file():
+        raise _bad_module(str(path), "no such file")
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise _bad_module(str(path), "not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _bad_module(name: str, why: str, *, hint: str | None = None, where: Where | None = None) -> StageError:
+    return StageError(
+        "E_STAGE_MODULE", f"cannot load stages from {name!r}: {why}", hint=hint, where=where, exit=Exit.USAGE
+    )
+
+
+def _installed(base: str, key: str, parameters: str) -> ResolvedStage | None:
+    points = list(metadata.entry_points(group=GROUP, name=base))
+    if not points:
+        return None
+    point = points[0]
+    dist = point.dist
+    name, version = (dist.name, dist.version) if dist is not None else ("", "")
+    return ResolvedStage(key, parameters, _load(point), name, version)
+
+
+def _load(point: metadata.EntryPoint) -> StageDef:
+    try:
+        value = point.load()
+    except Exception as error:
+        raise _bad_module(point.value, f"{type(error).__name__}: {error}") from error
+    definition = getattr(value, ATTRIBUTE, None)
+    if not isinstance(definition, StageDef):
+        raise _bad_module(point.value, "it names no stage", hint="decorate the function with @stage")
+    return definition
+
+
+def _unknown(base: str, known: Mapping[str, StageDef]) -> ResolvedStage:
+    keys = sorted({*known, *(point.name for point in metadata.entry_points(group=GROUP))})
+    near = difflib.get_close_matches(base, keys, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known stages: {', '.join(keys)}"
+    raise StageError(
+        "E_STAGE_KEY",
+        f"no stage has the key {base!r}",
+        hint=f"{hint} A stage of your own is named with --stages MODULE",
+        exit=Exit.NOT_FOUND,
+    )
+
+
+def _check_parameters(found: ResolvedStage, given: bool) -> None:
+    definition = found.definition
+    why = ""
+    if given and not definition.parameters:
+        why = "takes no parameters"
+    elif definition.required and not found.parameters:
+        why = "needs parameters"
+    else:
+        try:
+            if definition.native is not None:
+                definition.native(found.parameters)
+            else:
+                found.make()
+        except ValueError as error:
+            why = str(error)
+    if why:
+        raise StageError(
+            "E_STAGE_PARAMETERS",
+            f"stage {found.key!r}: {why}",
+            hint=f"write it as {definition.usage}",
+            exit=Exit.INVALID,
+        )

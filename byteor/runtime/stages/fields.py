@@ -1,0 +1,134 @@
+"""Stages that work on the members of JSON objects: select, drop, rename, redact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from byteor.runtime.stages.api import Message, StageError, batch_stage
+from byteor.runtime.stages.parameters import listed
+
+Members = dict[str, msgspec.Raw]
+BatchOf = Callable[[Sequence[Message]], Sequence[Message | None]]
+
+REDACTED = msgspec.Raw(b'"[redacted]"')
+_DECODE = msgspec.json.Decoder(Members).decode
+_ENCODE = msgspec.json.Encoder().encode
+
+
+def with_members(message: Message, members: bytes, absent: bool) -> bytes:
+    """``message`` (a JSON object with a member or more) with ``members`` set.
+
+    Where they are ``absent`` they are put before the closing brace and every other byte stays.
+    """
+    if absent:
+        return bytes(message).rstrip()[:-1] + b"," + members + b"}"
+    return _ENCODE({**_DECODE(message), **_DECODE(b"{%b}" % members)})
+
+
+def each_object(key: str, change: Callable[[Members], Members | None]) -> BatchOf:
+    """A batch function that applies ``change`` to every message's members; None: the message stays as it is.
+
+    A message that is no JSON object raises ``StageError`` ``E_STAGE_INPUT``.
+    """
+
+    def apply(messages: Sequence[Message]) -> list[Message | None]:
+        results: list[Message | None] = []
+        for message in messages:
+            try:
+                members = change(_DECODE(message))
+            except msgspec.DecodeError as error:
+                raise StageError(
+                    "E_STAGE_INPUT",
+                    f"{key}: {bytes(message[:80])!r} is no JSON object: {error}",
+                    hint="put json_normalise before this stage: it turns every line into an object",
+                    index=len(results),
+                ) from error
+            results.append(message if members is None else _ENCODE(members))
+        return results
+
+    return apply
+
+
+@batch_stage("json_select", parameters="NAME,...", required=True)
+def json_select(parameters: str) -> BatchOf:
+    """Keeps only the named top-level members of each JSON object, in the object's own order."""
+    names = frozenset(listed(parameters, "name"))
+    return each_object(
+        "json_select", lambda members: {name: value for name, value in members.items() if name in names}
+    )
+
+
+@batch_stage("json_drop", parameters="NAME,...", required=True)
+def json_drop(parameters: str) -> BatchOf:
+    """Leaves out the named top-level members of each JSON object."""
+    names = frozenset(listed(parameters, "name"))
+
+    def drop(members: Members) -> Members | None:
+        if names.isdisjoint(members):
+            return None
+        return {name: value for name, value in members.items() if name not in names}
+
+    return each_object("json_drop", drop)
+
+
+@batch_stage("json_rename", parameters="OLD=NEW,...", required=True)
+def json_rename(parameters: str) -> BatchOf:
+    """Renames top-level members of each JSON object; a member that has the new name already is replaced."""
+    pairs: dict[str, str] = {}
+    for item in listed(parameters, "pair"):
+        old, equals, new = item.partition("=")
+        if not (old and equals and new):
+            raise ValueError(f"{item!r} is no OLD=NEW")
+        if old in pairs:
+            raise ValueError(f"{old!r} is renamed twice")
+        pairs[old] = new
+    fresh = frozenset(pairs.values())
+    if len(fresh) < len(pairs):
+        raise ValueError("two members get the same new name")
+
+    def rename(members: Members) -> Members | None:
+        taken = pairs.keys() & members.keys()
+        if not taken:
+            return None
+        replaced = {pairs[old] for old in taken}
+        return {
+            pairs.get(name, name): value
+            for name, value in members.items()
+            if name in taken or name not in replaced
+        }
+
+    return each_object("json_rename", rename)
+
+
+@batch_stage("redact", parameters="NAME,...", required=True)
+def redact(parameters: str) -> BatchOf:
+    """Replaces the values of the named members by "[redacted]", at any depth of each JSON object."""
+    names = frozenset(listed(parameters, "name"))
+
+    def hide(members: Members) -> Members | None:
+        changed = {name: _hidden(name, value, names) for name, value in members.items()}
+        return None if changed == members else changed
+
+    return each_object("redact", hide)
+
+
+def _hidden(name: str, value: msgspec.Raw, names: frozenset[str]) -> msgspec.Raw:
+    if name in names:
+        return REDACTED
+    text = bytes(value)
+    if not text.startswith((b"{", b"[")):
+        return value
+    tree = msgspec.json.decode(text)
+    return msgspec.Raw(_ENCODE(_hide_in(tree, names)))
+
+
+def _hide_in(tree: object, names: frozenset[str]) -> object:
+    if isinstance(tree, dict):
+        return {
+            name: "[redacted]" if name in names else _hide_in(value, names) for name, value in tree.items()
+        }
+    if isinstance(tree, list):
+        return [_hide_in(item, names) for item in tree]
+    return tree
