@@ -1,0 +1,342 @@
+"""Entries to model values: which document it is, types, required keys, index runs. Judges no rule of the
+models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from byteor.spec import model
+from byteor.spec.fields import DOCUMENTS, ID_LENGTH, INT_MAX, KEYS, RING_DEFAULTS, Field, Section
+from byteor.spec.finding import MAX_FINDINGS, Findings
+from byteor.spec.lines import Entry
+from byteor.spec.nearest import nearest
+
+Model = model.SingleRing | model.LaneGraph | model.PipelinePlanV2
+
+_INDEX = re.compile(r"\.([0-9]+)")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_INT = re.compile(r"0|[1-9][0-9]*")
+_STAGE_KEY = re.compile(r"[a-z][a-z0-9_]*(?::.{1,1024})?")
+_BYTES_KEY = re.compile(r"bytes:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
+_JSON_KEY = re.compile(r"json:(?:/(?:[^~/]|~[01])*)+")
+_MAX_INDEX_DIGITS = 7
+_ITEMS = {
+    "single_ring.stages": model.RingStage,
+    "lane_graph.endpoints": model.Endpoint,
+    "lane_graph.lanes": model.Lane,
+    "lane_graph.roles": model.Role,
+    "pipeline.boundaries": model.PlanBoundary,
+    "pipeline.stages": model.PlanStage,
+    "pipeline.connections": model.PlanConnection,
+    "pipeline.boundary_policy": model.PlanPolicy,
+}
+_VALUES = {"single_ring": model.SingleRing, "lane_graph": model.LaneGraph, "plan": model.PipelinePlanV2}
+_NEUTRAL: dict[str, Any] = {"int": 0, "name": "", "id": "", "stage_key": "identity", "enum": "", "text": ""}
+
+# A cell of a row: one entry, or for a list field its entries by index.
+Row = dict[str, Any]
+
+
+class Draft(msgspec.Struct):
+    """What was read: ``kind`` single_ring, lane_graph or plan; ``value`` with neutral stand-ins where a
+    key was wrong; ``incomplete`` names the lists with such stand-ins, whose topology cannot be
+    judged; ``lines`` maps keys to lines."""
+
+    kind: str
+    value: Model
+    incomplete: frozenset[str]
+    lines: dict[str, int]
+
+
+class _Table:
+    """The entries sorted into scalars and rows, by the prefixes of ``fields.KEYS``."""
+
+    def __init__(self) -> None:
+        self.scalars: dict[str, Entry] = {}
+        self.rows: dict[str, dict[int, Row]] = {}
+        self.lines: dict[str, int] = {}
+        self.bad_lists: set[str] = set()
+
+
+def decode(entries: Iterable[Entry], findings: Findings, *, strict: bool = False) -> Draft | None:
+    """Read ``entries``; ``None`` when it cannot be told which document they are. Reports to ``findings``."""
+    table = _sort(entries, findings, strict)
+    kind = _kind(table, findings)
+    if kind is None:
+        return None
+    _report_foreign(table, kind, findings)
+    scalars: Row = {}
+    constraints: Row = {}
+    lists: dict[str, tuple[Any, ...]] = {}
+    for section in DOCUMENTS[kind]:
+        if section.many:
+            lists[section.attribute] = _rows(section, table, findings)
+        elif section.attribute:
+            constraints.update(_scalars(section, table, findings))
+        else:
+            scalars.update(_scalars(section, table, findings))
+    for name in ("v", "model"):
+        scalars.pop(name, None)
+    if kind == "plan":
+        if scalars["target"] == "SingleRing":
+            for name, default in RING_DEFAULTS.items():
+                if f"pipeline.constraints.{name}" not in table.scalars:
+                    constraints[name] = default
+        elif scalars["on_full"] is None and "pipeline.on_full" not in table.scalars:
+            scalars["on_full"] = "Block"
+        scalars["constraints"] = model.PlanConstraints(**constraints)
+    value = _VALUES[kind](**scalars, **lists)
+    return Draft(kind, value, frozenset(table.bad_lists), table.lines)
+
+
+def _sort(entries: Iterable[Entry], findings: Findings, strict: bool) -> _Table:
+    table = _Table()
+    unknown: set[str] = set()
+    for entry in entries:
+        key = entry.key
+        pattern = _INDEX.sub(".N", key)
+        known = KEYS.get(pattern)
+        if known is None:
+            if len(unknown) <= MAX_FINDINGS:
+                _unknown(entry, pattern, unknown, findings, strict)
+            continue
+        section, field = known
+        indexes = [int(i) if len(i) <= _MAX_INDEX_DIGITS else -1 for i in _INDEX.findall(key)]
+        if -1 in indexes:
+            hint = "list items are numbered 0, 1, 2, ... without a hole"
+            findings.add("E_INDEX", "the index is too large", key=key, line=entry.line, column=1, hint=hint)
+            table.bad_lists.add(section.prefix)
+            continue
+        if section.many:
+            row = table.rows.setdefault(section.prefix, {}).setdefault(indexes[0], {})
+            cells: dict[Any, Any] = row.setdefault(field.name, {}) if field.many else row
+            cell: Any = indexes[1] if field.many else field.name
+        else:
+            cells, cell = table.scalars, key
+        if cell in cells:
+            message = f"`{key}` stands twice" + (f", first in line {cells[cell].line}" if entry.line else "")
+            findings.add("E_DUP_KEY", message, key=key, line=entry.line, column=1, value=entry.value)
+            continue
+        cells[cell] = entry
+        if entry.line is not None:
+            table.lines[key] = entry.line
+    return table
+
+
+def _unknown(entry: Entry, pattern: str, seen: set[str], findings: Findings, strict: bool) -> None:
+    if entry.key in seen:
+        findings.add("E_DUP_KEY", f"`{entry.key}` stands twice", key=entry.key, line=entry.line, column=1)
+        return
+    seen.add(entry.key)
+    code = "E_UNKNOWN_KEY" if strict else "W_UNKNOWN_KEY"
+    near = nearest(pattern, KEYS)
+    indexes = iter(_INDEX.findall(entry.key))
+    hint = f"did you mean `{re.sub(r'[.]N', lambda _: '.' + next(indexes, 'N'), near)}`?" if near else None
+    message = f"`{entry.key[:80]}` is not a key of any document"
+    findings.add(code, message, key=entry.key, line=entry.line, column=1, value=entry.value, hint=hint)
+
+
+def _kind(table: _Table, findings: Findings) -> str | None:
+    """Which document it is: by ``v`` and ``model``, else by the keys that it uses, so that more can be
+    said."""
+    version, named = table.scalars.get("v"), table.scalars.get("model")
+    used = {key.partition(".")[0] for key in (*table.scalars, *table.rows)}
+    guesses = [
+        k for k, root in (("plan", "pipeline"), ("single_ring",) * 2, ("lane_graph",) * 2) if root in used
+    ]
+    text = version.value if version is not None else None
+    if text == "2":
+        return "plan"
+    if text not in ("1", None) and version is not None:
+        findings.add("E_VERSION", f"version {text} is not known", value=text, **_at(version))
+    elif version is None:
+        findings.add("E_MISSING", "`v` is missing", key="v", hint="begin with v=1 (spec) or v=2 (plan)")
+        if "pipeline" in used:
+            return "plan"
+    if named is not None and named.value in ("single_ring", "lane_graph"):
+        return named.value
+    if named is not None:
+        near = nearest(named.value, ("single_ring", "lane_graph"))
+        hint = f"did you mean `{near}`?" if near else "write model=single_ring or model=lane_graph"
+        message = f"`{named.value}` is not a model"
+        findings.add("E_MODEL", message, value=named.value, hint=hint, **_at(named))
+    elif text == "1":
+        hint = "write model=single_ring or model=lane_graph"
+        findings.add("E_MISSING", "`model` is missing", key="model", hint=hint)
+    return guesses[0] if guesses else None
+
+
+def _at(entry: Entry) -> dict[str, Any]:
+    column = None if entry.line is None else len(entry.key) + 2
+    return {"key": entry.key, "line": entry.line, "column": column}
+
+
+def _report_foreign(table: _Table, kind: str, findings: Findings) -> None:
+    """Keys that are known, but of another document."""
+    own = {section.prefix for section in DOCUMENTS[kind]}
+    what = "a plan" if kind == "plan" else f"a {kind} spec"
+    for key, entry in table.scalars.items():
+        prefix = key.rpartition(".")[0]
+        if prefix not in own or (kind == "plan" and key in ("model", "name")):
+            findings.add("E_FIELD", f"`{key}` does not belong to {what}", value=entry.value, **_at(entry))
+    for prefix, rows in table.rows.items():
+        if prefix not in own:
+            first = min(rows)
+            key = f"{prefix}.{first}"
+            line = _row_line(rows[first])
+            findings.add("E_FIELD", f"`{prefix}` does not belong to {what}", key=key, line=line)
+
+
+def _row_line(row: Row) -> int | None:
+    cells = [
+        cell for value in row.values() for cell in (value.values() if isinstance(value, dict) else (value,))
+    ]
+    return min((cell.line for cell in cells if cell.line is not None), default=None)
+
+
+def _scalars(section: Section, table: _Table, findings: Findings) -> Row:
+    prefix = section.prefix + "." if section.prefix else ""
+    values: Row = {}
+    for field in section.fields:
+        entry = table.scalars.get(prefix + field.name)
+        if entry is None:
+            if field.required and not findings.has(prefix + field.name):
+                message = f"`{prefix}{field.name}` is missing"
+                findings.add("E_MISSING", message, key=prefix + field.name, hint=_example(prefix, field))
+            values[field.name] = _NEUTRAL[field.type] if field.required else field.default
+        else:
+            judged = findings.has(entry.key)  # by the line rules, or while telling the kind of document
+            value = None if judged else _convert(field, entry, findings)
+            if value is None:
+                value = field.default if not field.required else _NEUTRAL[field.type]
+            values[field.name] = value
+    return values
+
+
+def _rows(section: Section, table: _Table, findings: Findings) -> tuple[Any, ...]:
+    rows = table.rows.get(section.prefix, {})
+    ordered = sorted(rows)
+    if ordered and ordered[-1] != len(ordered) - 1:
+        hole = next(i for i, index in enumerate(ordered) if i != index)
+        line = _row_line(rows[ordered[hole]])
+        message = f"`{section.prefix}.{hole}` is missing, but `{section.prefix}.{ordered[hole]}` is there"
+        findings.add(
+            "E_INDEX", message, key=f"{section.prefix}.{ordered[hole]}", line=line, column=line and 1
+        )
+        table.bad_lists.add(section.prefix)
+    make = _ITEMS[section.prefix]
+    return tuple(make(**_row(section, index, rows[index], table, findings)) for index in ordered)
+
+
+def _row(section: Section, index: int, row: Row, table: _Table, findings: Findings) -> Row:
+    prefix = f"{section.prefix}.{index}."
+    kind_cell = row.get("kind")
+    kind = kind_cell.value if kind_cell is not None else None
+    before = findings.errors
+    values: Row = {}
+    for field in section.fields:
+        cell = row.get(field.name)
+        name = "from_" if field.name == "from" else field.name
+        belongs = not field.on or kind in field.on
+        if cell is None:
+            if field.many:
+                values[name] = ()
+            elif not belongs:
+                values[name] = None
+            elif field.required:
+                message = f"`{prefix}{field.name}` is missing"
+                line = _row_line(row)
+                column = None if line is None else 1
+                hint = _example(prefix, field)
+                findings.add(
+                    "E_MISSING", message, key=prefix + field.name, line=line, column=column, hint=hint
+                )
+                values[name] = _NEUTRAL[field.type]
+            else:
+                values[name] = field.default
+        elif not belongs:
+            if kind is not None and not findings.has(f"{prefix}kind"):
+                message = (
+                    f"`{field.name}` does not belong to a {kind} {section.prefix.rpartition('.')[2][:-1]}"
+                )
+                hint = f"it belongs to: {', '.join(field.on)}"
+                findings.add("E_FIELD", message, value=cell.value, hint=hint, **_at(cell))
+            values[name] = None
+        elif field.many:
+            values[name] = _list(field, prefix + field.name, cell, table, findings)
+        else:
+            value = _convert(field, cell, findings)
+            values[name] = _NEUTRAL[field.type] if value is None else value
+    if findings.errors != before:
+        table.bad_lists.add(section.prefix)
+    return values
+
+
+def _list(
+    field: Field, key: str, cells: dict[int, Entry], table: _Table, findings: Findings
+) -> tuple[int | str, ...]:
+    ordered = sorted(cells)
+    if ordered[-1] != len(ordered) - 1:
+        hole = next(i for i, index in enumerate(ordered) if i != index)
+        entry = cells[ordered[hole]]
+        message = f"`{key}.{hole}` is missing, but `{entry.key}` is there"
+        column = None if entry.line is None else 1
+        findings.add("E_INDEX", message, key=entry.key, line=entry.line, column=column)
+    converted = (_convert(field, cells[index], findings) for index in ordered)
+    return tuple(_NEUTRAL[field.type] if value is None else value for value in converted)
+
+
+def _convert(field: Field, entry: Entry, findings: Findings) -> int | str | None:
+    """The value of ``entry`` as ``field`` wants it, or ``None`` after a finding."""
+    text = entry.value
+    wanted = "int" if field.type == "int" else "str"
+    if entry.native not in ("text", wanted):
+        words = {"int": "an integer", "str": "a string"}
+        findings.add("E_TYPE", f"the value is not {words[wanted]}", value=text, **_at(entry))
+        return None
+    if field.type == "int":
+        if _INT.fullmatch(text) is None or len(text) > 19 or int(text) > INT_MAX:
+            hint = "write decimal digits, no sign, no leading zeros, at most 2^63-1"
+            findings.add("E_TYPE", f"`{text[:40]}` is not an integer", value=text, hint=hint, **_at(entry))
+            return None
+        return int(text)
+    if field.type == "enum":
+        if text not in field.choices:
+            near = nearest(text.lower(), [choice.lower() for choice in field.choices])
+            exact = next((choice for choice in field.choices if choice.lower() == near), None)
+            hint = f"did you mean `{exact}`?" if exact else f"allowed: {', '.join(field.choices)}"
+            message = f"`{text[:40]}` is not a {field.name}"
+            findings.add(field.code, message, value=text, hint=hint, **_at(entry))
+            return None
+        return text
+    problem = _text_problem(field.type, text)
+    if problem is not None:
+        code, message, hint = problem
+        findings.add(code, message, value=text, hint=hint, **_at(entry))
+        return None
+    return text
+
+
+def _text_problem(kind: str, text: str) -> tuple[str, str, str] | None:
+    """Code, message and hint when ``text`` is no value of type ``kind``."""
+    if kind in ("name", "id"):
+        if _NAME.fullmatch(text) is None:
+            hint = "a name is a lower-case letter, then up to 62 of a-z 0-9 _ -"
+            return "E_NAME", f"`{text[:80]}` is not a name", hint
+        if kind == "id" and len(text) > ID_LENGTH:
+            return "E_NAME", f"`{text}` has {len(text)} characters", f"ids in a plan have at most {ID_LENGTH}"
+    if kind == "stage_key" and _STAGE_KEY.fullmatch(text) is None:
+        return "E_VALUE", f"`{text[:80]}` is not a stage key", "write name or name:argument"
+    if kind == "shard_key" and _BYTES_KEY.fullmatch(text) is None and _JSON_KEY.fullmatch(text) is None:
+        return "E_VALUE", f"`{text[:80]}` is not a shard key", "write bytes:OFFSET:LENGTH or json:/member"
+    return None
+
+
+def _example(prefix: str, field: Field) -> str:
+    samples = {"int": "1", "name": "name", "id": "id", "stage_key": "identity", "text": "text"}
+    sample = field.choices[0] if field.choices else samples.get(field.type, "...")
+    return f"add `{prefix}{field.name}={sample}`"
