@@ -1,0 +1,13 @@
+"""Persistence: the append-only, tamper-evident audit log in SQLite. Imports no other layer of the project.
+
+>>> log = AuditLog.open(audit_path())                                        # doctest: +SKIP
+>>> log.append(Event(action="run_started", actor=current_actor(), run_id="r1"))   # doctest: +SKIP
+0
+"""
+
+from byteor_store.audit import AuditLog, Row
+from byteor_store.errors import StoreError
+from byteor_store.leaf import Event, Leaf, current_actor
+from byteor_store.location import audit_path, state_dir
+
+__all__ = ["AuditLog", "Event", "Leaf", "Row", "StoreError", "audit_path", "current_actor", "state_dir"]

@@ -1,0 +1,238 @@
+"""The audit log: append events, read them back. Tamper evidence is in ``merkle`` and ``verify``."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from byteor.errors import Exit
+from byteor_store.database import open_for_reading, open_for_writing, translated
+from byteor_store.errors import StoreError
+from byteor_store.leaf import (
+    SALT_BYTES,
+    Event,
+    Leaf,
+    body_digest,
+    canonical,
+    current_actor,
+    current_boot_id,
+    leaf_text,
+)
+from byteor_store.merkle import Frontier, leaf_hash
+from byteor_store.migrations import migrate, refuse_newer, shape
+
+HASH_BYTES = 32
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One entry: the leaf's fields, its exact text and hash, and its body (None: none, or erased)."""
+
+    leaf: Leaf
+    text: bytes
+    leaf_hash: bytes
+    body: bytes | None
+
+
+class AuditLog:
+    """An open log. Each append is one transaction, durable when the call returns; safe between threads.
+
+    Many processes may append to one file: size and frontier are read from the database inside every
+    transaction (BEGIN IMMEDIATE) and nothing is remembered across two.
+    """
+
+    def __init__(self, connection: apsw.Connection, path: Path, *, read_only: bool) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._boot_id = current_boot_id()
+
+    @classmethod
+    def open(cls, path: Path) -> AuditLog:
+        """Open for appending; the file is made when missing. Raises ``StoreError``."""
+        connection = open_for_writing(path)
+        try:
+            migrate(connection, path)
+        except apsw.Error as error:
+            connection.close()
+            raise translated(error, path) from error
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection, path, read_only=False)
+
+    @classmethod
+    def observe(cls, path: Path) -> AuditLog:
+        """Open for reading only. Raises ``StoreError`` (``E_AUDIT_NOT_FOUND``, ``E_AUDIT_UNREADABLE``)."""
+        connection = open_for_reading(path)
+        try:
+            found = shape(connection)
+            refuse_newer(found, path)
+            if found == 0:
+                raise StoreError(
+                    "E_AUDIT_UNREADABLE", f"{path} is a database, but no audit log", exit=Exit.INVALID
+                )
+        except apsw.Error as error:
+            connection.close()
+            raise translated(error, path) from error
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection, path, read_only=True)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> AuditLog:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def append(self, event: Event) -> int:
+        """Append one event; its seq. Durable on return. Raises ``StoreError`` and then nothing is written."""
+        return self.append_many([event])[0]
+
+    def append_many(self, events: Sequence[Event]) -> list[int]:
+        """Append a group in one transaction (all or none), with one wait for the disk; their seqs."""
+        bodies = [None if event.body is None else canonical(event.body) for event in events]
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except apsw.Error as error:
+                raise translated(error, self.path) from error
+            try:
+                seqs = self._write(events, bodies)
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:  # a failed COMMIT may have rolled back by itself
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, apsw.Error):
+                    raise translated(error, self.path) from error
+                raise
+        return seqs
+
+    def _write(self, events: Sequence[Event], bodies: Sequence[bytes | None]) -> list[int]:
+        frontier = read_frontier(self._connection, self.path)
+        first = frontier.size
+        entries: list[tuple[int, bytes, bytes, str | None]] = []
+        kept: list[tuple[int, bytes, bytes]] = []
+        for seq, (event, body) in enumerate(zip(events, bodies, strict=True), start=first):
+            digest = None
+            if body is not None:
+                salt = secrets.token_bytes(SALT_BYTES)
+                digest = body_digest(salt, body)
+                kept.append((seq, salt, body))
+            text = leaf_text(
+                event, seq=seq, ts_unix_ns=time.time_ns(), boot_id=self._boot_id, body_digest=digest
+            )
+            hashed = leaf_hash(text)
+            frontier.append(hashed)
+            entries.append((seq, text, hashed, event.run_id))
+        write = self._connection.executemany
+        write("INSERT INTO entries (seq, leaf, leaf_hash, run_id) VALUES (?, ?, ?, ?)", entries)
+        write("INSERT INTO bodies (seq, salt, body) VALUES (?, ?, ?)", kept)
+        state = (frontier.size, b"".join(frontier.hashes))
+        self._connection.execute("UPDATE log SET size = ?, frontier = ?", state)
+        return [entry[0] for entry in entries]
+
+    def size(self) -> int:
+        """How many entries there are."""
+        return self.tree().size
+
+    def tree(self) -> Frontier:
+        """The tree's frontier as the database has it now; ``verify`` says whether it is true."""
+        with self._lock:
+            try:
+                return read_frontier(self._connection, self.path)
+            except apsw.Error as error:
+                raise translated(error, self.path) from error
+
+    def rows(self, *, after: int = -1, run_id: str | None = None, last: int | None = None) -> Iterator[Row]:
+        """Entries with seq > ``after``, oldest first; only a run's, or only the ``last`` so many of them.
+
+        Raises ``StoreError`` ``E_AUDIT_UNREADABLE`` for a leaf that is none.
+        """
+        query = "SELECT seq, leaf, leaf_hash, body FROM entries LEFT JOIN bodies USING (seq) WHERE seq > ?"
+        values: list[int | str] = [after]
+        if run_id is not None:
+            query += " AND run_id = ?"
+            values.append(run_id)
+        if last is not None:
+            query = f"SELECT * FROM ({query} ORDER BY seq DESC LIMIT ?)"
+            values.append(last)
+        with self._lock:
+            try:
+                found: list[Any] = self._connection.execute(f"{query} ORDER BY seq", values).fetchall()
+            except apsw.Error as error:
+                raise translated(error, self.path) from error
+        for seq, text, hashed, body in found:
+            yield Row(self._leaf(seq, text), text, hashed, body)
+
+    def _leaf(self, seq: int, text: bytes) -> Leaf:
+        try:
+            return msgspec.json.decode(text, type=Leaf)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StoreError(
+                "E_AUDIT_UNREADABLE",
+                f"entry {seq} of {self.path} is no audit leaf: {error}",
+                hint="byteor audit verify tells what was changed",
+                exit=Exit.INVALID,
+            ) from error
+
+    def erase_body(self, seq: int, *, actor: str | None = None, reason: str = "") -> int:
+        """Erase an entry's body and salt for good and append an ``erase`` entry that names it; its seq.
+
+        The leaf, and so the tree, stays. Raises ``E_AUDIT_ENTRY`` when there is no such body.
+        """
+        event = Event(action="erase", actor=actor or current_actor(), body={"seq": seq, "reason": reason})
+        body = canonical(event.body or {})
+        with self._lock:
+            execute = self._connection.execute
+            try:
+                execute("BEGIN IMMEDIATE")
+                execute("DELETE FROM bodies WHERE seq = ?", (seq,))
+                if not self._connection.changes():
+                    execute("ROLLBACK")
+                    raise StoreError(
+                        "E_AUDIT_ENTRY", f"entry {seq} has no body to erase", exit=Exit.NOT_FOUND
+                    )
+                own = self._write([event], [body])[0]
+                execute("COMMIT")
+                # The old page, with the body, is still in the WAL until that is cut.
+                busy, _, _ = execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
+            except apsw.Error as error:
+                if self._connection.in_transaction:
+                    execute("ROLLBACK")
+                raise translated(error, self.path) from error
+        if busy:
+            raise StoreError(
+                "E_AUDIT_BUSY",
+                f"the body of entry {seq} is erased, but a reader keeps the old page in {self.path}-wal",
+                hint="close what reads the log; the page goes when the last process closes it",
+            )
+        return own
+
+
+def read_frontier(connection: apsw.Connection, path: Path) -> Frontier:
+    """Size and frontier from the database. Raises ``StoreError`` when they do not fit each other."""
+    row = connection.execute("SELECT size, frontier FROM log").fetchone()
+    try:
+        size, packed = row if row is not None else (-1, b"")
+        hashes = [packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES)]
+        return Frontier(size, hashes)
+    except ValueError as error:
+        raise StoreError(
+            "E_AUDIT_UNREADABLE",
+            f"the tree in {path} is damaged: {error}",
+            hint="byteor audit verify tells more; keep the file as evidence",
+            exit=Exit.INVALID,
+        ) from error
