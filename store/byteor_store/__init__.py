@@ -9,5 +9,19 @@ from byteor_store.audit import AuditLog, Row
 from byteor_store.errors import StoreError
 from byteor_store.leaf import Event, Leaf, current_actor
 from byteor_store.location import audit_path, state_dir
+from byteor_store.verify import Anchor, Problem, Verdict, verify
 
-__all__ = ["AuditLog", "Event", "Leaf", "Row", "StoreError", "audit_path", "current_actor", "state_dir"]
+__all__ = [
+    "Anchor",
+    "AuditLog",
+    "Event",
+    "Leaf",
+    "Problem",
+    "Row",
+    "StoreError",
+    "Verdict",
+    "audit_path",
+    "current_actor",
+    "state_dir",
+    "verify",
+]

@@ -123,7 +123,7 @@ class AuditLog:
     def _write(self, events: Sequence[Event], bodies: Sequence[bytes | None]) -> list[int]:
         frontier = read_frontier(self._connection, self.path)
         first = frontier.size
-        entries: list[tuple[int, bytes, bytes, str | None]] = []
+        entries: list[tuple[int, bytes, bytes]] = []
         kept: list[tuple[int, bytes, bytes]] = []
         for seq, (event, body) in enumerate(zip(events, bodies, strict=True), start=first):
             digest = None
@@ -136,9 +136,9 @@ class AuditLog:
             )
             hashed = leaf_hash(text)
             frontier.append(hashed)
-            entries.append((seq, text, hashed, event.run_id))
+            entries.append((seq, text, hashed))
         write = self._connection.executemany
-        write("INSERT INTO entries (seq, leaf, leaf_hash, run_id) VALUES (?, ?, ?, ?)", entries)
+        write("INSERT INTO entries (seq, leaf, leaf_hash) VALUES (?, ?, ?)", entries)
         write("INSERT INTO bodies (seq, salt, body) VALUES (?, ?, ?)", kept)
         state = (frontier.size, b"".join(frontier.hashes))
         self._connection.execute("UPDATE log SET size = ?, frontier = ?", state)
@@ -195,11 +195,16 @@ class AuditLog:
         """
         event = Event(action="erase", actor=actor or current_actor(), body={"seq": seq, "reason": reason})
         body = canonical(event.body or {})
+        # An erase entry's own body stays: it is what tells an erased body from a stolen one.
+        delete = (
+            "DELETE FROM bodies WHERE seq = ? AND seq NOT IN (SELECT seq FROM entries"
+            " WHERE json_extract(CAST(leaf AS TEXT), '$.action') = 'erase' AND seq = ?)"
+        )
         with self._lock:
             execute = self._connection.execute
             try:
                 execute("BEGIN IMMEDIATE")
-                execute("DELETE FROM bodies WHERE seq = ?", (seq,))
+                execute(delete, (seq, seq))
                 if not self._connection.changes():
                     execute("ROLLBACK")
                     raise StoreError(

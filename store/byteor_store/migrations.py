@@ -35,7 +35,8 @@ MIGRATIONS = (
             seq INTEGER PRIMARY KEY,
             leaf BLOB NOT NULL,                       -- RFC 8785 text
             leaf_hash BLOB NOT NULL CHECK (length(leaf_hash) = 32),
-            run_id TEXT                               -- as in the leaf, to find a run's rows
+            -- taken from the leaf, so that the two cannot differ
+            run_id TEXT GENERATED ALWAYS AS (json_extract(CAST(leaf AS TEXT), '$.run_id')) VIRTUAL
         ) STRICT;
         CREATE INDEX entries_by_run ON entries (run_id, seq) WHERE run_id IS NOT NULL;
         CREATE TABLE bodies (

@@ -1,0 +1,163 @@
+"""Is the log intact? Reads every entry once, in constant memory, and says what is wrong first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from byteor_store.audit import read_frontier
+from byteor_store.database import open_for_reading, translated
+from byteor_store.errors import StoreError
+from byteor_store.leaf import body_digest
+from byteor_store.merkle import Frontier
+from byteor_store.migrations import refuse_newer, shape
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong, and the first entry that cannot be trusted (None: not one entry's fault)."""
+
+    code: str
+    detail: str
+    seq: int | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What ``verify`` found. ``root`` (hex) and ``size`` are over the entries as they were read.
+
+    ``problem.code`` is ``E_LEAF_HASH`` (an entry or its body is not what was written), ``E_SEQ_GAP`` (one
+    is missing or not at its place), ``E_TRUNCATED`` (fewer than the tree counts), ``E_ROLLBACK`` (a
+    checkpoint counts more than the log holds), ``E_ROOT`` (the entries do not give the root that the tree
+    or a checkpoint names), or ``E_AUDIT_UNREADABLE`` (a damaged page).
+    """
+
+    size: int
+    root: str
+    checkpoint_size: int
+    witnessed: bool
+    problem: Problem | None
+
+    @property
+    def ok(self) -> bool:
+        return self.problem is None
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """A (size, root) that somebody signed or saw earlier."""
+
+    size: int
+    root: bytes
+
+
+# seq, leaf, its stored hash, salt, body
+Entry = tuple[int, bytes, bytes, bytes | None, bytes | None]
+
+ENTRIES = (
+    "SELECT entries.seq, leaf, leaf_hash, salt, body FROM entries LEFT JOIN bodies USING (seq) ORDER BY seq"
+)
+
+
+def verify(path: Path, witnesses: Sequence[Anchor] = ()) -> Verdict:
+    """Check the log at ``path`` whole; it may be written meanwhile (one moment is read).
+
+    ``witnesses`` are anchors kept outside this host: only they can tell a log that was written anew.
+    Raises ``StoreError`` when there is no log or it cannot even be opened.
+    """
+    connection = open_for_reading(path)
+    tree = Frontier()
+    anchors: list[Anchor] = []
+    try:
+        connection.execute("BEGIN")  # entries, tree and checkpoints of one moment
+        version = shape(connection)
+        refuse_newer(version, path)
+        anchors = sorted([*_checkpoints(connection, version), *witnesses], key=lambda anchor: anchor.size)
+        rows: Any = connection.execute(ENTRIES)
+        problem = walk(rows, anchors, tree)
+        problem = problem or compare(tree, read_frontier(connection, path), anchors)
+        problem = problem or _damage(connection)
+    except apsw.Error as error:
+        problem = Problem("E_AUDIT_UNREADABLE", translated(error, path).message, tree.size)
+    except StoreError as error:
+        if error.code != "E_AUDIT_UNREADABLE":
+            raise
+        problem = Problem(error.code, error.message)
+    finally:
+        connection.close()
+    return Verdict(
+        size=tree.size,
+        root=tree.root().hex(),
+        checkpoint_size=anchors[-1].size if anchors else 0,
+        witnessed=problem is None and bool(witnesses),
+        problem=problem,
+    )
+
+
+def walk(entries: Iterable[Entry], anchors: Sequence[Anchor], tree: Frontier) -> Problem | None:
+    """Grow ``tree`` by ``entries`` (in order of seq) up to the first that is wrong.
+
+    ``anchors`` (by size) are compared on the way, so that the span of a rewriting is told.
+    """
+    waiting = [anchor for anchor in reversed(anchors) if anchor.size > 0]
+    trusted = 0  # the largest anchor that agreed
+    unbodied: set[int] = set()
+    erased: set[int] = set()
+    for seq, leaf, stored, salt, body in entries:
+        if seq != tree.size:
+            return Problem("E_SEQ_GAP", f"entry {tree.size} is missing: {seq} follows", tree.size)
+        hashed = sha256(b"\x00" + leaf).digest()
+        if hashed != stored:
+            return Problem("E_LEAF_HASH", f"entry {seq} is not what was written", seq)
+        # Canonical text escapes quotes inside values, so this can only be the member itself.
+        if b'"seq":%d,' % seq not in leaf:
+            return Problem("E_SEQ_GAP", f"what stands at {seq} is another entry", seq)
+        if body is None or salt is None:
+            if b'"body_digest":null' not in leaf:
+                unbodied.add(seq)
+        elif b'"body_digest":"%b"' % body_digest(salt, body).encode() not in leaf:
+            return Problem("E_LEAF_HASH", f"the body of entry {seq} is not what was written", seq)
+        elif b'"action":"erase"' in leaf:
+            erased.add(msgspec.json.decode(body)["seq"])
+        tree.append(hashed)
+        while waiting and waiting[-1].size == tree.size:
+            if waiting[-1].root != tree.root():
+                return _other_root(trusted, tree.size)
+            trusted = waiting.pop().size
+    if stolen := unbodied - erased:
+        first = min(stolen)
+        return Problem("E_LEAF_HASH", f"the body of entry {first} is gone and no entry says why", first)
+    return None
+
+
+def _other_root(trusted: int, size: int) -> Problem:
+    return Problem("E_ROOT", f"entries {trusted} to {size - 1} are not those of the checkpoint", trusted)
+
+
+def compare(tree: Frontier, stored: Frontier, anchors: Sequence[Anchor]) -> Problem | None:
+    """The tree over what was read against the one that the log keeps, and against larger anchors."""
+    if tree.size < stored.size:
+        return Problem("E_TRUNCATED", f"{stored.size - tree.size} entries are missing at the end", tree.size)
+    if anchors and anchors[-1].size > tree.size:
+        larger = anchors[-1].size
+        return Problem(
+            "E_ROLLBACK", f"a checkpoint counts {larger} entries, the log holds {tree.size}", tree.size
+        )
+    if (tree.size, tree.hashes) != (stored.size, stored.hashes):
+        return Problem("E_ROOT", "the entries do not give the root that the log keeps")
+    return None
+
+
+def _damage(connection: apsw.Connection) -> Problem | None:
+    """Pages that no entry lies on (indexes, the list of free pages) are looked at, too."""
+    found = connection.execute("PRAGMA quick_check(1)").get
+    return None if found == "ok" else Problem("E_AUDIT_UNREADABLE", f"the file is damaged: {found}")
+
+
+def _checkpoints(connection: apsw.Connection, version: int) -> list[Anchor]:
+    if version < 2:
+        return []
+    rows: Any = connection.execute("SELECT size, root FROM checkpoints")
+    return [Anchor(size, root) for size, root in rows]
