@@ -29,6 +29,7 @@ from byteor_store.merkle import Frontier, leaf_hash
 from byteor_store.migrations import migrate, refuse_newer, shape
 
 HASH_BYTES = 32
+PAGE_ROWS = 4_096  # a log may be larger than memory
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -161,21 +162,29 @@ class AuditLog:
 
         Raises ``StoreError`` ``E_AUDIT_UNREADABLE`` for a leaf that is none.
         """
+        if last is not None:
+            found = self._page(after, run_id, last, newest=True)
+            yield from (Row(self._leaf(seq, text), text, hashed, body) for seq, text, hashed, body in found)
+            return
+        while found := self._page(after, run_id, PAGE_ROWS):
+            for seq, text, hashed, body in found:
+                yield Row(self._leaf(seq, text), text, hashed, body)
+            after = found[-1][0]
+
+    def _page(self, after: int, run_id: str | None, count: int, newest: bool = False) -> list[Any]:
+        """(seq, leaf, leaf_hash, body) by seq: the first ``count`` behind ``after``, or the newest."""
         query = "SELECT seq, leaf, leaf_hash, body FROM entries LEFT JOIN bodies USING (seq) WHERE seq > ?"
         values: list[int | str] = [after]
         if run_id is not None:
             query += " AND run_id = ?"
             values.append(run_id)
-        if last is not None:
-            query = f"SELECT * FROM ({query} ORDER BY seq DESC LIMIT ?)"
-            values.append(last)
+        query += f" ORDER BY seq {'DESC' if newest else 'ASC'} LIMIT ?"
         with self._lock:
             try:
-                found: list[Any] = self._connection.execute(f"{query} ORDER BY seq", values).fetchall()
+                found: list[Any] = self._connection.execute(query, [*values, count]).fetchall()
             except apsw.Error as error:
                 raise translated(error, self.path) from error
-        for seq, text, hashed, body in found:
-            yield Row(self._leaf(seq, text), text, hashed, body)
+        return found[::-1] if newest else found
 
     def _leaf(self, seq: int, text: bytes) -> Leaf:
         try:

@@ -93,7 +93,7 @@ def open_for_reading(path: Path) -> apsw.Connection:
         raise StoreError(
             "E_AUDIT_NOT_FOUND",
             f"no audit log at {path}",
-            hint="it begins with the first run; --state-dir or BYTEOR_STATE_DIR names another place",
+            hint="it begins with the first run; BYTEOR_STATE_DIR names another place",
             exit=Exit.NOT_FOUND,
         ) from error
     except OSError as error:
