@@ -33,6 +33,8 @@ class Document(msgspec.Struct, frozen=True):
     errors: int
     incomplete: frozenset[str]
     lines: Mapping[str, int]
+    format: str = "kv"
+    source: bytes = b""  # only of JSON and TOML, to find places in
 
     @property
     def kind(self) -> str | None:
@@ -73,11 +75,11 @@ def read_document(
     else:
         findings.add("E_FORMAT", f"`{file or form}` is no .kv, .json or .toml")
         draft = None
+    kept = data if form in ("json", "toml") else b""
+    found, errors = tuple(findings), findings.errors
     if draft is None:
-        return Document(file, None, None, tuple(findings), findings.errors, frozenset(), {})
-    return Document(
-        file, draft.kind, draft.value, tuple(findings), findings.errors, draft.incomplete, draft.lines
-    )
+        return Document(file, None, None, found, errors, frozenset(), {}, form, kept)
+    return Document(file, draft.kind, draft.value, found, errors, draft.incomplete, draft.lines, form, kept)
 
 
 def _format_of(file: str | None) -> str:

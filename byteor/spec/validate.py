@@ -4,7 +4,7 @@ the way."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -56,11 +56,20 @@ def load(path: str | os.PathLike[str], strict: bool = False) -> ValidatedSpec:
 def check_document(document: Document) -> CompileReport:
     """Apply the rules of the document's model to what was read, as far as its form allows."""
     if document.value is None:
-        return CompileReport(document, None, document.findings)
+        return CompileReport(document, None, _placed(document, document.findings))
     findings = Findings(document.file)
     findings.extend(document.findings, document.errors)
     spec, inserted = _check(document.value, findings, document.lines, document.incomplete)
-    return CompileReport(document, spec, tuple(findings), inserted)
+    return CompileReport(document, spec, _placed(document, findings), inserted)
+
+
+def _placed(document: Document, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    found = tuple(findings)
+    if document.format == "kv" or not found:
+        return found
+    from byteor.spec.places import place_findings
+
+    return place_findings(found, document.source, document.format)
 
 
 def check_value(value: SingleRing | LaneGraph | PipelinePlanV2) -> CompileReport:
