@@ -1,0 +1,179 @@
+"""The demo: the host's own counters through a real run in folders of its own, gone when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from byteor.errors import ByteorError, Exit
+from byteor_tui.demo_plan import PLAN
+from byteor_tui.model.runs import Run, find_runs
+
+HEADLESS_S = 5.0
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 10.0
+PREFIX = "byteor-demo-"
+NOTE = "demo: everything here, snapshots too, goes when you leave (q)"
+_PR_SET_PDEATHSIG = 1
+
+
+@contextlib.contextmanager
+def demo_folder() -> Iterator[Path]:
+    """A private folder that ``BYTEOR_*_DIR`` point into for as long as the demo lasts; removed at the end.
+
+    It lies in shared memory where there is some, since regions must. Folders of demos that were killed
+    (their pid is in the name) are removed first.
+    """
+    base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
+    _remove_leftovers(base)
+    root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base))
+    ours = {
+        "BYTEOR_RUNTIME_DIR": root / "run",
+        "BYTEOR_STATE_DIR": root / "state",
+        "BYTEOR_SHM_DIR": root / "shm",
+    }
+    for folder in ours.values():
+        folder.mkdir(mode=0o700)
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update({name: str(folder) for name, folder in ours.items()})
+    try:
+        yield root
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def demo_run() -> Iterator[Run]:
+    """A live run of the demo plan. It is stopped at the end: SIGTERM, a wait, then kill.
+
+    Raises ``E_DEMO`` with the run's own words when it does not start.
+    """
+    with demo_folder() as root:
+        process = _start(root, [], own_session=True)
+        try:
+            yield _wait_until_live(root, process)
+        finally:
+            _stop(process)
+
+
+def headless(seconds: float, *, as_json: bool) -> int:
+    """The demo without a terminal: run ``seconds``, print the run's document, return its exit code."""
+    with demo_folder() as root:
+        process = _start(root, [f"--for={seconds}"], own_session=False)
+        try:
+            code = process.wait(timeout=seconds + START_TIMEOUT_S + STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            hint = "byteor run says more: see specs/"
+            raise ByteorError("E_DEMO", "the demo run did not end", hint=hint, exit=Exit.TIMEOUT) from None
+        finally:
+            _stop(process)
+        document = _document(root, code)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+    else:
+        sys.stdout.write(_summary(document) + "\n")
+    sys.stdout.flush()
+    return code
+
+
+def _start(root: Path, more: list[str], *, own_session: bool) -> subprocess.Popen[bytes]:
+    spec = root / "host-telemetry.plan.kv"
+    spec.write_text(PLAN)
+    command = [sys.executable, "-m", "byteor", "run", f"--spec={spec}", "--source=host:max", "--sink=null:"]
+    with (root / "out.json").open("wb") as out, (root / "err.log").open("wb") as err:
+        return subprocess.Popen(
+            [*command, "--json", *more],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=own_session,
+            preexec_fn=_end_with_parent(),
+        )
+
+
+def _end_with_parent() -> Any:
+    """What the child does before exec: ask for SIGTERM at our death: kill -9 leaves no run."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _wait_until_live(root: Path, process: subprocess.Popen[bytes]) -> Run:
+    end = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < end:
+        live = [run for run in find_runs() if run.alive]
+        if live:
+            return live[0]
+        if process.poll() is not None:
+            raise _failure(root, process.returncode)
+        time.sleep(0.02)
+    raise ByteorError("E_DEMO", "the demo run did not start in time", exit=Exit.TIMEOUT)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(timeout=STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _document(root: Path, code: int) -> dict[str, Any]:
+    try:
+        document = msgspec.json.decode((root / "out.json").read_bytes(), type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise _failure(root, code) from None
+    if document.get("schema") != "byteor.run/v1":
+        raise _failure(root, code)
+    return document
+
+
+def _failure(root: Path, code: int) -> ByteorError:
+    """The run's own words: its error document, else the last line it wrote to stderr."""
+    with contextlib.suppress(msgspec.DecodeError, OSError):
+        said = msgspec.json.decode((root / "out.json").read_bytes(), type=dict[str, Any])
+        if said.get("schema") == "byteor.error/v1":
+            return ByteorError(
+                str(said["code"]), str(said["message"]), hint=said.get("hint"), exit=_as_exit(code)
+            )
+    lines = (root / "err.log").read_text(errors="replace").strip().splitlines()
+    reason = lines[-1] if lines else f"exit {code}"
+    return ByteorError("E_DEMO", f"the demo run failed: {reason}", exit=_as_exit(code))
+
+
+def _as_exit(code: int) -> Exit:
+    return Exit(code) if code in set(Exit) and code != Exit.OK else Exit.RUNTIME
+
+
+def _summary(document: dict[str, Any]) -> str:
+    seconds = document["duration_ns"] / 1e9
+    return (
+        f"{document['run_id']}: {document['state']} after {seconds:.1f} s\n"
+        f"  in {document['in']:,}  out {document['out']:,}  errors {document['errors']:,}"
+        f"  {document['messages_per_s']:,.0f} messages/s"
+    )
+
+
+def _remove_leftovers(base: Path) -> None:
+    for path in base.glob(f"{PREFIX}*"):
+        pid = path.name.removeprefix(PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if pid.isdigit() and path.stat().st_uid == os.geteuid() and not Path("/proc", pid).exists():
+                shutil.rmtree(path)

@@ -1,0 +1,35 @@
+"""What workers tell the app. A worker never touches a widget; it posts one of these."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+from byteor.errors import ByteorError
+from byteor_tui.actions.verbs import VerbResult
+from byteor_tui.model.runs import Run
+
+
+class RunsFound(Message):
+    """Somebody has looked for runs."""
+
+    def __init__(self, runs: list[Run]) -> None:
+        self.runs = runs
+        super().__init__()
+
+
+class RunsUnreadable(Message):
+    """The runtime folder could not be read."""
+
+    def __init__(self, error: ByteorError) -> None:
+        self.error = error
+        super().__init__()
+
+
+class VerbEnded(Message):
+    """A verb has run; ``number`` is the log entry it belongs to. Exactly one of the two others is set."""
+
+    def __init__(self, number: int, result: VerbResult | None, error: ByteorError | None) -> None:
+        self.number = number
+        self.result = result
+        self.error = error
+        super().__init__()

@@ -1,0 +1,181 @@
+"""The Overview's lines apart from the stage table: values in, toned lines out."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+
+from byteor_tui.glyphs import Glyphs, bar, chart
+from byteor_tui.model.frame import Frame, Mark, Need, RingFill, StageRow
+from byteor_tui.model.text import age, count, milliseconds, percent, short_hash, wall_clock
+from byteor_tui.model.view import LogEntry, View, mode_word
+from byteor_tui.tones import Line, Span, Tone, pad, span_width, spread
+from byteor_tui.widgets.top_bar import Part, top_line
+
+_MODE_TONES = {
+    "LIVE": Tone.GOOD,
+    "FINISHED": Tone.PLAIN,
+    "STOPPED": Tone.PLAIN,
+    "FAILED": Tone.ALARM,
+    "DEAD": Tone.ALARM,
+}
+
+
+def top(view: View, width: int) -> Line:
+    """The top bar of a run."""
+    frame, word = view.frame, mode_word(view)
+    mode: Line = ((word, _MODE_TONES.get(word, Tone.WARN)), (f" {_mode_age(view)}", Tone.DIM))
+    pace = f"{view.hz:.0f} Hz {100 * view.cpu_share:.0f}%" + (f" {view.pace_note}" if view.pace_note else "")
+    right: list[Part] = [(7, ((pace, Tone.DIM),))]
+    if frame is None:
+        return top_line([(3, (("byteor", Tone.TITLE),)), (0, mode)], right, width)
+    alerts = sum(need.mark is Mark.ALERT for need in frame.needs)
+    unknown = len(frame.needs) - alerts
+    left: list[Part] = [
+        (9, (("byteor", Tone.TITLE),)),
+        (6, ((frame.env.upper(), Tone.HEAD),)),
+        (0, mode),
+        (4, ((frame.name, Tone.TITLE),)),
+        (8, ((short_hash(frame.spec_hash), Tone.DIM),)),
+        (2, ((_rate(frame), Tone.PLAIN),)),
+        (5, ((f"p99 {_p99(frame)}", Tone.PLAIN),)),
+    ]
+    if frame.errors:
+        left.append((3, ((f"err {count(frame.errors)}", Tone.ALARM),)))
+    if alerts:
+        left.append((1, ((f"!{alerts}", Tone.ALARM),)))
+    if unknown:
+        left.append((1, ((f"?{unknown}", Tone.WARN),)))
+    return top_line([part for part in left if part[1][0][0]], right, width)
+
+
+def _mode_age(view: View) -> str:
+    frame = view.frame
+    if frame is not None and frame.ended:
+        return f"{age(frame.quiet_ns + view.age_ns)} ago"
+    return age(view.paused_ns if view.paused_ns is not None else view.age_ns)
+
+
+def _rate(frame: Frame) -> str:
+    if frame.ended:
+        return f"{count(frame.messages_out or frame.messages_in)} msg"
+    return "" if frame.rate_per_s is None else f"{count(frame.rate_per_s)}/s"
+
+
+def _p99(frame: Frame) -> str:
+    text = milliseconds(frame.p99_ns)
+    return text if text == "-" or text.endswith("s") else f"{text} ms"
+
+
+def rings(frame: Frame, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+    """A ring a line: how full, and who everybody waits for."""
+    return [_ring(ring, width, glyphs) for ring in frame.rings[:height]]
+
+
+def _ring(ring: RingFill, width: int, glyphs: Glyphs) -> Line:
+    share = ring.in_flight / ring.capacity if ring.capacity else 0.0
+    tone = Tone.WARN if share >= 0.9 else Tone.TREND
+    share_text = percent(ring.in_flight, ring.capacity)
+    figures = f" {share_text:>5}  {count(ring.in_flight)} of {count(ring.capacity)} slots"
+    slowest = f"  min gate {ring.slowest}" if ring.slowest else ""
+    name = f"  {ring.name:<8} "
+    cells = min(40, width - cell_len(name) - len(figures) - len(slowest) - 2)
+    if cells < 8:
+        slowest, cells = "", max(4, min(40, width - cell_len(name) - len(figures) - 1))
+    line: list[Span] = [(name, Tone.PLAIN), (bar(ring.in_flight, ring.capacity, cells, glyphs), tone)]
+    line += [(figures, Tone.PLAIN), (slowest, Tone.DIM)]
+    if not ring.consistent:
+        line.append(("  ? cursors disagree", Tone.WARN))
+    return tuple(line)
+
+
+def needs(frame: Frame, width: int, height: int) -> list[Line]:
+    """The lines of *needs you*, alerts first; when they do not fit, the last line counts the rest."""
+    if not frame.needs:
+        return [(("  nothing", Tone.DIM),)]
+    shown = frame.needs[:height] if len(frame.needs) <= height else frame.needs[: max(0, height - 1)]
+    lines = [_need(need, width) for need in shown]
+    if len(shown) < len(frame.needs):
+        lines.append(((f"   and {len(frame.needs) - len(shown)} more", Tone.WARN),))
+    return lines
+
+
+def _need(need: Need, width: int) -> Line:
+    tone = Tone.ALARM if need.mark is Mark.ALERT else Tone.WARN
+    return (
+        (f" {need.mark.value} ", tone),
+        (f"{wall_clock(need.since_unix_ns)} ", Tone.DIM),
+        (pad(need.subject, min(16, max(8, width // 6))) + " ", tone),
+        (need.text, Tone.PLAIN),
+    )
+
+
+def log(entries: tuple[LogEntry, ...], width: int, height: int) -> list[Line]:
+    """The newest entries, newest last."""
+    return [_log_entry(entry, width) for entry in entries[-height:]] if height > 0 else []
+
+
+def _log_entry(entry: LogEntry, width: int) -> Line:
+    outcome: list[Span] = []
+    if entry.command:
+        word = "..." if entry.ok is None else "ok" if entry.ok else "FAILED"
+        audit = "" if entry.audit_seq is None else f"  audit #{entry.audit_seq}"
+        outcome = [(f"  {word}", Tone.GOOD if entry.ok else Tone.WARN), (f"{audit} ", Tone.DIM)]
+    start: list[Span] = [(f" {wall_clock(entry.at_unix_ns)} ", Tone.DIM)]
+    text_tone = Tone.PLAIN if entry.ok is not False else Tone.WARN
+    text = f"$ {entry.text}" if entry.command else entry.text
+    room = width - span_width(tuple(start)) - span_width(tuple(outcome))
+    return spread(
+        (*start, (pad(text, min(room, cell_len(text))) if room > 0 else "", text_tone)), tuple(outcome), width
+    )
+
+
+def facts(frame: Frame, width: int) -> list[Line]:
+    """What is true of the run as a whole."""
+    pairs = (
+        ("run", frame.run_id),
+        ("state", frame.state),
+        ("spec", frame.spec_hash[:23]),
+        ("started", wall_clock(frame.started_unix_ns)),
+        (
+            "lasted" if frame.ended else "up",
+            age(frame.taken_unix_ns - frame.quiet_ns - frame.started_unix_ns),
+        ),
+        ("pid", str(frame.pid)),
+        ("in", f"{frame.messages_in:,}"),
+        ("out", f"{frame.messages_out:,}"),
+        ("errors", f"{frame.errors:,}"),
+    )
+    return [((f"  {name:<9}", Tone.DIM), (value, Tone.PLAIN)) for name, value in pairs]
+
+
+def detail(row: StageRow | None, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+    """The stage under the cursor: its figures, then its rate over the last minute as a chart."""
+    if row is None:
+        return []
+    place = f"{row.where}, pid {row.pid}" if row.pid else row.where
+    lines: list[Line] = [
+        _pairs((("key", row.key or "-"), ("role", row.role), ("runs in", place))),
+        _pairs(
+            (
+                ("in", f"{row.messages_in:,}"),
+                ("out", f"{row.messages_out:,}"),
+                ("filtered", f"{row.filtered:,}"),
+                ("errors", f"{row.errors:,}"),
+                ("p50", f"{milliseconds(row.p50_ns)} ms"),
+                ("p99", f"{milliseconds(row.p99_ns)} ms"),
+            )
+        ),
+    ]
+    if row.note:
+        lines.append(_pairs((("note", row.note),)))
+    return lines + [
+        ((text, Tone.DIM), (drawn, Tone.TREND))
+        for text, drawn in chart(row.trend, width - 4, max(0, height - len(lines)), glyphs)
+    ]
+
+
+def _pairs(pairs: tuple[tuple[str, str], ...]) -> Line:
+    spans: list[Span] = [("  ", Tone.PLAIN)]
+    for name, value in pairs:
+        spans += [(f"{name} ", Tone.DIM), (f"{value}   ", Tone.PLAIN)]
+    return tuple(spans)

@@ -1,0 +1,66 @@
+"""Every colour of the console. No other module and no stylesheet names one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from textual.theme import Theme
+
+DARK = Theme(
+    name="byteor-dark",
+    primary="#7aa2c8",
+    secondary="#5f7d99",
+    accent="#d8b46a",
+    warning="#e0b050",
+    error="#ef6b6b",
+    success="#7fbf8e",
+    foreground="#d6d9dc",
+    background="#12161a",
+    surface="#171c21",
+    panel="#1d2329",
+    dark=True,
+    variables={"muted": "#8a949e", "cursor-row": "#26313b", "trend": "#7aa2c8"},
+)
+LIGHT = Theme(
+    name="byteor-light",
+    primary="#1f5f93",
+    secondary="#4a6a85",
+    accent="#8a5a00",
+    warning="#8a5a00",
+    error="#b3261e",
+    success="#1d6b3a",
+    foreground="#1b1f23",
+    background="#fbfaf7",
+    surface="#f3f1ec",
+    panel="#e9e6df",
+    dark=False,
+    variables={"muted": "#5b646d", "cursor-row": "#d9e4ee", "trend": "#1f5f93"},
+)
+ANSI = Theme(
+    name="byteor-ansi",
+    ansi=True,
+    primary="ansi_blue",
+    secondary="ansi_cyan",
+    accent="ansi_cyan",
+    warning="ansi_yellow",
+    error="ansi_red",
+    success="ansi_green",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    dark=True,
+    variables={"muted": "ansi_default", "cursor-row": "ansi_default", "trend": "ansi_cyan"},
+)
+THEMES = (DARK, LIGHT, ANSI)
+
+
+def choose(environ: Mapping[str, str]) -> str:
+    """The theme's name: ``BYTEOR_THEME`` if it is one of ours, else by what the terminal says it can do."""
+    asked = environ.get("BYTEOR_THEME", "")
+    if asked in {theme.name for theme in THEMES}:
+        return asked
+    if "NO_COLOR" in environ or environ.get("TERM", "") in {"linux", "screen", "vt100", "vt220"}:
+        return ANSI.name
+    return DARK.name

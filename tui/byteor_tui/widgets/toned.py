@@ -1,0 +1,48 @@
+"""The base of every widget here: toned lines to strips. Styles are looked up once a theme."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from byteor_tui.tones import Line, Tone, fit
+
+
+class Toned(Widget):
+    """A widget that is made of rows. Subclasses repaint rows (``refresh_rows``), never cells."""
+
+    COMPONENT_CLASSES = {tone.value for tone in Tone}
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        self._styles_of: dict[tuple[Tone, bool], Style] = {}
+        super().__init__(id=id, classes=classes)
+
+    def style_of(self, tone: Tone, selected: bool = False) -> Style:
+        """The style of a tone on this widget; on the cursor's row its background is the cursor's."""
+        style = self._styles_of.get((tone, selected))
+        if style is None:
+            style = self.get_component_rich_style(tone.value)
+            if selected:
+                cursor = self.get_component_rich_style(Tone.CURSOR.value)
+                style = style + Style(bgcolor=cursor.bgcolor, reverse=cursor.reverse)
+            self._styles_of[tone, selected] = style
+        return style
+
+    def strip_of(self, line: Line, selected: bool = False) -> Strip:
+        """``line`` cut or padded to the widget's width."""
+        width = self.size.width
+        spans = fit(line, width)
+        return Strip([Segment(text, self.style_of(tone, selected)) for text, tone in spans], width)
+
+    def refresh_rows(self, rows: list[int]) -> None:
+        """Mark rows of this widget dirty. Row-sized regions are what keeps a live screen cheap."""
+        if rows:
+            width = self.size.width
+            self.refresh(*[Region(0, row, width, 1) for row in rows])
+
+    def notify_style_update(self) -> None:
+        self._styles_of.clear()
+        super().notify_style_update()
