@@ -151,9 +151,8 @@ def place(width: int, longest: int) -> tuple[Placed, ...]:
             break
         widths[column.id] = column.width
         left -= column.width + gap
-    longest = max((cell_len(row.name) for row in rows), default=name.width)
     for id, most in (
-        ("name", min(MAX_NAME, longest)),
+        ("name", longest),
         ("trend", 30),
         ("note", 40),
         ("trend_p99", 30),
