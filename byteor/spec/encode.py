@@ -12,7 +12,7 @@ from byteor.spec.model import LaneGraph, PipelinePlanV2, SingleRing
 
 def encode(value: SingleRing | LaneGraph | PipelinePlanV2) -> bytes:
     """The canonical text of ``value``: ASCII, one LF after each line, every default written out."""
-    return "".join(_lines(value)).encode("ascii")
+    return "".join(lines(value)).encode("ascii")
 
 
 def hash_text(canonical: bytes) -> str:
@@ -30,7 +30,8 @@ def document_kind(value: SingleRing | LaneGraph | PipelinePlanV2) -> str:
     return "single_ring" if isinstance(value, SingleRing) else "lane_graph"
 
 
-def _lines(value: Any) -> Iterator[str]:
+def lines(value: Any) -> Iterator[str]:
+    """The lines of the canonical text, one by one, each with its LF."""
     kind = document_kind(value)
     header = {"v": "2" if kind == "plan" else "1", "model": kind}
     for section in DOCUMENTS[kind]:

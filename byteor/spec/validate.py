@@ -4,13 +4,11 @@ the way."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from typing import Any
-
+from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from byteor.spec.document import Document, read_document
-from byteor.spec.encode import encode, hash_text
+from byteor.spec.encode import encode, hash_text, lines
 from byteor.spec.errors import SpecError
 from byteor.spec.finding import Finding, Findings
 from byteor.spec.graph import check_graph
@@ -74,7 +72,18 @@ def _placed(document: Document, findings: Iterable[Finding]) -> tuple[Finding, .
 
 def check_value(value: SingleRing | LaneGraph | PipelinePlanV2) -> CompileReport:
     """The same for a value that was built in Python: it is written, and read back under the same rules."""
-    return msgspec.structs.replace(check_document(read_document(encode(value))), document=None)
+    text = list(lines(value))
+    findings = Findings()
+    for line in text:
+        key, _, content = line[:-1].partition("=")
+        if not content.isascii() or not content.isprintable():
+            message = "a value is printable ASCII, not empty, without a blank at either end"
+            findings.add("E_ENCODING", message, key=key, value=ascii(content))
+    if findings.errors:
+        return CompileReport(None, None, tuple(findings))
+    return msgspec.structs.replace(
+        check_document(read_document("".join(text).encode("ascii"))), document=None
+    )
 
 
 def compile_plan(plan: PipelinePlanV2) -> CompileReport:
@@ -90,10 +99,10 @@ def validate_spec(value: SingleRing | LaneGraph) -> ValidatedSpec:
 def _check(
     value: SingleRing | LaneGraph | PipelinePlanV2,
     findings: Findings,
-    lines: Any,
+    places: Mapping[str, int],
     incomplete: frozenset[str],
 ) -> tuple[ValidatedSpec | None, tuple[Inserted, ...]]:
-    report = Report(findings, lines)
+    report = Report(findings, places)
     inserted: tuple[Inserted, ...] = ()
     if isinstance(value, PipelinePlanV2):
         check_plan(value, report, incomplete)
@@ -101,7 +110,7 @@ def _check(
             _check_plan_limits(value, report, incomplete)
             return None, ()
         spec, rename, inserted = _lower(value)
-        _check_spec(spec, Report(findings, lines, rename), complete=True)
+        _check_spec(spec, Report(findings, places, rename), complete=True)
     else:
         spec = value
         _check_spec(spec, report, complete=not incomplete)
