@@ -1,0 +1,235 @@
+"""What verification notices: each attack by somebody who can write the file, and damage by chance."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+
+from byteor_store import Anchor, AuditLog, Event, StoreError, verify
+from byteor_store.database import checksum_vfs
+from byteor_store.leaf import leaf_text
+from byteor_store.merkle import Frontier, leaf_hash
+from byteor_store.migrations import MIGRATIONS, migrate
+
+ENTRIES = 10
+
+
+@pytest.fixture
+def filled(log: AuditLog, path: Path) -> Path:
+    log.append_many(
+        [Event(action="act", actor="user:op", run_id="r", body={"n": number}) for number in range(ENTRIES)]
+    )
+    log.close()
+    return path
+
+
+def anchor(path: Path) -> Anchor:
+    with AuditLog.observe(path) as log:
+        tree = log.tree()
+    return Anchor(tree.size, tree.root())
+
+
+def tamper(path: Path, change: Callable[[apsw.Connection], None]) -> None:
+    """Somebody who may write the file, knows its format, and drops our guards first."""
+    connection = apsw.Connection(str(path), vfs=checksum_vfs())
+    connection.execute("DROP TRIGGER entries_stay; DROP TRIGGER entries_remain; PRAGMA foreign_keys = OFF")
+    change(connection)
+    connection.close()
+
+
+def recompute(connection: apsw.Connection) -> None:
+    """Make all hashes and the tree fit the leaves again."""
+    frontier = Frontier()
+    for seq, leaf in connection.execute("SELECT seq, leaf FROM entries ORDER BY seq").fetchall():
+        hashed = leaf_hash(leaf)
+        frontier.append(hashed)
+        connection.execute("UPDATE entries SET leaf_hash = ? WHERE seq = ?", (hashed, seq))
+    connection.execute("UPDATE log SET size = ?, frontier = ?", (frontier.size, b"".join(frontier.hashes)))
+
+
+def edit(connection: apsw.Connection) -> None:
+    changed = "CAST(replace(CAST(leaf AS TEXT), 'user:op', 'user:me') AS BLOB)"
+    connection.execute(f"UPDATE entries SET leaf = {changed} WHERE seq = 4")
+
+
+def edit_recompute(connection: apsw.Connection) -> None:
+    edit(connection)
+    recompute(connection)
+
+
+def edit_hash_too(connection: apsw.Connection) -> None:
+    edit(connection)
+    leaf = connection.execute("SELECT leaf FROM entries WHERE seq = 4").get
+    connection.execute("UPDATE entries SET leaf_hash = ? WHERE seq = 4", (leaf_hash(leaf),))
+
+
+def delete(connection: apsw.Connection) -> None:
+    connection.execute("DELETE FROM bodies WHERE seq = 4; DELETE FROM entries WHERE seq = 4")
+
+
+def delete_and_close_the_gap(connection: apsw.Connection) -> None:
+    delete(connection)
+    for seq in range(5, ENTRIES):
+        for table in ("bodies", "entries"):
+            connection.execute(f"UPDATE {table} SET seq = ? WHERE seq = ?", (seq - 1, seq))
+    recompute(connection)
+
+
+def swap(connection: apsw.Connection) -> None:
+    for source, target in ((3, 99), (4, 3), (99, 4)):
+        for table in ("bodies", "entries"):
+            connection.execute(f"UPDATE {table} SET seq = ? WHERE seq = ?", (target, source))
+    recompute(connection)
+
+
+def truncate(connection: apsw.Connection) -> None:
+    connection.execute("DELETE FROM bodies WHERE seq >= 7; DELETE FROM entries WHERE seq >= 7")
+
+
+def truncate_recompute(connection: apsw.Connection) -> None:
+    truncate(connection)
+    recompute(connection)
+
+
+def edit_body(connection: apsw.Connection) -> None:
+    connection.execute("UPDATE bodies SET body = CAST('{\"n\":99}' AS BLOB) WHERE seq = 4")
+
+
+def steal_body(connection: apsw.Connection) -> None:
+    connection.execute("DELETE FROM bodies WHERE seq = 4")
+
+
+def break_frontier(connection: apsw.Connection) -> None:
+    connection.execute("UPDATE log SET frontier = zeroblob(64)")
+
+
+# (attack, what it is called without a witness, the first bad entry); None: only a witness notices
+ATTACKS = [
+    (edit, "E_LEAF_HASH", 4),
+    (edit_hash_too, "E_ROOT", None),
+    (delete, "E_SEQ_GAP", 4),
+    (delete_and_close_the_gap, "E_SEQ_GAP", 4),
+    (swap, "E_SEQ_GAP", 3),
+    (truncate, "E_TRUNCATED", 7),
+    (edit_body, "E_LEAF_HASH", 4),
+    (steal_body, "E_LEAF_HASH", 4),
+    (break_frontier, "E_ROOT", None),
+    (edit_recompute, None, None),
+    (truncate_recompute, None, None),
+]
+
+
+def test_an_untouched_log_is_intact(filled: Path) -> None:
+    seen = anchor(filled)
+    found = verify(filled, [seen])
+    assert (found.problem, found.size, found.root, found.witnessed) == (None, ENTRIES, seen.root.hex(), True)
+    assert not verify(filled).witnessed
+
+
+@pytest.mark.parametrize(
+    ("attack", "code", "seq"), ATTACKS, ids=lambda value: getattr(value, "__name__", None)
+)
+def test_an_attack_is_noticed(
+    filled: Path, attack: Callable[[apsw.Connection], None], code: str | None, seq: int | None
+) -> None:
+    seen = anchor(filled)
+    tamper(filled, attack)
+    found = verify(filled)
+    told = None if found.problem is None else found.problem.code
+    assert told == code
+    if found.problem is not None and seq is not None:
+        assert found.problem.seq == seq
+    assert not verify(filled, [seen]).ok
+
+
+def test_a_log_cut_back_behind_a_witness_is_a_rollback(filled: Path) -> None:
+    seen = anchor(filled)
+    tamper(filled, truncate_recompute)
+    problem = verify(filled, [seen]).problem
+    assert problem is not None
+    assert (problem.code, problem.seq) == ("E_ROLLBACK", 7)
+
+
+def test_a_log_written_anew_is_told_with_the_span_that_differs(filled: Path) -> None:
+    early = anchor(filled)
+    with AuditLog.open(filled) as log:
+        log.append_many([Event(action="later", actor="user:op")] * 5)
+    late = anchor(filled)
+
+    def edit_late_entry(connection: apsw.Connection) -> None:
+        leaf = leaf_text(
+            Event(action="forged", actor="user:op"), seq=12, ts_unix_ns=1, boot_id="b", body_digest=None
+        )
+        connection.execute("UPDATE entries SET leaf = ? WHERE seq = 12", (leaf,))
+        recompute(connection)
+
+    tamper(filled, edit_late_entry)
+    problem = verify(filled, [early, late]).problem
+    assert problem is not None
+    assert (problem.code, problem.seq) == ("E_ROOT", ENTRIES)
+
+
+def test_a_log_is_verified_while_it_is_being_written(log: AuditLog, path: Path) -> None:
+    for number in range(20):
+        log.append(Event(action="act", actor="user:op", body={"n": number}))
+        assert verify(path).size == number + 1
+
+
+def flipped(path: Path, copy: Path, bit: int) -> Path:
+    shutil.copyfile(path, copy)
+    handle = os.open(copy, os.O_RDWR)
+    byte = os.pread(handle, 1, bit // 8)[0] ^ 1 << bit % 8
+    os.pwrite(handle, bytes([byte]), bit // 8)
+    os.close(handle)
+    return copy
+
+
+def notices(path: Path) -> bool:
+    try:
+        return not verify(path).ok
+    except StoreError:
+        return True
+
+
+def flip_bits(filled: Path, count: int, seed: int) -> list[int]:
+    """The flips that nobody noticed."""
+    random_bits = random.Random(seed)
+    bits = filled.stat().st_size * 8
+    chosen = random_bits.sample(range(bits), min(count, bits))
+    copy = filled.parent / "flipped.db"
+    return [bit for bit in chosen if not notices(flipped(filled, copy, bit))]
+
+
+def test_a_flipped_bit_is_noticed_wherever_it_is(filled: Path) -> None:
+    assert flip_bits(filled, 300, seed=1) == []
+
+
+@pytest.mark.campaign
+def test_ten_thousand_flipped_bits_are_all_noticed(filled: Path) -> None:
+    assert flip_bits(filled, 10_000, seed=int(os.environ.get("BYTEOR_SEED", "1"))) == []
+
+
+def test_every_bit_of_the_file_header_is_guarded(filled: Path) -> None:
+    copy = filled.parent / "flipped.db"
+    assert [bit for bit in range(800) if not notices(flipped(filled, copy, bit))] == []
+
+
+@pytest.mark.parametrize("version", [step.version for step in MIGRATIONS])
+def test_a_log_of_every_older_shape_is_read_and_then_brought_up(path: Path, version: int) -> None:
+    path.parent.mkdir(mode=0o700)
+    path.touch(mode=0o600)
+    old = apsw.Connection(str(path))
+    migrate(old, path, upto=version)
+    old.close()
+    assert verify(path).ok
+    with AuditLog.open(path) as log:
+        assert log.append(Event(action="act", actor="user:op")) == 0
+        steps = log._connection.execute("SELECT version, name FROM migrations ORDER BY version").fetchall()
+    assert steps == [(step.version, step.name) for step in MIGRATIONS]
+    assert verify(path).ok
