@@ -65,6 +65,8 @@ class _Table:
 def decode(entries: Iterable[Entry], findings: Findings, *, strict: bool = False) -> Draft | None:
     """Read ``entries``; ``None`` when it cannot be told which document they are. Reports to ``findings``."""
     table = _sort(entries, findings, strict)
+    if findings.errors and not (table.scalars or table.rows):
+        return None  # nothing could be read: what is missing is no news
     kind = _kind(table, findings)
     if kind is None:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+
 import msgspec
 
 from byteor.spec.document import Document, read_document
