@@ -1,0 +1,338 @@
+"""The one place with offsets and constants of everything in shared memory; the C header is generated from it.
+
+Every region starts with the same header::
+
+    0        4     6     8            12           16           20         24        28         32     36
+    | magic  | ver | kind| capabilities | layout_bytes | initialized | owner_pid | capacity | slot_bytes | lanes | stride |
+    40       48                 64
+    | epoch  | spec_hash prefix | first section ...
+
+A sequenced-slots region (one producer, up to four gated stages)::
+
+    64    cursor cell          messages published           cell: value u64, wake u32, parked u32, one cache line
+    128   4 gating cells       messages finished, as the producer sees it (header ``lanes`` says how many count)
+    384   capacity slots       length u32, flags u16, ingress u16, origin u64, payload; sequence s in slot s mod capacity
+    end   stream section       state, who aborted and why, which gates the egress releases
+          4 done cells         messages finished by a stage whose gate the egress releases
+          256 stamps           (sequence, ns) of sampled messages
+          6 peers              producer, stages 0..3, egress: pid, flags, start time, claimed sequence
+
+How the egress releases on behalf of terminal stages: a stage that another stage depends on publishes its own
+gating cell, and its dependants wait on that. A terminal stage (bit set in ``stream.egress_mask``) publishes its
+*done* cell instead; the egress waits on the done cells of all terminal stages and, when it has handed a message
+on, publishes their gating cells. So the producer, which only reads gating cells, cannot reuse a slot before the
+egress is through with it, and no fifth gate is needed. With no stages at all the egress waits on the cursor and
+publishes gate 0.
+
+Cells count and wrap at 2**64: compare only by signed difference. All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+LINE = 64
+MAGIC = 0x53554249  # "IBUS"
+VERSION = 1
+HEADER_BYTES = 64
+DEFAULT_CAPACITY = 1024
+DEFAULT_SLOT_BYTES = 256
+MAX_GATES = 4
+U64 = (1 << 64) - 1
+
+
+class Kind(IntEnum):
+    """What a region is (low 8 bits of the header's flags)."""
+
+    EVENTS = 1
+    FANOUT = 2
+    JOURNAL = 3
+    STATE = 4
+    SEQUENCER = 5
+    SEQUENCED_SLOTS = 101
+    METRICS = 102
+
+
+class End(IntEnum):
+    """Why a call or a loop of a handle ended; the C kernel uses the same numbers."""
+
+    OK = 0
+    TIMEOUT = 1
+    FINISHED = 2  # the stream was closed and everything before the end is handled
+    ABORTED = 3
+    STOPPED = 4  # this handle's stop() was called
+    DEAD = 5
+    CORRUPT = 6
+    TICK = 7  # inside the kernel only
+    STAGE_ERROR = 8
+    TOO_LONG = 9
+
+
+class Wait(IntEnum):
+    """How a handle waits. ``docs/lanes/waiting.md`` has what each costs."""
+
+    SPIN = 0
+    YIELD = 1
+    BACKOFF = 2
+    BLOCK = 3
+
+
+class Capability(IntFlag):
+    """Which sections and behaviours a region has; an unknown bit makes a reader refuse."""
+
+    EVENTS = 1
+    FANOUT = 2
+    JOURNAL = 4
+    STATE = 8
+    SEQUENCER = 16
+    BLOCKING = 32
+    GEOMETRY = 64
+    LINES = 128  # layout_bytes counts 64-byte lines
+    SEQUENCED_SLOTS = 1 << 17
+    METRICS = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: byte offset in its section and a ``struct`` format (little-endian)."""
+
+    name: str
+    offset: int
+    format: str
+    note: str
+
+    @property
+    def bytes(self) -> int:
+        return struct.calcsize("<" + self.format)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A section: its name, its length in bytes and its fields in order of offset."""
+
+    name: str
+    bytes: int
+    fields: tuple[Field, ...]
+
+    def offset(self, name: str) -> int:
+        return next(field.offset for field in self.fields if field.name == name)
+
+    def unpack(self, data: bytes | bytearray | memoryview, at: int = 0) -> dict[str, int | bytes]:
+        """Every field's value from ``data`` at ``at`` (a copy taken before; not for live words)."""
+        return {f.name: struct.unpack_from("<" + f.format, data, at + f.offset)[0] for f in self.fields}
+
+    def pack(self, values: dict[str, int | bytes]) -> bytes:
+        """A section's bytes with ``values`` set and everything else zero."""
+        out = bytearray(self.bytes)
+        for field in self.fields:
+            if field.name in values:
+                struct.pack_into("<" + field.format, out, field.offset, values[field.name])
+        return bytes(out)
+
+
+HEADER = Layout(
+    "header",
+    HEADER_BYTES,
+    (
+        Field("magic", 0, "I", 'the bytes "IBUS"'),
+        Field("version", 4, "H", "1; only grows"),
+        Field("flags", 6, "H", "low 8 bits: region kind"),
+        Field("capabilities", 8, "I", "which sections exist"),
+        Field("layout_bytes", 12, "I", "whole mapped length in bytes, or in lines with capability 128"),
+        Field("initialized", 16, "I", "0 no, 1 in progress, 2 done"),
+        Field("owner_pid", 20, "I", "creator, for diagnosis only"),
+        Field("capacity", 24, "I", "slots, rows or bytes by kind; 0 means 1024"),
+        Field("slot_bytes", 28, "I", "payload bytes that a slot holds; 0 means 256"),
+        Field("lanes", 32, "I", "gates, consumers or producers by kind"),
+        Field("slot_stride", 36, "I", "bytes from slot to slot"),
+        Field("epoch", 40, "Q", "random per creation"),
+        Field("spec_hash", 48, "16s", "first half of the spec's SHA-256"),
+    ),
+)
+
+CELL = Layout(
+    "cell",
+    LINE,
+    (
+        Field("value", 0, "Q", "a cursor or a gating sequence: a count"),
+        Field("wake", 8, "I", "futex word, bumped at each wake"),
+        Field("parked", 12, "I", "1 while somebody may sleep on wake"),
+    ),
+)
+
+SLOT = Layout(
+    "slot",
+    16,
+    (
+        Field("length", 0, "I", "payload bytes"),
+        Field("flags", 4, "H", "1 filtered, 2 aborted, 4 stamped"),
+        Field("ingress", 6, "H", "which ingress it came by"),
+        Field("origin", 8, "Q", "sequence at that ingress"),
+    ),
+)
+
+STREAM = Layout(
+    "stream",
+    LINE,
+    (
+        Field(
+            "state",
+            0,
+            "I",
+            "0 open; byte 0: closed, byte 1: aborted (two bytes, so that neither undoes the other)",
+        ),
+        Field("reason", 4, "I", "free number of whoever aborted"),
+        Field("role", 8, "I", "peer index of whoever aborted; 0xffffffff unknown"),
+        Field("egress_mask", 12, "I", "bit i: gate i is released by the egress"),
+        Field("sequence", 16, "Q", "the sequence at which it aborted"),
+    ),
+)
+
+STAMP = Layout(
+    "stamp",
+    16,
+    (
+        Field("sequence", 0, "Q", "which message; written last"),
+        Field("time_ns", 8, "Q", "CLOCK_MONOTONIC when its batch was published"),
+    ),
+)
+
+PEER = Layout(
+    "peer",
+    LINE,
+    (
+        Field("pid", 0, "I", "0: nobody attached"),
+        Field("flags", 4, "I", "1: takes part in membarrier"),
+        Field("start_time", 8, "Q", "clock ticks after boot, from /proc/PID/stat"),
+        Field("claimed", 16, "Q", "sequence claimed but perhaps not published"),
+        Field("attached_ns", 24, "Q", "CLOCK_MONOTONIC when it attached"),
+    ),
+)
+
+METRICS_ROW = Layout(
+    "metrics_row",
+    1152,
+    (
+        Field("name", 0, "32s", "UTF-8, zero padded"),
+        Field("key", 32, "96s", "stage or adapter key, UTF-8, zero padded"),
+        Field("role", 128, "I", "0 source, 1 stage, 2 sink"),
+        Field("where", 132, "I", "0 thread, 1 process"),
+        Field("pid", 136, "I", ""),
+        Field("state", 140, "I", "0 starting, 1 running, 2 draining, 3 finished, 4 failed"),
+        Field("pid_start", 144, "Q", "clock ticks after boot"),
+        Field("heartbeat_ns", 152, "Q", "CLOCK_MONOTONIC of the last sign of life"),
+        Field("in", 192, "Q", "messages taken"),
+        Field("out", 200, "Q", "messages handed on"),
+        Field("filtered", 208, "Q", "messages dropped by decision of a stage"),
+        Field("dropped", 216, "Q", "messages lost to a full lane or set aside"),
+        Field("errors", 224, "Q", ""),
+        Field("busy_ns", 232, "Q", ""),
+        Field("idle_ns", 240, "Q", ""),
+        Field("batches", 248, "Q", ""),
+        Field("batch_max", 256, "Q", ""),
+        Field("full_waits", 264, "Q", "times the producer had to wait for a gate"),
+        Field("error_sequence", 320, "Q", "sequence of the last error"),
+        Field("error_version", 328, "Q", "odd while error_text is being written"),
+        Field("error_text", 336, "256s", "UTF-8, zero padded"),
+        Field("histogram", 640, "512s", "64 u64: count of latencies with that many bits, in ns"),
+    ),
+)
+
+LAYOUTS = (HEADER, CELL, SLOT, STREAM, STAMP, PEER, METRICS_ROW)
+
+# Sequenced slots
+CURSOR_AT = 64
+GATES_AT = 128
+SLOTS_AT = 384
+STAMPS = 256
+SLOT_HEADER = SLOT.bytes
+FILTERED, ABORTED, STAMPED = 1, 2, 4
+PEER_PRODUCER, PEER_STAGE, PEER_EGRESS, PEERS = 0, 1, 5, 6
+OPEN, CLOSED, ABORTED_STREAM = 0, 1, 0x100
+HISTOGRAM_AT = 640
+HISTOGRAM_BUCKETS = 64
+PEER_FENCED = 1
+
+
+def round_up(value: int, step: int) -> int:
+    return -(-value // step) * step
+
+
+def stamp_index(sequence: int) -> int:
+    """Where the stamp of ``sequence`` lies; folds the bits, since batches start at round numbers."""
+    return (sequence ^ (sequence >> 6) ^ (sequence >> 12)) & (STAMPS - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class SequencedGeometry:
+    """Where things lie in a sequenced-slots region; a pure function of the header's three numbers."""
+
+    capacity: int
+    slot_bytes: int
+    stride: int
+    gates: int
+
+    @property
+    def stream(self) -> int:
+        return round_up(SLOTS_AT + self.capacity * self.stride, LINE)
+
+    @property
+    def done(self) -> int:
+        return self.stream + LINE
+
+    @property
+    def stamps(self) -> int:
+        return self.done + MAX_GATES * LINE
+
+    @property
+    def peers(self) -> int:
+        return self.stamps + STAMPS * STAMP.bytes
+
+    @property
+    def total(self) -> int:
+        return self.peers + PEERS * LINE
+
+    def slot(self, sequence: int) -> int:
+        return SLOTS_AT + (sequence & (self.capacity - 1)) * self.stride
+
+    def problem(self) -> str | None:
+        """What is wrong with these numbers, or ``None``. Capacity is a power of two, so that counters may wrap."""
+        if self.capacity < 2 or self.capacity & (self.capacity - 1) or self.capacity > 1 << 30:
+            return f"capacity {self.capacity} is no power of two from 2 to 2^30"
+        if not 1 <= self.slot_bytes <= 1 << 30:
+            return f"slot_bytes {self.slot_bytes} is not from 1 to 2^30"
+        if self.stride % 16 or self.stride < SLOT_HEADER + self.slot_bytes:
+            return f"stride {self.stride} does not hold {self.slot_bytes} bytes and the slot's header"
+        if not 1 <= self.gates <= MAX_GATES:
+            return f"{self.gates} gates, not 1 to {MAX_GATES}"
+        if self.total > LINE << 32:
+            return "larger than a header can say"
+        return None
+
+
+def c_header() -> str:
+    """The text of ``kernel/abi.h``."""
+    lines = [
+        "/* Generated from byteor/indexbus/abi.py by `python -m byteor.indexbus.generate`; do not edit. */",
+        "#ifndef IB_ABI_H",
+        "#define IB_ABI_H",
+        "",
+    ]
+    for name in _C_CONSTANTS:
+        value = globals()[name]
+        lines.append(f"#define IB_{name} {value:#x}u" if value > 0xFFFF else f"#define IB_{name} {value}")
+    lines += [f"#define IB_KIND_{kind.name} {kind.value}" for kind in Kind]
+    for layout in LAYOUTS:
+        prefix = f"IB_{layout.name.upper()}"
+        lines += ["", f"#define {prefix}_BYTES {layout.bytes}"]
+        lines += [f"#define {prefix}_{field.name.upper()} {field.offset}" for field in layout.fields]
+    return "\n".join([*lines, "", "#endif", ""])
+
+
+_C_CONSTANTS = (
+    "LINE", "MAGIC", "VERSION", "MAX_GATES", "CURSOR_AT", "GATES_AT", "SLOTS_AT", "STAMPS", "FILTERED", "ABORTED",
+    "STAMPED", "PEER_PRODUCER", "PEER_STAGE", "PEER_EGRESS", "PEERS", "OPEN", "CLOSED", "ABORTED_STREAM",
+    "HISTOGRAM_BUCKETS",
+)  # fmt: skip

@@ -1,0 +1,212 @@
+"""The typed handles of a role: a kernel's hot calls plus claiming, leaving, batches and loops.
+
+A handle's class derives from the kernel's, so that ``publish`` and ``receive`` are the kernel's own calls with
+nothing in between. It belongs to one thread at a time and to the process that made it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from byteor.indexbus import abi
+from byteor.indexbus.abi import End
+from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.kernel_choice import kernel
+
+if TYPE_CHECKING:
+    from byteor.indexbus._native import Consumer as _ConsumerKernel
+    from byteor.indexbus._native import Producer as _ProducerKernel
+    from byteor.indexbus._native import _Handle
+    from byteor.indexbus.metrics import MetricsRow
+    from byteor.indexbus.peers import Claim
+else:  # the kernel's classes are mixed in by producer_class and consumer_class
+    _Handle = _ProducerKernel = _ConsumerKernel = object
+
+
+class LoopEnd(NamedTuple):
+    """Why a loop ended, at which sequence (the first one not handled), and the exception if there was one."""
+
+    reason: End
+    sequence: int
+    error: BaseException | None
+
+    @property
+    def clean(self) -> bool:
+        """The stream ended or somebody asked to stop: no failure of this loop."""
+        return self.reason in (End.FINISHED, End.STOPPED, End.ABORTED)
+
+
+class _Role(_Handle):
+    """What producer and consumer add to their kernel class."""
+
+    _claim: Claim
+    _abort: Callable[[int, int], None]
+    _close_stream: Callable[[], None]
+    _capacity_slots: int
+    _stride_bytes: int
+
+    @property
+    def ended(self) -> End:
+        """How the last call that came back early ended (``End.OK`` before the first)."""
+        return End(self._ended)
+
+    def attach_row(self, row: MetricsRow | None) -> None:
+        """Count into this metrics row from now on; it has one writer, this handle."""
+        if row is None:
+            self._set_row(None, 0)
+        else:
+            self._set_row(row.buffer, row.offset)
+
+    def abort(self, reason: int = 0) -> None:
+        """Abort the stream for everybody: every call of every role comes back at once. Any thread may call it."""
+        self._abort(reason, self.sequence)
+
+    def close(self) -> None:
+        """Leave the role. Views into the lane must be gone (``E_VIEW_HELD``); closing twice is fine."""
+        if self._claim.fd >= 0:
+            if os.getpid() == self._claim.pid:
+                self._release()
+            self._claim.leave()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        claim = getattr(self, "_claim", None)
+        if claim is not None:
+            claim.leave()
+
+
+class Producer(_Role, _ProducerKernel):
+    """The one writer of a lane.
+
+    ``publish(payload, ingress=0, origin=None) -> bool``, ``publish_many(messages, ...) -> int`` and
+    ``publish_buffer(buffer, record_bytes, ingress=0) -> int`` wait for room and come back short when the stream
+    ends; their ``try_`` forms never wait. ``origin`` is the sequence at the ingress (default: the lane's own).
+    Raises ``E_OVERSIZE`` (``fields``: index, length, limit; nothing of the call is published), ``E_PEER_DEAD``,
+    ``E_CORRUPT``, ``E_ROLE_TAKEN`` when two threads use one handle.
+    """
+
+    def close_stream(self) -> None:
+        """No more messages will come: consumers finish what is there, then end with ``End.FINISHED``."""
+        self._close_stream()
+
+
+class Batch:
+    """Messages in place, valid until the next step of ``batches()``; iterating gives views of what is not filtered."""
+
+    __slots__ = ("_consumer",)
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    def __len__(self) -> int:
+        return self._consumer.peeked
+
+    def __iter__(self) -> Iterator[memoryview]:
+        return iter(self._consumer.views())
+
+    def __getitem__(self, i: int) -> memoryview:
+        return self._consumer.view(i)
+
+    @property
+    def sequence(self) -> int:
+        """Sequence of the first message."""
+        return self._consumer.sequence
+
+    def describe(self, i: int) -> tuple[int, int, int, int]:
+        """``(length, flags, ingress, origin)`` of message ``i``."""
+        return self._consumer.describe(i)
+
+    def write(self, i: int, payload: bytes | bytearray | memoryview) -> None:
+        """Replace message ``i`` in place. Raises ``E_OVERSIZE``."""
+        self._consumer.write(i, payload)
+
+    def filter(self, i: int) -> None:
+        """Later stages and the egress skip message ``i``."""
+        self._consumer.filter(i)
+
+
+class Consumer(_Role, _ConsumerKernel):
+    """A stage or the egress of a lane.
+
+    In place: ``peek(max, timeout_s) -> n`` (0: timeout or end, see ``ended``), then ``view(i)``, ``room(i)``,
+    ``payload(i)``, ``describe(i)``, ``write(i, payload)``, ``set_length(i, n)``, ``filter(i)``, and ``advance(n)``,
+    which ends every view handed out and refuses (``E_VIEW_HELD``) while a slice or an array still points into one.
+    Copies: ``receive(timeout_s)``, ``receive_many(max, timeout_s)``, ``receive_into(buffer, record_bytes)``; filtered
+    messages are skipped and counted in ``filtered``.
+    Loops: ``drive``, ``drive_batch``, ``run_native``. ``stop()`` ends any of them from another thread.
+    """
+
+    def batches(self, max: int = 256) -> Iterator[Batch]:
+        """Batches until the stream is finished or ``stop``; each is handed on when the next is asked for.
+
+        Raises ``E_ABORTED`` when the stream was aborted, ``E_PEER_DEAD``, ``E_CORRUPT``.
+        """
+        while n := self.peek(max):
+            yield Batch(self)
+            self.advance(min(n, self.peeked))
+        if self.ended == End.ABORTED:
+            raise IndexBusError("E_ABORTED", "the stream was aborted")
+
+    def drive(self, function: Callable[[bytes], object], max_batch: int = 256) -> LoopEnd:
+        """Call ``function(bytes)`` per message: bytes replace it, ``None`` filters it, the same object leaves it."""
+        code, sequence, error = self._drive(function, max_batch)
+        return LoopEnd(End(code), sequence, error)
+
+    def drive_batch(
+        self,
+        function: Callable[[list[Any]], Sequence[object] | None],
+        max_batch: int = 256,
+        *,
+        views: bool = False,
+    ) -> LoopEnd:
+        """Call ``function(list)`` per batch (at most 4096) of messages that are not filtered.
+
+        The list holds bytes, or with ``views`` writable memoryviews that end with the call. The result is ``None``
+        (left alone, or changed in place) or as many results as messages, each as in ``drive``.
+        """
+        code, sequence, error = self._drive_batch(function, max_batch, views)
+        return LoopEnd(End(code), sequence, error)
+
+    def run_native(self, kind: str, param: bytes = b"", max_batch: int = 256) -> LoopEnd:
+        """Run a built-in stage (``native_stage_names()``) without the GIL until the stream ends."""
+        names = kernel().NATIVE_STAGES
+        if kind not in names:
+            raise IndexBusError("E_VALUE", f"no native stage {kind!r}; there are {', '.join(names)}")
+        code, sequence, error = self._run_native(names.index(kind), param, max_batch)
+        return LoopEnd(End(code), sequence, error)
+
+    def contiguous(self, start: int = 0) -> int:
+        """How many messages of the peeked batch from ``start`` lie in one piece of the region."""
+        place = (self.sequence + start) & (self._capacity_slots - 1)
+        return min(self.peeked - start, self._capacity_slots - place)
+
+    def array(self, dtype: Any, start: int = 0) -> Any:
+        """A NumPy array over the payloads of ``contiguous(start)`` messages, without a copy.
+
+        ``dtype`` describes one payload. The array must be gone before the batch is advanced (``E_VIEW_HELD``).
+        """
+        import numpy
+
+        raw = self.raw(start, self.contiguous(start))
+        count = len(raw) // self._stride_bytes
+        return numpy.ndarray((count,), dtype, raw, offset=abi.SLOT_HEADER, strides=(self._stride_bytes,))
+
+
+@cache
+def producer_class(kernel_name: str | None = None) -> type[Producer]:
+    """``Producer`` over the named kernel (default: the chosen one)."""
+    return type("Producer", (Producer, kernel(kernel_name).Producer), {"__module__": __name__})
+
+
+@cache
+def consumer_class(kernel_name: str | None = None) -> type[Consumer]:
+    """``Consumer`` over the named kernel (default: the chosen one)."""
+    return type("Consumer", (Consumer, kernel(kernel_name).Consumer), {"__module__": __name__})

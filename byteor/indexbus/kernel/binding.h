@@ -1,0 +1,57 @@
+/* What the binding's files share: Python.h in its limited form, and the handle that wraps a party. */
+#ifndef IB_BINDING_H
+#define IB_BINDING_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include "core.h"
+
+typedef struct {
+    PyObject_HEAD
+    Py_buffer map;  /* keeps the mapping from going while we point into it */
+    Py_buffer rows; /* the metrics region, when a row is attached */
+    ib_party p;
+    int open;
+    int busy;          /* a call is waiting without the GIL: nobody else may come in */
+    int ended;         /* code of the last call that ended early */
+    uint64_t filtered; /* slots skipped by receiving calls */
+    uint64_t batch;    /* peeked and not yet advanced */
+    PyObject *views;   /* list: every memoryview handed out of the batch */
+    Py_ssize_t exports;
+    uint8_t *view_at;
+    Py_ssize_t view_bytes;
+} ib_handle;
+
+extern PyType_Spec ib_producer_spec, ib_consumer_spec;
+
+/* Raise IndexBusError(code, ...) through byteor.indexbus.errors. Always returns NULL. */
+PyObject *ib_raise(const char *code, const char *message);
+PyObject *ib_raise_oversize(Py_ssize_t index, Py_ssize_t length, uint32_t limit);
+PyObject *ib_raise_ended(ib_handle *h, int code); /* for IB_DEAD and IB_CORRUPT */
+
+int ib_handle_enter(ib_handle *h); /* -1 and an error when closed or in use */
+PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, int producer);
+void ib_handle_dealloc(PyObject *self);
+int ib_handle_room(ib_handle *h, uint64_t want, int64_t timeout_ns); /* waits; -1 error, else code */
+int ib_timeout(PyObject *seconds, int64_t *ns);
+
+PyObject *ib_handle_stop(PyObject *self, PyObject *ignored);
+PyObject *ib_handle_release(PyObject *self, PyObject *ignored);
+PyObject *ib_handle_set_row(PyObject *self, PyObject *args);
+PyObject *ib_handle_beat(PyObject *self, PyObject *ignored);
+PyObject *ib_handle_get_sequence(PyObject *self, void *closure);
+PyObject *ib_handle_get_ended(PyObject *self, void *closure);
+PyObject *ib_handle_get_filtered(PyObject *self, void *closure);
+
+#define IB_HANDLE_METHODS                                                                                   \
+    {"stop", ib_handle_stop, METH_NOARGS, "Make this handle's waits end, from any thread."},                \
+    {"_release", ib_handle_release, METH_NOARGS, "Let go of the mapping."},                                 \
+    {"_set_row", ib_handle_set_row, METH_VARARGS, "(buffer, offset): count into this metrics row."},        \
+    {"beat", ib_handle_beat, METH_NOARGS, "Show a sign of life in the metrics row."}
+
+#define IB_HANDLE_GETTERS                                                                                   \
+    {"sequence", ib_handle_get_sequence, NULL, "The sequence that this handle handles next.", NULL},        \
+    {"_ended", ib_handle_get_ended, NULL, "Code of the last early end.", NULL},                             \
+    {"filtered", ib_handle_get_filtered, NULL, "Filtered slots that receiving calls have skipped.", NULL}
+
+#endif

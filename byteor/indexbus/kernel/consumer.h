@@ -1,0 +1,18 @@
+/* What the two files of the consumer share. */
+#ifndef IB_CONSUMER_H
+#define IB_CONSUMER_H
+
+#include "binding.h"
+
+/* Messages that may be handled now, at most max; 0 with *code set when ended, -1 with an exception. */
+int64_t ib_consumer_wait(ib_handle *h, uint64_t max, int64_t timeout_ns, int *code);
+/* The slot, or NULL and E_CORRUPT when its length is impossible. */
+ib_slot *ib_consumer_slot(ib_handle *h, uint64_t sequence);
+PyObject *ib_consumer_view(ib_handle *h, uint8_t *at, Py_ssize_t bytes);
+int ib_consumer_revoke(ib_handle *h); /* -1 and E_VIEW_HELD when something still points into the batch */
+
+PyObject *ib_drive(PyObject *self, PyObject *args);
+PyObject *ib_drive_batch(PyObject *self, PyObject *args);
+PyObject *ib_run_native(PyObject *self, PyObject *args);
+
+#endif

@@ -1,0 +1,259 @@
+/* Waiting, waking, peers and metrics rows. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MEMBARRIER_GLOBAL_EXPEDITED 2
+#define MEMBARRIER_REGISTER_GLOBAL_EXPEDITED 4
+
+uint64_t ib_clock_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+int ib_register_fence(void) {
+    return syscall(SYS_membarrier, MEMBARRIER_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0 ? 0 : 1;
+}
+
+void ib_wake(ib_cell *cell) {
+    /* Clearing the flag first makes it self-healing: a sleeper that was killed costs one call, not one a message. */
+    __atomic_store_n(&cell->parked, 0, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&cell->wake, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &cell->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0); /* shared: PRIVATE wakes no other process */
+}
+
+/* The slowest watched cell, and its value relative to `target` (plus the lead). */
+static inline int64_t ib_behind(const ib_party *p, uint64_t target, ib_cell **slowest) {
+    int64_t least = INT64_MAX;
+    for (int i = 0; i < p->watched; i++) {
+        int64_t d = (int64_t)(ib_load(&p->watch[i]->value) + p->lead - target);
+        if (d < least) {
+            least = d;
+            *slowest = p->watch[i];
+        }
+    }
+    return least;
+}
+
+static int ib_take(ib_party *p, uint64_t target, int64_t d) {
+    /* More than the ring holds, in either direction, is no state that an honest peer reaches. */
+    if (IB_UNLIKELY((uint64_t)d >= p->capacity)) return IB_CORRUPT;
+    p->limit = target + (uint64_t)d;
+    return IB_OK;
+}
+
+static void ib_park(ib_party *p, ib_cell *cell, uint64_t target) {
+    uint32_t seen = ib_load32(&cell->wake);
+    __atomic_store_n(&cell->parked, 1, __ATOMIC_SEQ_CST);
+    long timeout_ns = 49000000;
+    if (p->fence || syscall(SYS_membarrier, MEMBARRIER_GLOBAL_EXPEDITED, 0, 0) != 0) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        timeout_ns = 1000000; /* a publisher that trusts our membarrier may miss us: do not sleep long */
+    }
+    if ((int64_t)(ib_load(&cell->value) + p->lead - target) >= 0) return;
+    if (ib_load32(&p->stream->state) != IB_OPEN || __atomic_load_n(&p->stop, __ATOMIC_RELAXED)) return;
+    struct timespec t = {0, timeout_ns};
+    syscall(SYS_futex, &cell->wake, FUTEX_WAIT, seen, &t, NULL, 0);
+}
+
+static void ib_sleep_ns(long ns) {
+    struct timespec t = {0, ns};
+    nanosleep(&t, NULL);
+}
+
+/* One step of waiting; returns 1 when it slept (so that the clock is worth a look). */
+static int ib_relax(ib_party *p, uint32_t round, ib_cell *slowest, uint64_t target) {
+    switch (p->strategy) {
+    case IB_SPIN:
+        ib_pause();
+        return (round & 1023) == 1023;
+    case IB_YIELD:
+        if (round < 64) {
+            ib_pause();
+            return 0;
+        }
+        sched_yield();
+        return (round & 63) == 63;
+    case IB_BACKOFF: {
+        if (round < 128) {
+            ib_pause();
+            return 0;
+        }
+        if (round < 192) {
+            sched_yield();
+            return 0;
+        }
+        uint32_t doublings = (round - 192) / 4;
+        ib_sleep_ns(doublings >= 10 ? 1000000 : 1000l << doublings);
+        return 1;
+    }
+    default:
+        if (round < 96) {
+            ib_pause();
+            return 0;
+        }
+        ib_park(p, slowest, target);
+        return 1;
+    }
+}
+
+int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns) {
+    ib_cell *slowest = p->watch[0];
+    uint64_t start = 0;
+    int code = IB_OK;
+    for (uint32_t round = 0;; round++) {
+        int64_t d = ib_behind(p, target, &slowest);
+        if (d >= 0) {
+            code = ib_take(p, target, d);
+            break;
+        }
+        if (-d > (p->lead ? (int64_t)p->capacity : 1)) {
+            code = IB_CORRUPT;
+            break;
+        }
+        uint32_t state = ib_load32(&p->stream->state);
+        if (IB_UNLIKELY(state != IB_OPEN)) {
+            if ((state & IB_ABORTED_STREAM) || p->lead) {
+                code = state & IB_ABORTED_STREAM ? IB_ABORTED_END : IB_FINISHED;
+                break;
+            }
+            /* Closed: the cursor is final, and was read after the state. */
+            if (ib_load(&p->cursor->value) == p->next) {
+                code = IB_FINISHED;
+                break;
+            }
+        }
+        if (__atomic_load_n(&p->stop, __ATOMIC_RELAXED)) {
+            code = IB_STOPPED;
+            break;
+        }
+        if (timeout_ns == 0) return IB_TIMEOUT;
+        if (IB_UNLIKELY(round == 32)) start = ib_clock_ns();
+        if (ib_relax(p, round, slowest, target) && start) {
+            uint64_t now = ib_clock_ns();
+            if (now - p->ticked_ns >= (uint64_t)IB_TICK_NS) {
+                p->idle_ns += now - start;
+                ib_row_tick(p, now);
+                return ib_peer_died(p) ? IB_DEAD : IB_TICK;
+            }
+            if (timeout_ns > 0 && now - start >= (uint64_t)timeout_ns) {
+                code = IB_TIMEOUT;
+                break;
+            }
+        }
+    }
+    if (start) {
+        uint64_t now = ib_clock_ns();
+        p->idle_ns += now - start;
+        if (now - p->ticked_ns >= (uint64_t)IB_TICK_NS) ib_row_tick(p, now);
+    }
+    return code;
+}
+
+/* A peer is dead when its entry names a process but nobody holds its lock byte: the kernel drops an OFD lock
+ * with the last descriptor, however the process ended. An entry that changed meanwhile is not dead but new. */
+int ib_peer_died(ib_party *p) {
+    for (int i = 0; i < p->peer_count; i++) {
+        if (i == p->self) continue;
+        ib_peer *peer = p->peers + i;
+        uint64_t attached = ib_load(&peer->attached_ns);
+        if (ib_load32(&peer->pid) == 0) continue;
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)(p->peers_at + (uint64_t)i * IB_PEER_BYTES), .l_len = 1};
+        if (fcntl(p->fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK) continue;
+        if (ib_load32(&peer->pid) != 0 && ib_load(&peer->attached_ns) == attached) {
+            p->dead_peer = (uint64_t)i;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static uint64_t *ib_field(const ib_party *p, unsigned field) { return (uint64_t *)(p->row + field); }
+
+void ib_row_add(ib_party *p, unsigned field, uint64_t n) {
+    if (!p->row || !n) return;
+    uint64_t *word = ib_field(p, field);
+    __atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+void ib_row_max(ib_party *p, unsigned field, uint64_t n) {
+    if (!p->row) return;
+    uint64_t *word = ib_field(p, field);
+    if (__atomic_load_n(word, __ATOMIC_RELAXED) < n) __atomic_store_n(word, n, __ATOMIC_RELAXED);
+}
+
+void ib_row_tick(ib_party *p, uint64_t now) {
+    p->ticked_ns = now;
+    p->since_clock = 0;
+    if (!p->row) return;
+    __atomic_store_n(ib_field(p, IB_METRICS_ROW_IDLE_NS), p->idle_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(ib_field(p, IB_METRICS_ROW_BUSY_NS), now - p->started_ns - p->idle_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(ib_field(p, IB_METRICS_ROW_HEARTBEAT_NS), now, __ATOMIC_RELEASE);
+}
+
+void ib_row_batch(ib_party *p, uint64_t in, uint64_t out, uint64_t filtered) {
+    if (!p->row) return;
+    ib_row_add(p, IB_METRICS_ROW_IN, in);
+    ib_row_add(p, IB_METRICS_ROW_OUT, out);
+    ib_row_add(p, IB_METRICS_ROW_FILTERED, filtered);
+    ib_row_add(p, IB_METRICS_ROW_BATCHES, 1);
+    ib_row_max(p, IB_METRICS_ROW_BATCH_MAX, in);
+    /* A worker that never waits must show signs of life too; a clock a batch would be too dear. */
+    p->since_clock += in + 64;
+    if (p->since_clock >= 65536) ib_row_tick(p, ib_clock_ns());
+}
+
+static unsigned ib_stamp_at(uint64_t s) { return (unsigned)((s ^ (s >> 6) ^ (s >> 12)) & (IB_STAMPS - 1)); }
+
+void ib_row_latency(ib_party *p, uint64_t sequence) {
+    if (!p->row) return;
+    ib_stamp *stamp = p->stamps + ib_stamp_at(sequence);
+    if (ib_load(&stamp->sequence) != sequence) return;
+    uint64_t stamped = ib_load(&stamp->time_ns), now = ib_clock_ns();
+    if (ib_load(&stamp->sequence) != sequence || now < stamped) return;
+    uint64_t ns = now - stamped;
+    unsigned bits = ns ? 64u - (unsigned)__builtin_clzll(ns) : 0u;
+    ib_row_add(p, IB_METRICS_ROW_HISTOGRAM + 8 * (bits < IB_HISTOGRAM_BUCKETS ? bits : IB_HISTOGRAM_BUCKETS - 1), 1);
+}
+
+void ib_stamp_slot(ib_party *p, uint64_t sequence) {
+    uint64_t now = ib_clock_ns();
+    if (now - p->stamped_ns > 1000000) p->stamp_every = 1;
+    else if (p->stamp_every < 64) p->stamp_every *= 2;
+    p->stamped_ns = now;
+    p->since_stamp = 0;
+    ib_stamp *stamp = p->stamps + ib_stamp_at(sequence);
+    /* Invalid while it changes, so that a reader of the old stamp does not pair it with the new time. */
+    __atomic_store_n(&stamp->sequence, ~sequence, __ATOMIC_RELAXED);
+    __atomic_store_n(&stamp->time_ns, now, __ATOMIC_RELEASE);
+    __atomic_store_n(&stamp->sequence, sequence, __ATOMIC_RELEASE);
+    ib_at(p, sequence)->flags |= IB_STAMPED;
+    if (p->row && now - p->ticked_ns >= (uint64_t)IB_TICK_NS) ib_row_tick(p, now);
+}
+
+static void ib_on_sigbus(int number) {
+    static const char text[] = "E_REGION_GONE: a region shrank under its worker (SIGBUS); somebody truncated the file\n";
+    (void)number;
+    ssize_t ignored = write(2, text, sizeof text - 1);
+    (void)ignored;
+    _exit(11);
+}
+
+void ib_install_sigbus(void) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = ib_on_sigbus;
+    sigaction(SIGBUS, &action, NULL);
+}

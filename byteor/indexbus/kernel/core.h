@@ -1,0 +1,203 @@
+/* The transport's core: cells, waiting, ring positions, native stages. No Python.h, so that sanitizers,
+ * other languages and plain-C benchmarks can use it. Layout: abi.h (generated). Memory order:
+ * a cell is stored with release after everything it announces, and loaded with acquire before it is used;
+ * each cell has one writer. Cells wrap, so every comparison is a signed difference. */
+#ifndef IB_CORE_H
+#define IB_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "abi.h"
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "regions are little-endian"
+#endif
+
+#define IB_LIKELY(x) __builtin_expect(!!(x), 1)
+#define IB_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* How a call ended. */
+enum {
+    IB_OK = 0,
+    IB_TIMEOUT = 1,
+    IB_FINISHED = 2,
+    IB_ABORTED_END = 3,
+    IB_STOPPED = 4,
+    IB_DEAD = 5,
+    IB_CORRUPT = 6,
+    IB_TICK = 7, /* waited long enough that the caller should look around; call again */
+    IB_STAGE_ERROR = 8,
+    IB_TOO_LONG = 9,
+};
+
+enum { IB_SPIN = 0, IB_YIELD = 1, IB_BACKOFF = 2, IB_BLOCK = 3 };
+
+#define IB_TICK_NS 50000000ll /* heartbeats and dead peers: twice in the 100 ms that the contract gives */
+#define IB_MAX_WATCH 8
+
+typedef struct {
+    uint64_t value;
+    uint32_t wake;
+    uint32_t parked;
+    uint8_t pad[IB_LINE - 16];
+} ib_cell;
+
+typedef struct {
+    uint32_t length;
+    uint16_t flags;
+    uint16_t ingress;
+    uint64_t origin;
+    uint8_t payload[];
+} ib_slot;
+
+typedef struct {
+    uint32_t state;
+    uint32_t reason;
+    uint32_t role;
+    uint32_t egress_mask;
+    uint64_t sequence;
+    uint8_t pad[IB_LINE - 24];
+} ib_stream;
+
+typedef struct {
+    uint64_t sequence;
+    uint64_t time_ns;
+} ib_stamp;
+
+typedef struct {
+    uint32_t pid;
+    uint32_t flags;
+    uint64_t start_time;
+    uint64_t claimed;
+    uint64_t attached_ns;
+    uint8_t pad[IB_LINE - 32];
+} ib_peer;
+
+_Static_assert(sizeof(ib_cell) == IB_CELL_BYTES && offsetof(ib_cell, parked) == IB_CELL_PARKED, "cell");
+_Static_assert(sizeof(ib_slot) == IB_SLOT_BYTES && offsetof(ib_slot, origin) == IB_SLOT_ORIGIN, "slot");
+_Static_assert(sizeof(ib_stream) == IB_STREAM_BYTES && offsetof(ib_stream, sequence) == IB_STREAM_SEQUENCE, "stream");
+_Static_assert(sizeof(ib_peer) == IB_PEER_BYTES && offsetof(ib_peer, claimed) == IB_PEER_CLAIMED, "peer");
+_Static_assert(sizeof(ib_stamp) == IB_STAMP_BYTES, "stamp");
+
+/* One role of one ring in one thread. Geometry is a copy: the region's header is never read again. */
+typedef struct {
+    uint8_t *slots;
+    uint64_t mask;
+    uint32_t stride;
+    uint32_t slot_bytes;
+    uint64_t capacity;
+    uint64_t next;  /* the sequence that this role handles next */
+    uint64_t limit; /* cached: everything before it may be handled without reading a remote cell */
+    ib_stream *stream;
+    ib_cell *cursor;
+    ib_stamp *stamps;
+    ib_cell *own[IB_MAX_WATCH]; /* published together */
+    int owned;
+    int watched;
+    ib_cell *watch[IB_MAX_WATCH]; /* never passed */
+    uint64_t lead;                /* added to what is watched: capacity for a producer, 0 for a consumer */
+    ib_peer *peers;
+    uint64_t peers_at; /* offset in the file: lock bytes lie there */
+    int peer_count;
+    int self;
+    int fd;
+    int strategy;
+    int stop;
+    int fence; /* 1: no membarrier, fence at every publish */
+    /* sampling and accounting */
+    uint8_t *row;
+    uint64_t since_stamp;
+    uint64_t stamp_every;
+    uint64_t stamped_ns;
+    uint64_t since_clock;
+    uint64_t started_ns;
+    uint64_t idle_ns;
+    uint64_t ticked_ns;
+    uint64_t dead_peer;
+} ib_party;
+
+static inline uint64_t ib_load(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline uint32_t ib_load32(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline ib_slot *ib_at(const ib_party *p, uint64_t sequence) {
+    return (ib_slot *)(p->slots + (sequence & p->mask) * p->stride);
+}
+static inline void ib_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+void ib_wake(ib_cell *cell);
+
+/* Publish one cell. The load of `parked` must not pass the store: the sleeper's membarrier (see ib_park)
+ * orders it for us, so that here a compiler barrier is enough; without membarrier we pay for a fence. */
+static inline void ib_publish_cell(const ib_party *p, ib_cell *cell, uint64_t value) {
+    __atomic_store_n(&cell->value, value, __ATOMIC_RELEASE);
+    if (IB_UNLIKELY(p->fence)) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    else __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (IB_UNLIKELY(__atomic_load_n(&cell->parked, __ATOMIC_RELAXED))) ib_wake(cell);
+}
+
+static inline void ib_publish(ib_party *p, uint64_t value) {
+    p->next = value;
+    for (int i = 0; i < p->owned; i++) ib_publish_cell(p, p->own[i], value);
+}
+
+uint64_t ib_clock_ns(void);
+int ib_register_fence(void); /* 0: membarrier works in this process */
+int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns);
+int ib_peer_died(ib_party *p);
+void ib_install_sigbus(void);
+
+/* How many messages may be handled now, at most `max`: >= 1, or a code in *code. */
+static inline uint64_t ib_available(ib_party *p, uint64_t max, int64_t timeout_ns, int *code) {
+    uint64_t n = p->limit - p->next;
+    if (IB_UNLIKELY(__atomic_load_n(&p->stream->state, __ATOMIC_RELAXED) & IB_ABORTED_STREAM)) {
+        *code = IB_ABORTED_END;
+        return 0;
+    }
+    if (IB_UNLIKELY(n == 0)) {
+        *code = ib_await(p, p->next + 1, timeout_ns);
+        if (*code != IB_OK) return 0;
+        n = p->limit - p->next;
+    }
+    *code = IB_OK;
+    return n < max ? n : max;
+}
+
+/* Metrics: one writer a row, relaxed stores; readers differentiate. */
+void ib_row_add(ib_party *p, unsigned field, uint64_t n);
+void ib_row_max(ib_party *p, unsigned field, uint64_t n);
+void ib_row_tick(ib_party *p, uint64_t now);
+void ib_row_batch(ib_party *p, uint64_t in, uint64_t out, uint64_t filtered);
+void ib_row_latency(ib_party *p, uint64_t sequence);
+void ib_stamp_slot(ib_party *p, uint64_t sequence);
+
+/* Producer: one message a batch is stamped; when batches come slowly, each; when fast, one in up to 64. */
+static inline void ib_maybe_stamp(ib_party *p, uint64_t first, uint64_t n) {
+    p->since_stamp += n;
+    if (IB_UNLIKELY(p->since_stamp >= p->stamp_every)) ib_stamp_slot(p, first);
+}
+
+uint32_t ib_crc32c(uint32_t crc, const uint8_t *data, size_t length);
+
+/* Native stages: one row a stage in ib_stages. A function handles one message in place and returns IB_OK,
+ * IB_STAGE_ERROR or IB_TOO_LONG. NULL is identity. */
+typedef struct {
+    const uint8_t *param;
+    size_t length;
+} ib_param;
+typedef int (*ib_stage_fn)(const ib_param *param, ib_slot *slot, uint32_t room);
+typedef struct {
+    const char *name;
+    ib_stage_fn handle;
+} ib_stage;
+extern const ib_stage ib_stages[];
+extern const int ib_stage_count;
+
+/* Runs a stage until something other than messages comes; the failing sequence is p->next then. */
+int ib_run_stage(ib_party *p, ib_stage_fn handle, const ib_param *param, uint64_t max_batch);
+
+#endif

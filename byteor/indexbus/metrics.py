@@ -1,0 +1,217 @@
+"""Metrics: one fixed row a worker in one region, one writer a row; a reader gets everything with one ``pread``."""
+
+from __future__ import annotations
+
+import os
+import struct
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from byteor.indexbus import abi
+from byteor.indexbus.abi import METRICS_ROW, Capability, Kind
+from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.kernel_choice import kernel
+from byteor.indexbus.peers import process_start_time
+from byteor.indexbus.region import Header, Region, create, open_region
+
+ROLES = ("source", "stage", "sink")
+PLACES = ("thread", "process")
+STATES = ("starting", "running", "draining", "finished", "failed")
+MAX_ROWS = 4096
+_AT = {field.name: field.offset for field in METRICS_ROW.fields}
+_NUMBERS = struct.Struct("<10Q")
+_HISTOGRAM = struct.Struct(f"<{abi.HISTOGRAM_BUCKETS}Q")
+
+
+class RowSample(msgspec.Struct, frozen=True):
+    """One worker's row at one instant. Counters are totals; ``histogram[b]`` counts latencies of ``b`` bits in ns."""
+
+    index: int
+    name: str
+    key: str
+    role: str
+    where: str
+    pid: int
+    pid_start: int
+    state: str
+    heartbeat_ns: int
+    taken: int
+    handed_on: int
+    filtered: int
+    dropped: int
+    errors: int
+    busy_ns: int
+    idle_ns: int
+    batches: int
+    batch_max: int
+    full_waits: int
+    error_sequence: int
+    error_text: str
+    histogram: tuple[int, ...]
+
+    def quantile_ns(self, q: float) -> int:
+        """The upper edge in ns of the bucket that holds quantile ``q`` of the latencies; 0 without any."""
+        left = q * sum(self.histogram)
+        for bits, count in enumerate(self.histogram):
+            left -= count
+            if count and left <= 0:
+                return (1 << bits) - 1
+        return 0
+
+
+class MetricsRow:
+    """The writing end of one row. One writer: the worker, or the loop that it hands the row to."""
+
+    def __init__(self, region: Region, index: int) -> None:
+        self.buffer = region.mapping
+        self.offset = abi.LINE + index * METRICS_ROW.bytes
+        view = memoryview(self.buffer)[self.offset : self.offset + METRICS_ROW.bytes]
+        self._words, self._halves, self._bytes = view.cast("Q"), view.cast("I"), view
+
+    def begin(self, name: str, key: str, role: str, where: str) -> None:
+        """Say who writes here: zero the row, then identity, pid and state ``starting``."""
+        self._bytes[:] = bytes(METRICS_ROW.bytes)
+        self._text("name", 32, name)
+        self._text("key", 96, key)
+        self._halves[_AT["role"] >> 2] = ROLES.index(role)
+        self._halves[_AT["where"] >> 2] = PLACES.index(where)
+        self._words[_AT["pid_start"] >> 3] = process_start_time(os.getpid())
+        self._halves[_AT["pid"] >> 2] = os.getpid()
+        self.beat()
+
+    def set_state(self, state: str) -> None:
+        """One of ``STATES``."""
+        self._halves[_AT["state"] >> 2] = STATES.index(state)
+        self.beat()
+
+    def add(self, field: str, n: int = 1) -> None:
+        """Count: ``in``, ``out``, ``filtered``, ``dropped``, ``errors``, ``busy_ns``, ``idle_ns``, ``batches``..."""
+        at = _AT[field] >> 3
+        self._words[at] = (self._words[at] + n) & abi.U64
+
+    def at_least(self, field: str, n: int) -> None:
+        """Raise a maximum such as ``batch_max``."""
+        self._words[_AT[field] >> 3] = max(n, self._words[_AT[field] >> 3])
+
+    def latency(self, ns: int, count: int = 1) -> None:
+        """Count a latency in its power-of-two bucket."""
+        bucket = min(max(ns, 0).bit_length(), abi.HISTOGRAM_BUCKETS - 1)
+        self._words[(_AT["histogram"] >> 3) + bucket] += count
+
+    def error(self, sequence: int, text: str) -> None:
+        """Note the last error; counts it too. Text beyond 256 bytes is cut at a character."""
+        version = self._words[_AT["error_version"] >> 3] | 1
+        self._words[_AT["error_version"] >> 3] = version
+        self._words[_AT["error_sequence"] >> 3] = sequence & abi.U64
+        self._text("error_text", 256, text)
+        self._words[_AT["error_version"] >> 3] = (version + 1) & abi.U64
+        self.add("errors")
+
+    def beat(self) -> None:
+        """A sign of life; a worker without a loop of the kernel gives one at least every 100 ms."""
+        self._words[_AT["heartbeat_ns"] >> 3] = kernel().clock_ns()
+
+    def close(self) -> None:
+        for view in (self._words, self._halves, self._bytes):
+            view.release()
+
+    def _text(self, field: str, room: int, text: str) -> None:
+        data = text.encode("utf-8", "replace")[:room]
+        data = data.decode("utf-8", "ignore").encode()
+        self._bytes[_AT[field] : _AT[field] + room] = data.ljust(room, b"\0")
+
+
+class MetricsRegion:
+    """All rows of a run."""
+
+    def __init__(self, region: Region) -> None:
+        self.region = region
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], rows: int, *, spec_hash: bytes = b"") -> Self:
+        """A region of ``rows`` empty rows. Raises ``E_GEOMETRY``, ``E_REGION_EXISTS``, ``E_SHM_SPACE``."""
+        if not 1 <= rows <= MAX_ROWS:
+            raise IndexBusError("E_GEOMETRY", f"{rows} rows, not 1 to {MAX_ROWS}")
+        region = create(
+            path,
+            kind=Kind.METRICS,
+            capabilities=Capability.METRICS | Capability.GEOMETRY,
+            total=abi.LINE + rows * METRICS_ROW.bytes,
+            capacity=rows,
+            slot_bytes=METRICS_ROW.bytes,
+            lanes=rows,
+            slot_stride=METRICS_ROW.bytes,
+            spec_hash=spec_hash,
+        )
+        return cls(region)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open to write a row."""
+        return cls(open_region(path, Kind.METRICS, expected_bytes))
+
+    @classmethod
+    def observe(cls, path: str | os.PathLike[str]) -> Self:
+        """Open to read; survives a truncation (``E_REGION_GONE``)."""
+        return cls(open_region(path, Kind.METRICS, expected_bytes, observe=True))
+
+    def row(self, index: int) -> MetricsRow:
+        """The writing end of row ``index``."""
+        if not 0 <= index < self.region.header.capacity:
+            raise IndexBusError("E_VALUE", f"no row {index}; there are {self.region.header.capacity}")
+        return MetricsRow(self.region, index)
+
+    def rows(self) -> list[RowSample]:
+        """Every row that somebody has begun."""
+        data = self.region.read(abi.LINE, self.region.header.capacity * METRICS_ROW.bytes)
+        starts = range(0, len(data), METRICS_ROW.bytes)
+        return [_sample(i, data, at) for i, at in enumerate(starts) if data[at]]
+
+    def close(self) -> None:
+        self.region.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def expected_bytes(header: Header) -> int | str:
+    """What ``open_region`` asks of a metrics region."""
+    if not 1 <= header.capacity <= MAX_ROWS or header.slot_stride != METRICS_ROW.bytes:
+        return f"{header.capacity} rows of {header.slot_stride} bytes"
+    return abi.LINE + header.capacity * METRICS_ROW.bytes
+
+
+def _pick(names: tuple[str, ...], index: int) -> str:
+    return names[index] if index < len(names) else "unknown"
+
+
+def _string(data: bytes, at: int, room: int) -> str:
+    return data[at : at + room].split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+def _sample(index: int, data: bytes, at: int) -> RowSample:
+    role, where, pid, state, pid_start, heartbeat = struct.unpack_from("<4I2Q", data, at + _AT["role"])
+    error_sequence, error_version = struct.unpack_from("<2Q", data, at + _AT["error_sequence"])
+    text = "(being written)" if error_version & 1 else _string(data, at + _AT["error_text"], 256)
+    return RowSample(
+        index,
+        _string(data, at, 32),
+        _string(data, at + _AT["key"], 96),
+        _pick(ROLES, role),
+        _pick(PLACES, where),
+        pid,
+        pid_start,
+        _pick(STATES, state),
+        heartbeat,
+        *_NUMBERS.unpack_from(data, at + _AT["in"]),
+        error_sequence,
+        text,
+        _HISTOGRAM.unpack_from(data, at + _AT["histogram"]),
+    )

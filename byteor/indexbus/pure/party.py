@@ -1,0 +1,290 @@
+"""One role of one ring in Python: cells, waiting, peers, metrics. Mirrors ``kernel/core.c`` name by name.
+
+Correct only where an aligned 8-byte store is single and stores stay in order (x86-64): ``memoryview.cast("Q")``
+stores with one instruction, ``struct.pack_into`` does not.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from byteor.indexbus import abi
+from byteor.indexbus.abi import End, Wait
+from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.peers import lock_is_free
+from byteor.indexbus.pure import futex
+
+TICK_NS = 50_000_000
+U64 = abi.U64
+ROW = {field.name: field.offset for field in abi.METRICS_ROW.fields}
+
+
+def signed(value: int) -> int:
+    """A difference of two wrapping counters as a number with a sign."""
+    value &= U64
+    return value - (1 << 64) if value >> 63 else value
+
+
+def require_ordered_stores() -> None:
+    """Raise ``E_UNSUPPORTED`` on machines where the twin would be wrong."""
+    if platform.machine() not in ("x86_64", "AMD64") or sys.byteorder != "little":
+        raise IndexBusError("E_UNSUPPORTED", f"the pure-Python kernel is not correct on {platform.machine()}")
+
+
+class Party:
+    """What producer and consumer share. Constructor arguments are the kernel's; offsets are in bytes."""
+
+    is_producer = False
+
+    def __init__(
+        self,
+        buffer: object,
+        fd: int,
+        capacity: int,
+        slot_bytes: int,
+        stride: int,
+        slots_at: int,
+        cursor_at: int,
+        stream_at: int,
+        stamps_at: int,
+        peers_at: int,
+        peer_count: int,
+        self_index: int,
+        strategy: int,
+        watch: tuple[int, ...],
+        own: tuple[int, ...],
+    ) -> None:
+        require_ordered_stores()
+        self._b = memoryview(buffer)  # type: ignore[arg-type]
+        self._q = self._b.cast("Q")
+        self._i = self._b.cast("I")
+        self._row: memoryview | None = None
+        self._rows: memoryview | None = None
+        self._fd, self._capacity, self._mask = fd, capacity, capacity - 1
+        self._slot_bytes, self._stride = slot_bytes, stride
+        self._slots, self._cursor, self._stream = slots_at, cursor_at >> 3, stream_at >> 2
+        self._stamps, self._peers, self._peer_count, self._self = (
+            stamps_at >> 3,
+            peers_at,
+            peer_count,
+            self_index,
+        )
+        self._strategy, self._watch, self._own = strategy, [at >> 3 for at in watch], [at >> 3 for at in own]
+        self._lead = capacity if self.is_producer else 0
+        self._next = self._limit = self._q[self._own[0]]
+        self._address = futex.address_of(self._b)
+        self._fenced = futex.register_fence()
+        self._fence = threading.Lock()
+        self._stop = self._open_flag = False
+        self._open_flag = True
+        self._busy = False
+        self._ended = 0
+        self.filtered = 0
+        self._started = self._ticked = time.monotonic_ns()
+        self._idle = 0
+        self._dead_peer = 0
+
+    # -- the handle's common calls
+
+    @property
+    def sequence(self) -> int:
+        """The sequence that this handle handles next."""
+        return self._next
+
+    def stop(self) -> None:
+        """Make this handle's waits end, from any thread."""
+        self._stop = True
+        if self._open_flag:
+            for cell in self._watch:
+                self._wake(cell)
+
+    def _release(self) -> None:
+        if self._busy:
+            raise IndexBusError("E_ROLE_TAKEN", "another thread is waiting on this handle; stop() it first")
+        if not self._open_flag:
+            return
+        self._open_flag = False
+        for view in (self._row, self._rows, self._q, self._i, self._b):
+            if view is not None:
+                view.release()
+
+    def _set_row(self, buffer: object, offset: int) -> None:
+        self._enter()
+        self._rows = self._row = None
+        if buffer is None:
+            return
+        self._rows = memoryview(buffer)  # type: ignore[arg-type]
+        self._row = self._rows[offset : offset + abi.METRICS_ROW.bytes].cast("B").cast("Q")
+        self._tick(time.monotonic_ns())
+
+    def beat(self) -> None:
+        """Show a sign of life in the metrics row."""
+        if self._open_flag:
+            self._tick(time.monotonic_ns())
+
+    # -- inside
+
+    def _enter(self) -> None:
+        if not self._open_flag:
+            raise IndexBusError("E_CLOSED", "this handle was closed")
+        if self._busy:
+            raise IndexBusError("E_ROLE_TAKEN", "another thread is using this handle")
+
+    def _publish(self, value: int) -> None:
+        value &= U64
+        self._next = value
+        q, i = self._q, self._i
+        for cell in self._own:
+            q[cell] = value
+            if not self._fenced:
+                with self._fence:  # a lock is a full fence: without membarrier the load below must not pass
+                    pass
+            if i[(cell << 1) + 3]:
+                self._wake(cell)
+
+    def _wake(self, cell: int) -> None:
+        word = (cell << 1) + 2
+        self._i[word + 1] = 0
+        self._i[word] = (self._i[word] + 1) & 0xFFFFFFFF
+        futex.wake(self._address + (word << 2))
+
+    def _behind(self, target: int) -> tuple[int, int]:
+        least, slowest = 1 << 63, self._watch[0]
+        for cell in self._watch:
+            d = signed(self._q[cell] + self._lead - target)
+            if d < least:
+                least, slowest = d, cell
+        return least, slowest
+
+    def _look(self, target: int) -> tuple[End | None, int]:
+        """One look at the ring: how waiting for ``target`` ends, or ``None``; and the slowest cell."""
+        d, slowest = self._behind(target)
+        if d >= 0:
+            if d >= self._capacity:
+                return End.CORRUPT, slowest
+            self._limit = (target + d) & U64
+            return End.OK, slowest
+        if -d > (self._capacity if self._lead else 1):
+            return End.CORRUPT, slowest
+        state = self._i[self._stream]
+        if state & abi.ABORTED_STREAM:
+            return End.ABORTED, slowest
+        if state != abi.OPEN and (self._lead or self._q[self._cursor] == self._next):
+            return End.FINISHED, slowest
+        return (End.STOPPED if self._stop else None), slowest
+
+    def _await(self, target: int, timeout_s: float | None) -> End:
+        target &= U64
+        end, slowest = self._look(target)
+        if end is None and timeout_s != 0:
+            self._busy = True
+            try:
+                end = self._await_slow(target, timeout_s)
+            finally:
+                self._busy = False
+        if end is None:
+            return End.TIMEOUT
+        if end != End.OK:
+            self._ended = end
+        if end == End.DEAD:
+            raise IndexBusError("E_PEER_DEAD", f"peer {self._dead_peer} of the lane died without leaving it")
+        if end == End.CORRUPT:
+            raise IndexBusError("E_CORRUPT", "a cursor or a length in the region is impossible")
+        return end
+
+    def _await_slow(self, target: int, timeout_s: float | None) -> End:
+        start = time.monotonic_ns()
+        deadline = None if timeout_s is None else start + int(timeout_s * 1e9)
+        relax = _RELAX[self._strategy]
+        rounds = 0
+        while True:
+            end, slowest = self._look(target)
+            now = time.monotonic_ns()
+            if end is not None or (deadline is not None and now >= deadline):
+                self._idle += now - start
+                if now - self._ticked >= TICK_NS:
+                    self._tick(now)
+                return End.TIMEOUT if end is None else end
+            if now - self._ticked >= TICK_NS:
+                self._idle += now - start
+                start = now
+                self._tick(now)
+                if self._peer_died():
+                    return End.DEAD
+            relax(self, rounds, slowest, target)
+            rounds += 1
+
+    def _park(self, rounds: int, cell: int, target: int) -> None:
+        word = (cell << 1) + 2
+        seen = self._i[word]
+        self._i[word + 1] = 1
+        timeout_s = 0.049 if self._fenced and futex.barrier() else 0.001
+        ready = signed(self._q[cell] + self._lead - target) >= 0
+        if not ready and self._i[self._stream] == abi.OPEN and not self._stop:
+            futex.wait(self._address + (word << 2), seen, timeout_s)
+
+    def _doze(self, rounds: int, cell: int, target: int) -> None:
+        time.sleep(0 if rounds < 64 else min(1e-6 * 2 ** min((rounds - 64) // 4, 10), 1e-3))
+
+    def _yield(self, rounds: int, cell: int, target: int) -> None:
+        time.sleep(0)
+
+    def _peer_died(self) -> bool:
+        for n in range(self._peer_count):
+            at = self._peers + n * abi.PEER.bytes
+            attached = self._q[(at >> 3) + 3]
+            if n == self._self or self._i[at >> 2] == 0 or not lock_is_free(self._fd, at):
+                continue
+            if self._i[at >> 2] != 0 and self._q[(at >> 3) + 3] == attached:
+                self._dead_peer = n
+                return True
+        return False
+
+    def _add(self, name: str, n: int) -> None:
+        if self._row is not None and n:
+            at = ROW[name] >> 3
+            self._row[at] = (self._row[at] + n) & U64
+
+    def _count_batch(self, taken: int, out: int, filtered: int) -> None:
+        row = self._row
+        if row is None:
+            return
+        for name, n in (("in", taken), ("out", out), ("filtered", filtered), ("batches", 1)):
+            if n:
+                at = ROW[name] >> 3
+                row[at] = (row[at] + n) & U64
+        at = ROW["batch_max"] >> 3
+        if row[at] < taken:
+            row[at] = taken
+        now = time.monotonic_ns()
+        if now - self._ticked >= TICK_NS:
+            self._tick(now)
+
+    def _tick(self, now: int) -> None:
+        self._ticked = now
+        if self._row is not None:
+            self._row[ROW["idle_ns"] >> 3] = self._idle
+            self._row[ROW["busy_ns"] >> 3] = max(0, now - self._started - self._idle)
+            self._row[ROW["heartbeat_ns"] >> 3] = now
+
+    def _latency(self, sequence: int) -> None:
+        at = self._stamps + 2 * abi.stamp_index(sequence)
+        if self._row is None or self._q[at] != sequence:
+            return
+        stamped, now = self._q[at + 1], time.monotonic_ns()
+        if self._q[at] == sequence and now >= stamped:
+            self._add("histogram", 0)
+            bucket = (abi.HISTOGRAM_AT >> 3) + min((now - stamped).bit_length(), abi.HISTOGRAM_BUCKETS - 1)
+            self._row[bucket] += 1
+
+
+_RELAX: dict[int, Callable[[Party, int, int, int], None]] = {
+    Wait.SPIN: Party._yield,
+    Wait.YIELD: Party._yield,
+    Wait.BACKOFF: Party._doze,
+    Wait.BLOCK: Party._park,
+}
