@@ -14,7 +14,7 @@ def count(value: float) -> str:
         # 999,960 would round to "1000.0k": the step above takes over where rounding reaches it.
         if abs(value) >= size * 0.99995:
             scaled = value / size
-            if index == 0 or abs(scaled) >= 10:
+            if index == 0 or abs(scaled) >= 9.995:
                 return f"{scaled:.1f}{unit}"
             return f"{scaled:.2f}{unit}"
     return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.1f}"

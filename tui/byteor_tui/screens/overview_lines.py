@@ -123,7 +123,7 @@ def _log_entry(entry: LogEntry, width: int) -> Line:
     start: list[Span] = [(f" {wall_clock(entry.at_unix_ns)} ", Tone.DIM)]
     text_tone = Tone.PLAIN if entry.ok is not False else Tone.WARN
     text = f"$ {entry.text}" if entry.command else entry.text
-    room = width - span_width(tuple(start)) - span_width(tuple(outcome))
+    room = width - span_width(tuple(start)) - span_width(tuple(outcome)) - 1
     return spread(
         (*start, (pad(text, min(room, cell_len(text))) if room > 0 else "", text_tone)), tuple(outcome), width
     )
