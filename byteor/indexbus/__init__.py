@@ -2,9 +2,9 @@
 
 The API in a page::
 
-    ring = SequencedSlots.create(path, capacity=1024, slot_bytes=256, gates=2, egress=(1,), spec_hash=b"...")
-    ring = SequencedSlots.open(path)                    # take roles, in any process
-    ring = SequencedSlots.observe(path)                 # look only: cursor, gating, finished, peers(), slot(seq), state
+    ring = SequencedSlots.create(path, capacity=1024, slot_bytes=256, gates=2, egress=(1,))
+    ring = SequencedSlots.open(path)     # take roles, in any process
+    ring = SequencedSlots.observe(path)  # only look: cursor, gating, finished, peers(), slot(seq), state
 
     with ring.producer(wait=Wait.BACKOFF) as producer:  # a second one is refused: E_ROLE_TAKEN
         producer.publish(b"...", ingress=0)             # -> bool; waits for room, False when the stream ended
@@ -20,12 +20,15 @@ The API in a page::
     ring.abort(reason, sequence); ring.close_stream()   # from outside any role, as a supervisor
     any_handle.attach_row(metrics.row(i)); any_handle.stop(); any_handle.ended; any_handle.abort()
 
-Loops (``drive``, ``drive_batch``, ``run_native``) return ``LoopEnd(reason, sequence, error)``; receiving calls come
-back empty at the end and ``handle.ended`` says why (``End``). A dead peer is ``E_PEER_DEAD`` within 100 ms, in a loop
+Loops (``drive``, ``drive_batch``, ``run_native``) return ``LoopEnd(reason, sequence, error)``; receiving
+calls come back empty at the end and ``handle.ended`` says why (``End``). A dead peer is ``E_PEER_DEAD``
+within 100 ms, in a loop
 ``End.DEAD``. A handle belongs to one thread at a time; only ``stop`` and ``abort`` may come from another.
-Metrics: ``MetricsRegion.create(path, rows)``, ``.row(i)`` to write, ``MetricsRegion.observe(path).rows()`` to read.
+Metrics: ``MetricsRegion.create(path, rows)``, ``.row(i)`` to write, ``MetricsRegion.observe(path).rows()`` to
+read.
 
-The hot calls exist twice: a C kernel and a pure-Python twin over the same bytes (``BYTEOR_KERNEL=native|pure``).
+The hot calls exist twice: a C kernel and a pure-Python twin over the same bytes
+(``BYTEOR_KERNEL=native|pure``).
 Offsets and constants: ``byteor.indexbus.abi``. Errors: ``IndexBusError`` with a code of ``errors.CODES``.
 """
 

@@ -2,27 +2,28 @@
 
 Every region starts with the same header::
 
-    0        4     6     8            12           16           20         24        28         32     36
-    | magic  | ver | kind| capabilities | layout_bytes | initialized | owner_pid | capacity | slot_bytes | lanes | stride |
-    40       48                 64
-    | epoch  | spec_hash prefix | first section ...
+    0       4     6      8              12             16            20          24
+    | magic | ver | kind | capabilities | layout_bytes | initialized | owner_pid | capacity |
+    28           32      36       40      48                 64
+    | slot_bytes | lanes | stride | epoch | spec_hash prefix | first section ...
 
 A sequenced-slots region (one producer, up to four gated stages)::
 
-    64    cursor cell          messages published           cell: value u64, wake u32, parked u32, one cache line
-    128   4 gating cells       messages finished, as the producer sees it (header ``lanes`` says how many count)
-    384   capacity slots       length u32, flags u16, ingress u16, origin u64, payload; sequence s in slot s mod capacity
-    end   stream section       state, who aborted and why, which gates the egress releases
-          4 done cells         messages finished by a stage whose gate the egress releases
-          256 stamps           (sequence, ns) of sampled messages
-          6 peers              producer, stages 0..3, egress: pid, flags, start time, claimed sequence
+    64    cursor cell      messages published; a cell: value u64, wake u32, parked u32, one cache line
+    128   4 gating cells   messages finished, as the producer sees it (header ``lanes``: how many count)
+    384   capacity slots   length u32, flags u16, ingress u16, origin u64, payload;
+                           sequence s lies in slot s mod capacity
+    end   stream section   state, who aborted and why, which gates the egress releases
+          4 done cells     messages finished by a stage whose gate the egress releases
+          256 stamps       (sequence, ns) of sampled messages
+          6 peers          producer, stages 0..3, egress: pid, flags, start time, claimed sequence
 
 How the egress releases on behalf of terminal stages: a stage that another stage depends on publishes its own
-gating cell, and its dependants wait on that. A terminal stage (bit set in ``stream.egress_mask``) publishes its
-*done* cell instead; the egress waits on the done cells of all terminal stages and, when it has handed a message
-on, publishes their gating cells. So the producer, which only reads gating cells, cannot reuse a slot before the
-egress is through with it, and no fifth gate is needed. With no stages at all the egress waits on the cursor and
-publishes gate 0.
+gating cell, and its dependants wait on that. A terminal stage (bit set in ``stream.egress_mask``) publishes
+its *done* cell instead; the egress waits on the done cells of all terminal stages and, when it has handed a
+message on, publishes their gating cells. So the producer, which only reads gating cells, cannot reuse a slot
+before the egress is through with it, and no fifth gate is needed. With no stages at all the egress waits on
+the cursor and publishes gate 0.
 
 Cells count and wrap at 2**64: compare only by signed difference. All numbers are little-endian.
 """
@@ -104,16 +105,16 @@ class Field:
     note: str
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         return struct.calcsize("<" + self.format)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A section: its name, its length in bytes and its fields in order of offset."""
+    """A section: its name, its size in bytes and its fields in order of offset."""
 
     name: str
-    bytes: int
+    size: int
     fields: tuple[Field, ...]
 
     def offset(self, name: str) -> int:
@@ -125,7 +126,7 @@ class Layout:
 
     def pack(self, values: dict[str, int | bytes]) -> bytes:
         """A section's bytes with ``values`` set and everything else zero."""
-        out = bytearray(self.bytes)
+        out = bytearray(self.size)
         for field in self.fields:
             if field.name in values:
                 struct.pack_into("<" + field.format, out, field.offset, values[field.name])
@@ -247,7 +248,7 @@ CURSOR_AT = 64
 GATES_AT = 128
 SLOTS_AT = 384
 STAMPS = 256
-SLOT_HEADER = SLOT.bytes
+SLOT_HEADER = SLOT.size
 FILTERED, ABORTED, STAMPED = 1, 2, 4
 PEER_PRODUCER, PEER_STAGE, PEER_EGRESS, PEERS = 0, 1, 5, 6
 OPEN, CLOSED, ABORTED_STREAM = 0, 1, 0x100
@@ -288,7 +289,7 @@ class SequencedGeometry:
 
     @property
     def peers(self) -> int:
-        return self.stamps + STAMPS * STAMP.bytes
+        return self.stamps + STAMPS * STAMP.size
 
     @property
     def total(self) -> int:
@@ -298,7 +299,9 @@ class SequencedGeometry:
         return SLOTS_AT + (sequence & (self.capacity - 1)) * self.stride
 
     def problem(self) -> str | None:
-        """What is wrong with these numbers, or ``None``. Capacity is a power of two, so that counters may wrap."""
+        """What is wrong with these numbers, or ``None``. Capacity is a power of two, so that counters may
+        wrap.
+        """
         if self.capacity < 2 or self.capacity & (self.capacity - 1) or self.capacity > 1 << 30:
             return f"capacity {self.capacity} is no power of two from 2 to 2^30"
         if not 1 <= self.slot_bytes <= 1 << 30:
@@ -326,13 +329,13 @@ def c_header() -> str:
     lines += [f"#define IB_KIND_{kind.name} {kind.value}" for kind in Kind]
     for layout in LAYOUTS:
         prefix = f"IB_{layout.name.upper()}"
-        lines += ["", f"#define {prefix}_BYTES {layout.bytes}"]
+        lines += ["", f"#define {prefix}_BYTES {layout.size}"]
         lines += [f"#define {prefix}_{field.name.upper()} {field.offset}" for field in layout.fields]
     return "\n".join([*lines, "", "#endif", ""])
 
 
 _C_CONSTANTS = (
-    "LINE", "MAGIC", "VERSION", "MAX_GATES", "CURSOR_AT", "GATES_AT", "SLOTS_AT", "STAMPS", "FILTERED", "ABORTED",
-    "STAMPED", "PEER_PRODUCER", "PEER_STAGE", "PEER_EGRESS", "PEERS", "OPEN", "CLOSED", "ABORTED_STREAM",
-    "HISTOGRAM_BUCKETS",
+    "LINE", "MAGIC", "VERSION", "MAX_GATES", "CURSOR_AT", "GATES_AT", "SLOTS_AT", "STAMPS", "FILTERED",
+    "ABORTED", "STAMPED", "PEER_PRODUCER", "PEER_STAGE", "PEER_EGRESS", "PEERS", "OPEN", "CLOSED",
+    "ABORTED_STREAM", "HISTOGRAM_BUCKETS",
 )  # fmt: skip

@@ -40,7 +40,9 @@ CODES: dict[str, tuple[Exit, str]] = {
 
 
 class IndexBusError(ByteorError):
-    """An error of the transport. ``fields`` holds numbers for a program (``index``, ``length``, ``sequence``...)."""
+    """An error of the transport. ``fields`` holds numbers for a program (``index``, ``length``,
+    ``sequence``...).
+    """
 
     def __init__(self, code: str, message: str, *, hint: str | None = None, **fields: Any) -> None:
         exit, usual = CODES[code]

@@ -1,7 +1,7 @@
 """The typed handles of a role: a kernel's hot calls plus claiming, leaving, batches and loops.
 
-A handle's class derives from the kernel's, so that ``publish`` and ``receive`` are the kernel's own calls with
-nothing in between. It belongs to one thread at a time and to the process that made it.
+A handle's class derives from the kernel's, so that ``publish`` and ``receive`` are the kernel's own calls
+with nothing in between. It belongs to one thread at a time and to the process that made it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class _Role(_Handle):
             self._set_row(row.buffer, row.offset)
 
     def abort(self, reason: int = 0) -> None:
-        """Abort the stream for everybody: every call of every role comes back at once. Any thread may call it."""
+        """Abort the stream for everybody: every call of every role comes back at once. Any thread may call
+        it.
+        """
         self._abort(reason, self.sequence)
 
     def close(self) -> None:
@@ -87,9 +89,11 @@ class Producer(_Role, _ProducerKernel):
     """The one writer of a lane.
 
     ``publish(payload, ingress=0, origin=None) -> bool``, ``publish_many(messages, ...) -> int`` and
-    ``publish_buffer(buffer, record_bytes, ingress=0) -> int`` wait for room and come back short when the stream
-    ends; their ``try_`` forms never wait. ``origin`` is the sequence at the ingress (default: the lane's own).
-    Raises ``E_OVERSIZE`` (``fields``: index, length, limit; nothing of the call is published), ``E_PEER_DEAD``,
+    ``publish_buffer(buffer, record_bytes, ingress=0) -> int`` wait for room and come back short when the
+    stream ends; their ``try_`` forms never wait. ``origin`` is the sequence at the ingress (default: the
+    lane's own).
+    Raises ``E_OVERSIZE`` (``fields``: index, length, limit; nothing of the call is published),
+    ``E_PEER_DEAD``,
     ``E_CORRUPT``, ``E_ROLE_TAKEN`` when two threads use one handle.
     """
 
@@ -99,7 +103,9 @@ class Producer(_Role, _ProducerKernel):
 
 
 class Batch:
-    """Messages in place, valid until the next step of ``batches()``; iterating gives views of what is not filtered."""
+    """Messages in place, valid until the next step of ``batches()``; iterating gives views of what is not
+    filtered.
+    """
 
     __slots__ = ("_consumer",)
 
@@ -137,10 +143,11 @@ class Consumer(_Role, _ConsumerKernel):
     """A stage or the egress of a lane.
 
     In place: ``peek(max, timeout_s) -> n`` (0: timeout or end, see ``ended``), then ``view(i)``, ``room(i)``,
-    ``payload(i)``, ``describe(i)``, ``write(i, payload)``, ``set_length(i, n)``, ``filter(i)``, and ``advance(n)``,
-    which ends every view handed out and refuses (``E_VIEW_HELD``) while a slice or an array still points into one.
-    Copies: ``receive(timeout_s)``, ``receive_many(max, timeout_s)``, ``receive_into(buffer, record_bytes)``; filtered
-    messages are skipped and counted in ``filtered``.
+    ``payload(i)``, ``describe(i)``, ``write(i, payload)``, ``set_length(i, n)``, ``filter(i)``, and
+    ``advance(n)``, which ends every view handed out and refuses (``E_VIEW_HELD``) while a slice or an array
+    still points into one.
+    Copies: ``receive(timeout_s)``, ``receive_many(max, timeout_s)``, ``receive_into(buffer, record_bytes)``;
+    filtered messages are skipped and counted in ``filtered``.
     Loops: ``drive``, ``drive_batch``, ``run_native``. ``stop()`` ends any of them from another thread.
     """
 
@@ -156,7 +163,9 @@ class Consumer(_Role, _ConsumerKernel):
             raise IndexBusError("E_ABORTED", "the stream was aborted")
 
     def drive(self, function: Callable[[bytes], object], max_batch: int = 256) -> LoopEnd:
-        """Call ``function(bytes)`` per message: bytes replace it, ``None`` filters it, the same object leaves it."""
+        """Call ``function(bytes)`` per message: bytes replace it, ``None`` filters it, the same object leaves
+        it.
+        """
         code, sequence, error = self._drive(function, max_batch)
         return LoopEnd(End(code), sequence, error)
 
@@ -169,8 +178,8 @@ class Consumer(_Role, _ConsumerKernel):
     ) -> LoopEnd:
         """Call ``function(list)`` per batch (at most 4096) of messages that are not filtered.
 
-        The list holds bytes, or with ``views`` writable memoryviews that end with the call. The result is ``None``
-        (left alone, or changed in place) or as many results as messages, each as in ``drive``.
+        The list holds bytes, or with ``views`` writable memoryviews that end with the call. The result is
+        ``None`` (left alone, or changed in place) or as many results as messages, each as in ``drive``.
         """
         code, sequence, error = self._drive_batch(function, max_batch, views)
         return LoopEnd(End(code), sequence, error)
@@ -191,7 +200,8 @@ class Consumer(_Role, _ConsumerKernel):
     def array(self, dtype: Any, start: int = 0) -> Any:
         """A NumPy array over the payloads of ``contiguous(start)`` messages, without a copy.
 
-        ``dtype`` describes one payload. The array must be gone before the batch is advanced (``E_VIEW_HELD``).
+        ``dtype`` describes one payload. The array must be gone before the batch is advanced
+        (``E_VIEW_HELD``).
         """
         import numpy
 

@@ -12,7 +12,9 @@ from byteor.indexbus.errors import IndexBusError
 
 @cache
 def kernel(name: str | None = None) -> ModuleType:
-    """The kernel's module: ``Producer``, ``Consumer``, ``crc32c``, ``NATIVE_STAGES``... Raises ``E_UNSUPPORTED``."""
+    """The kernel's module: ``Producer``, ``Consumer``, ``crc32c``, ``NATIVE_STAGES``... Raises
+    ``E_UNSUPPORTED``.
+    """
     wanted = name or os.environ.get("BYTEOR_KERNEL", "")
     if wanted not in ("", "native", "pure"):
         raise IndexBusError("E_UNSUPPORTED", f"BYTEOR_KERNEL is {wanted!r}, not native or pure")
@@ -43,5 +45,7 @@ def native_stage_names() -> tuple[str, ...]:
 
 
 def install_sigbus() -> None:
-    """A truncated region ends the process with exit code 11 and a sentence (native kernel; the twin cannot)."""
+    """A truncated region ends the process with exit code 11 and a sentence (native kernel; the twin
+    cannot).
+    """
     kernel().install_sigbus()

@@ -1,4 +1,6 @@
-"""Metrics: one fixed row a worker in one region, one writer a row; a reader gets everything with one ``pread``."""
+"""Metrics: one fixed row a worker in one region, one writer a row; a reader gets everything with one
+``pread``.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _HISTOGRAM = struct.Struct(f"<{abi.HISTOGRAM_BUCKETS}Q")
 
 
 class RowSample(msgspec.Struct, frozen=True):
-    """One worker's row at one instant. Counters are totals; ``histogram[b]`` counts latencies of ``b`` bits in ns."""
+    """One worker's row at one instant. Counters are totals; ``histogram[b]`` counts latencies of ``b`` bits
+    in ns.
+    """
 
     index: int
     name: str
@@ -66,13 +70,13 @@ class MetricsRow:
 
     def __init__(self, region: Region, index: int) -> None:
         self.buffer = region.mapping
-        self.offset = abi.LINE + index * METRICS_ROW.bytes
-        view = memoryview(self.buffer)[self.offset : self.offset + METRICS_ROW.bytes]
+        self.offset = abi.LINE + index * METRICS_ROW.size
+        view = memoryview(self.buffer)[self.offset : self.offset + METRICS_ROW.size]
         self._words, self._halves, self._bytes = view.cast("Q"), view.cast("I"), view
 
     def begin(self, name: str, key: str, role: str, where: str) -> None:
         """Say who writes here: zero the row, then identity, pid and state ``starting``."""
-        self._bytes[:] = bytes(METRICS_ROW.bytes)
+        self._bytes[:] = bytes(METRICS_ROW.size)
         self._text("name", 32, name)
         self._text("key", 96, key)
         self._halves[_AT["role"] >> 2] = ROLES.index(role)
@@ -87,7 +91,9 @@ class MetricsRow:
         self.beat()
 
     def add(self, field: str, n: int = 1) -> None:
-        """Count: ``in``, ``out``, ``filtered``, ``dropped``, ``errors``, ``busy_ns``, ``idle_ns``, ``batches``..."""
+        """Count: ``in``, ``out``, ``filtered``, ``dropped``, ``errors``, ``busy_ns``, ``idle_ns``,
+        ``batches``...
+        """
         at = _AT[field] >> 3
         self._words[at] = (self._words[at] + n) & abi.U64
 
@@ -138,11 +144,11 @@ class MetricsRegion:
             path,
             kind=Kind.METRICS,
             capabilities=Capability.METRICS | Capability.GEOMETRY,
-            total=abi.LINE + rows * METRICS_ROW.bytes,
+            total=abi.LINE + rows * METRICS_ROW.size,
             capacity=rows,
-            slot_bytes=METRICS_ROW.bytes,
+            slot_bytes=METRICS_ROW.size,
             lanes=rows,
-            slot_stride=METRICS_ROW.bytes,
+            slot_stride=METRICS_ROW.size,
             spec_hash=spec_hash,
         )
         return cls(region)
@@ -165,8 +171,8 @@ class MetricsRegion:
 
     def rows(self) -> list[RowSample]:
         """Every row that somebody has begun."""
-        data = self.region.read(abi.LINE, self.region.header.capacity * METRICS_ROW.bytes)
-        starts = range(0, len(data), METRICS_ROW.bytes)
+        data = self.region.read(abi.LINE, self.region.header.capacity * METRICS_ROW.size)
+        starts = range(0, len(data), METRICS_ROW.size)
         return [_sample(i, data, at) for i, at in enumerate(starts) if data[at]]
 
     def close(self) -> None:
@@ -183,9 +189,9 @@ class MetricsRegion:
 
 def expected_bytes(header: Header) -> int | str:
     """What ``open_region`` asks of a metrics region."""
-    if not 1 <= header.capacity <= MAX_ROWS or header.slot_stride != METRICS_ROW.bytes:
+    if not 1 <= header.capacity <= MAX_ROWS or header.slot_stride != METRICS_ROW.size:
         return f"{header.capacity} rows of {header.slot_stride} bytes"
-    return abi.LINE + header.capacity * METRICS_ROW.bytes
+    return abi.LINE + header.capacity * METRICS_ROW.size
 
 
 def _pick(names: tuple[str, ...], index: int) -> str:
@@ -200,6 +206,7 @@ def _sample(index: int, data: bytes, at: int) -> RowSample:
     role, where, pid, state, pid_start, heartbeat = struct.unpack_from("<4I2Q", data, at + _AT["role"])
     error_sequence, error_version = struct.unpack_from("<2Q", data, at + _AT["error_sequence"])
     text = "(being written)" if error_version & 1 else _string(data, at + _AT["error_text"], 256)
+    numbers: tuple[int, ...] = _NUMBERS.unpack_from(data, at + _AT["in"])
     return RowSample(
         index,
         _string(data, at, 32),
@@ -210,8 +217,8 @@ def _sample(index: int, data: bytes, at: int) -> RowSample:
         pid_start,
         _pick(STATES, state),
         heartbeat,
-        *_NUMBERS.unpack_from(data, at + _AT["in"]),
-        error_sequence,
-        text,
-        _HISTOGRAM.unpack_from(data, at + _AT["histogram"]),
+        *numbers,
+        error_sequence=error_sequence,
+        error_text=text,
+        histogram=_HISTOGRAM.unpack_from(data, at + _AT["histogram"]),
     )

@@ -1,7 +1,8 @@
 """Who takes part in a lane: claiming a role, leaving it, and telling the dead from the living.
 
-A role is an entry of the peer section plus an OFD lock on its first byte. The kernel drops the lock with the last
-descriptor, however the process ends; an entry that names a pid while nobody holds the lock belongs to a dead process.
+A role is an entry of the peer section plus an OFD lock on its first byte. The kernel drops the lock with the
+last descriptor, however the process ends; an entry that names a pid while nobody holds the lock belongs to a
+dead process.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ def read_peers(region: Region, at: int, names: tuple[str, ...]) -> list[Peer]:
     """Every role of the region, for observers; by ``pread``."""
     peers = []
     for index, name in enumerate(names):
-        entry_at = at + index * abi.PEER.bytes
-        entry = abi.PEER.unpack(region.read(entry_at, abi.PEER.bytes))
+        entry_at = at + index * abi.PEER.size
+        entry = abi.PEER.unpack(region.read(entry_at, abi.PEER.size))
         pid = int(entry["pid"])
         state = "absent" if pid == 0 else "dead" if lock_is_free(region.fd, entry_at) else "alive"
         peers.append(Peer(index, name, state, pid, int(entry["start_time"]), int(entry["claimed"])))

@@ -89,7 +89,9 @@ class Region:
         return self._mapping
 
     def read(self, offset: int, length: int) -> bytes:
-        """A copy of some bytes, by ``pread``: a file cut meanwhile gives ``E_REGION_GONE``, never a signal."""
+        """A copy of some bytes, by ``pread``: a file cut meanwhile gives ``E_REGION_GONE``, never a
+        signal.
+        """
         if self.fd < 0:
             raise IndexBusError("E_CLOSED", f"{self.path.name} is closed")
         data = os.pread(self.fd, length, offset)

@@ -1,4 +1,6 @@
-"""SequencedSlots: one producer, up to four stages in any order of dependency, in-place slots (the Disruptor's ring)."""
+"""SequencedSlots: one producer, up to four stages in any order of dependency, in-place slots (the Disruptor's
+ring).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ CAPABILITIES = Capability.SEQUENCED_SLOTS | Capability.BLOCKING | Capability.GEO
 
 
 class Abort(msgspec.Struct, frozen=True):
-    """Who aborted a stream, why (a number of theirs) and at which sequence. ``role`` -1: not a role of the lane."""
+    """Who aborted a stream, why (a number of theirs) and at which sequence. ``role`` -1: not a role of the
+    lane.
+    """
 
     role: int
     reason: int
@@ -49,7 +53,7 @@ class SequencedSlots:
 
     def __init__(self, region: Region, geometry: SequencedGeometry, kernel_name: str | None = None) -> None:
         self.region, self.geometry, self._kernel = region, geometry, kernel_name
-        stream = abi.STREAM.unpack(region.read(geometry.stream, abi.STREAM.bytes))
+        stream = abi.STREAM.unpack(region.read(geometry.stream, abi.STREAM.size))
         self.egress_gates = tuple(i for i in range(geometry.gates) if int(stream["egress_mask"]) >> i & 1)
 
     @classmethod
@@ -67,8 +71,9 @@ class SequencedSlots:
     ) -> Self:
         """Create the region. ``egress`` names the gates that the egress releases: those of terminal stages.
 
-        ``capacity`` is a power of two; ``start`` is the first sequence. With ``gates=1, egress=(0,)`` and no stage
-        the egress reads straight behind the producer. Raises ``E_GEOMETRY``, ``E_REGION_EXISTS``, ``E_SHM_SPACE``.
+        ``capacity`` is a power of two; ``start`` is the first sequence. With ``gates=1, egress=(0,)`` and no
+        stage the egress reads straight behind the producer. Raises ``E_GEOMETRY``, ``E_REGION_EXISTS``,
+        ``E_SHM_SPACE``.
         """
         stride = abi.round_up(abi.SLOT_HEADER + slot_bytes, 16)
         geometry = SequencedGeometry(capacity, slot_bytes, stride, gates)
@@ -90,7 +95,7 @@ class SequencedSlots:
                 mapping[at : at + 8] = first
             for i in range(abi.STAMPS):
                 # No sequence near the start may find itself stamped at time 0.
-                at = geometry.stamps + i * abi.STAMP.bytes
+                at = geometry.stamps + i * abi.STAMP.size
                 mapping[at : at + 8] = (start - 1 & abi.U64).to_bytes(8, "little")
 
         region = create(
@@ -130,7 +135,8 @@ class SequencedSlots:
     def stage(self, index: int, after: Sequence[int] = (), *, wait: Wait = Wait.BACKOFF) -> Consumer:
         """The stage at gate ``index``, behind the producer or behind the stages in ``after``.
 
-        Raises ``E_ROLE`` for a gate that does not exist or a dependency on a terminal stage, ``E_ROLE_TAKEN``.
+        Raises ``E_ROLE`` for a gate that does not exist or a dependency on a terminal stage,
+        ``E_ROLE_TAKEN``.
         """
         for gate in (index, *after):
             if not 0 <= gate < self.geometry.gates:
@@ -149,8 +155,8 @@ class SequencedSlots:
     def egress(self, after: Sequence[int] | None = None, *, wait: Wait = Wait.BACKOFF) -> Consumer:
         """The egress: behind every terminal stage, releasing their gates for them.
 
-        ``after`` defaults to the gates given as ``egress`` at creation; ``()`` means that there is no stage and the
-        egress reads straight behind the producer. Raises ``E_ROLE``, ``E_ROLE_TAKEN``.
+        ``after`` defaults to the gates given as ``egress`` at creation; ``()`` means that there is no stage
+        and the egress reads straight behind the producer. Raises ``E_ROLE``, ``E_ROLE_TAKEN``.
         """
         behind = self.egress_gates if after is None else tuple(after)
         if not self.egress_gates or (behind and set(behind) != set(self.egress_gates)):
@@ -173,7 +179,7 @@ class SequencedSlots:
     @property
     def aborted(self) -> Abort | None:
         """Who aborted, or ``None``. The details may lag the state by a moment."""
-        stream = abi.STREAM.unpack(self.region.read(self.geometry.stream, abi.STREAM.bytes))
+        stream = abi.STREAM.unpack(self.region.read(self.geometry.stream, abi.STREAM.size))
         if not int(stream["state"]) & abi.ABORTED_STREAM:
             return None
         role = int(stream["role"])
@@ -201,7 +207,9 @@ class SequencedSlots:
 
     @property
     def finished(self) -> tuple[int, ...]:
-        """Messages that each stage has finished; for a terminal stage ahead of its gate by what the egress holds."""
+        """Messages that each stage has finished; for a terminal stage ahead of its gate by what the egress
+        holds.
+        """
         done, gates = self._done, self._gate
         return tuple(
             self._value(done(i) if i in self.egress_gates else gates(i)) for i in range(self.geometry.gates)
@@ -212,7 +220,9 @@ class SequencedSlots:
         return read_peers(self.region, self.geometry.peers, ROLES)
 
     def slot(self, sequence: int) -> SlotCopy:
-        """A copy of the slot where ``sequence`` lies or lay. Raises ``E_CORRUPT`` for an impossible length."""
+        """A copy of the slot where ``sequence`` lies or lay. Raises ``E_CORRUPT`` for an impossible
+        length.
+        """
         at = self.geometry.slot(sequence)
         data = self.region.read(at, self.geometry.stride)
         v = abi.SLOT.unpack(data)
@@ -248,7 +258,7 @@ class SequencedSlots:
         return int.from_bytes(self.region.read(at, 8), "little")
 
     def _claim(self, role: int) -> Claim:
-        return Claim(self.region, self.geometry.peers + role * abi.PEER.bytes, ROLES[role])
+        return Claim(self.region, self.geometry.peers + role * abi.PEER.size, ROLES[role])
 
     def _handle(
         self, cls: type[_H], claim: Claim, wait: Wait, watch: tuple[int, ...], own: tuple[int, ...]
@@ -264,7 +274,7 @@ class SequencedSlots:
             g.stamps,
             g.peers,
         )
-        role = (claim.at - g.peers) // abi.PEER.bytes
+        role = (claim.at - g.peers) // abi.PEER.size
         try:
             handle: _H = cls(self.region.mapping, claim.fd, *numbers, abi.PEERS, role, int(wait), watch, own)
         except BaseException:

@@ -1,7 +1,7 @@
 """One role of one ring in Python: cells, waiting, peers, metrics. Mirrors ``kernel/core.c`` name by name.
 
-Correct only where an aligned 8-byte store is single and stores stay in order (x86-64): ``memoryview.cast("Q")``
-stores with one instruction, ``struct.pack_into`` does not.
+Correct only where an aligned 8-byte store is single and stores stay in order (x86-64):
+``memoryview.cast("Q")`` stores with one instruction, ``struct.pack_into`` does not.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Party:
         if buffer is None:
             return
         self._rows = memoryview(buffer)  # type: ignore[arg-type]
-        self._row = self._rows[offset : offset + abi.METRICS_ROW.bytes].cast("B").cast("Q")
+        self._row = self._rows[offset : offset + abi.METRICS_ROW.size].cast("B").cast("Q")
         self._tick(time.monotonic_ns())
 
     def beat(self) -> None:
@@ -179,7 +179,7 @@ class Party:
 
     def _await(self, target: int, timeout_s: float | None) -> End:
         target &= U64
-        end, slowest = self._look(target)
+        end, _ = self._look(target)
         if end is None and timeout_s != 0:
             self._busy = True
             try:
@@ -235,7 +235,7 @@ class Party:
 
     def _peer_died(self) -> bool:
         for n in range(self._peer_count):
-            at = self._peers + n * abi.PEER.bytes
+            at = self._peers + n * abi.PEER.size
             attached = self._q[(at >> 3) + 3]
             if n == self._self or self._i[at >> 2] == 0 or not lock_is_free(self._fd, at):
                 continue

@@ -31,7 +31,9 @@ def crc32c_check(message: bytes, param: bytes) -> bytes:
 
 
 def json_append(message: bytes, param: bytes) -> bytes:
-    """Insert ``param`` before the brace that closes the object; see the kernel for what counts as an object."""
+    """Insert ``param`` before the brace that closes the object; see the kernel for what counts as an
+    object.
+    """
     brace = _closing_brace(message)
     if message[:brace].rstrip(b" \n\r\t").endswith(b"{"):
         param = param.removeprefix(b",")
