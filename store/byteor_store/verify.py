@@ -53,6 +53,10 @@ class Anchor(msgspec.Struct, frozen=True):
     root: bytes
 
 
+class _Erasure(msgspec.Struct):
+    seq: int
+
+
 # seq, leaf, its stored hash, salt, body
 Entry = tuple[int, bytes, bytes, bytes | None, bytes | None]
 
@@ -120,7 +124,7 @@ def walk(entries: Iterable[Entry], anchors: Sequence[Anchor], tree: Frontier) ->
         elif b'"body_digest":"%b"' % body_digest(salt, body).encode() not in leaf:
             return Problem("E_LEAF_HASH", f"the body of entry {seq} is not what was written", seq)
         elif b'"action":"erase"' in leaf:
-            erased.add(msgspec.json.decode(body)["seq"])
+            erased |= _named_by(body)
         tree.append(hashed)
         while waiting and waiting[-1].size == tree.size:
             if waiting[-1].root != tree.root():
@@ -130,6 +134,14 @@ def walk(entries: Iterable[Entry], anchors: Sequence[Anchor], tree: Frontier) ->
         first = min(stolen)
         return Problem("E_LEAF_HASH", f"the body of entry {first} is gone and no entry says why", first)
     return None
+
+
+def _named_by(body: bytes) -> set[int]:
+    """The entry that an erase entry's body names."""
+    try:
+        return {msgspec.json.decode(body, type=_Erasure).seq}
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return set()
 
 
 def _other_root(trusted: int, size: int) -> Problem:

@@ -18,6 +18,9 @@ Message = bytes | memoryview
 MessageFunction = Callable[[bytes], bytes | None]
 BatchFunction = Callable[[Sequence[Message]], Sequence[Message | None]]
 
+# What msgspec raises for bytes that are no JSON of the wanted type: also for bad UTF-8 and endless nesting.
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 ATTRIBUTE = "__byteor_stage__"  # where a decorated function carries its definition
 BASE_KEY = re.compile(r"[a-z][a-z0-9_]*")
 

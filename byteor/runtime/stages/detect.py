@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from byteor.runtime.stages.api import Message, batch_stage
+from byteor.runtime.stages.api import NOT_JSON, Message, batch_stage
 from byteor.runtime.stages.fields import with_members
 from byteor.runtime.stages.parameters import at_most, number, whole
 
@@ -45,38 +45,50 @@ class Window:
         self.squares = 0.0
         self.fresh = 0  # values to come before the sums are made anew
 
-    def score(self, value: float) -> float | None:
-        """How many standard deviations ``value`` lies off the window; None while that means nothing."""
-        count = len(self.values)
-        if count < min(MIN_VALUES, self.size):
-            return None
-        mean = self.total / count
-        variance = self.squares / count - mean * mean
-        off = value - self.base - mean
-        if variance <= 1e-18 * (self.base + mean) ** 2:  # constant but for rounding
-            return 0.0 if abs(off) <= 1e-9 * abs(self.base + mean) else math.copysign(math.inf, off)
-        return off / math.sqrt(variance)
+    def judge(self, value: float) -> float | None:
+        """How many standard deviations ``value`` lies off the window before it, which it then joins.
 
-    def add(self, value: float) -> None:
+        None while there are too few values; infinite when they were all equal and this one is not.
+        """
         values = self.values
-        if self.fresh == 0:
-            values.append(value)
-            self.base = math.fsum(values) / len(values)
-            differences = [item - self.base for item in values]
-            self.total = math.fsum(differences)
-            self.squares = math.fsum(item * item for item in differences)
-            # While the window fills, anew at every doubling: a first value says little about the base.
-            self.fresh = len(values)
-            return
-        if len(values) == self.size:
-            gone = values[0] - self.base
-            self.total -= gone
-            self.squares -= gone * gone
-        values.append(value)
+        count = len(values)
         difference = value - self.base
+        z: float | None = None
+        if count >= MIN_VALUES or count == self.size:
+            mean = self.total / count
+            variance = self.squares / count - mean * mean
+            level = abs(self.base + mean)
+            if variance > 1e-30 * level * level:
+                z = (difference - mean) / math.sqrt(variance)
+            else:  # constant but for rounding
+                off = difference - mean
+                z = 0.0 if abs(off) <= 1e-14 * level else math.copysign(math.inf, off)
+        if self.fresh == 0:
+            self._make_anew(value)
+            return z
+        if count == self.size:
+            gone = values[0] - self.base
+            squares = self.squares - gone * gone
+            if gone * gone > 1e6 * squares:  # what is left of the sum is mostly the big one's rounding
+                self._make_anew(value)
+                return z
+            self.total -= gone
+            self.squares = squares
+        values.append(value)
         self.total += difference
         self.squares += difference * difference
         self.fresh -= 1
+        return z
+
+    def _make_anew(self, value: float) -> None:
+        self.values.append(value)
+        count = len(self.values)
+        self.base = math.fsum(self.values) / count
+        differences = [item - self.base for item in self.values]
+        self.total = math.fsum(differences)
+        self.squares = math.fsum(item * item for item in differences)
+        # While the window fills, anew at every doubling: the first values say little about the base.
+        self.fresh = count
 
 
 @batch_stage("zscore", parameters="WINDOW[,THRESHOLD]")
@@ -100,7 +112,7 @@ def zscore(parameters: str) -> Callable[[Sequence[Message]], Sequence[Message | 
         for message in messages:
             try:
                 reading = decode(message)
-            except msgspec.DecodeError:
+            except NOT_JSON:
                 results.append(message)
                 continue
             window = windows.get(reading.metric)
@@ -108,8 +120,7 @@ def zscore(parameters: str) -> Callable[[Sequence[Message]], Sequence[Message | 
                 if len(windows) >= MAX_METRICS:
                     del windows[next(iter(windows))]
                 window = windows[reading.metric] = Window(size)
-            z = window.score(reading.value)
-            window.add(reading.value)
+            z = window.judge(reading.value)
             if z is None:
                 members = b'"z":null,"outlier":false'
             elif math.isinf(z):
@@ -142,7 +153,7 @@ def threshold(parameters: str) -> Callable[[Sequence[Message]], Sequence[Message
         for message in messages:
             try:
                 reading = decode(message)
-            except msgspec.DecodeError:
+            except NOT_JSON:
                 results.append(message)
                 continue
             if reading.metric != metric:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from byteor.runtime.stages.api import Message, StageError, batch_stage
+from byteor.runtime.stages.api import NOT_JSON, Message, StageError, batch_stage
 from byteor.runtime.stages.parameters import listed
 
 Members = dict[str, msgspec.Raw]
 BatchOf = Callable[[Sequence[Message]], Sequence[Message | None]]
 
+CLOSING_BRACE = ord("}")
 REDACTED = msgspec.Raw(b'"[redacted]"')
 _DECODE = msgspec.json.Decoder(Members).decode
 _ENCODE = msgspec.json.Encoder().encode
@@ -23,7 +24,9 @@ def with_members(message: Message, members: bytes, absent: bool) -> bytes:
     Where they are ``absent`` they are put before the closing brace and every other byte stays.
     """
     if absent:
-        return bytes(message).rstrip()[:-1] + b"," + members + b"}"
+        if message[-1] != CLOSING_BRACE:
+            message = bytes(message).rstrip()
+        return b"".join((message[:-1], b",", members, b"}"))
     return _ENCODE({**_DECODE(message), **_DECODE(b"{%b}" % members)})
 
 
@@ -38,7 +41,7 @@ def each_object(key: str, change: Callable[[Members], Members | None]) -> BatchO
         for message in messages:
             try:
                 members = change(_DECODE(message))
-            except msgspec.DecodeError as error:
+            except NOT_JSON as error:
                 raise StageError(
                     "E_STAGE_INPUT",
                     f"{key}: {bytes(message[:80])!r} is no JSON object: {error}",

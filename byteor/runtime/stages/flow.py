@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from byteor.runtime.stages.api import Message, batch_stage
+from byteor.runtime.stages.api import NOT_JSON, Message, batch_stage
 from byteor.runtime.stages.parameters import whole
 
 BatchOf = Callable[[Sequence[Message]], Sequence[Message | None]]
@@ -46,11 +46,14 @@ def json_filter(parameters: str) -> BatchOf:
     def passes(message: Message) -> bool:
         try:
             members = decode(message)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             return False
         if name not in members:
             return False
-        value = msgspec.json.decode(members[name])
+        try:
+            value = msgspec.json.decode(members[name])
+        except NOT_JSON:
+            return False
         return _family(value) is family and compare(value, expected)
 
     return lambda messages: [message if passes(message) else None for message in messages]
@@ -104,11 +107,11 @@ def dedupe(parameters: str) -> BatchOf:
     def known(message: Message) -> bool:
         try:
             raw = decode(message).get(name)
-        except msgspec.DecodeError:
+            if raw is None:
+                return False
+            value = msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
+        except NOT_JSON:
             return False
-        if raw is None:
-            return False
-        value = msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
         if value in seen:
             seen.move_to_end(value)
             return True

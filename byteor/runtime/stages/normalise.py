@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from byteor.runtime.stages.api import Message, StageError, batch_stage
+from byteor.runtime.stages.api import NOT_JSON, Message, StageError, batch_stage
 from byteor.runtime.stages.parameters import at_most, whole
 
 MAX_METRICS = 1 << 16  # beyond it the metric seen first is forgotten, so that memory stays bounded
@@ -79,10 +79,10 @@ def json_normalise(parameters: str) -> Callable[[Sequence[Message]], Sequence[Me
         for message in messages:
             try:
                 reading = decode(message)
-            except msgspec.DecodeError:
+            except NOT_JSON:
                 try:
                     results.append(normalise_other(message, rates))
-                except ValueError as error:
+                except NOT_JSON as error:
                     if malformed == "error":
                         raise _malformed(error, message, len(results)) from error
                     results.append(None)
@@ -100,11 +100,12 @@ def json_normalise(parameters: str) -> Callable[[Sequence[Message]], Sequence[Me
 def normalise_other(message: Message, rates: Rates) -> bytes:
     """What is no plain measurement: text, another object, or a measurement with further members.
 
-    Raises ``ValueError`` when it is broken.
+    Raises one of ``NOT_JSON`` when it is broken.
     """
     text = bytes(message)
     if not text.lstrip().startswith(b"{"):
         return msgspec.json.encode({"line": text.decode("utf-8", "replace")})
+    text.decode()  # values that are passed on unread are text, too
     document = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     if not ("metric" in document and "kind" in document):
         return msgspec.json.format(text, indent=-1)
@@ -123,7 +124,7 @@ def normalise_other(message: Message, rates: Rates) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=-1)
 
 
-def _malformed(error: ValueError, message: Message, index: int) -> StageError:
+def _malformed(error: Exception, message: Message, index: int) -> StageError:
     shown = bytes(message[:80])
     return StageError(
         "E_STAGE_INPUT",

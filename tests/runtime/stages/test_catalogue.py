@@ -1,0 +1,222 @@
+"""How a stage is declared and found, and what a wrong key is told."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from byteor.errors import Exit
+from byteor.runtime.stages import StageDef, StageError, batch_stage, known_stages, resolve, stage
+
+MODULE = '''
+from byteor.runtime.stages import batch_stage, stage
+
+@stage
+def shout(message):
+    """Upper case."""
+    return message.upper()
+
+@stage("prefix", writes=True, parameters="TEXT", required=True)
+def make_prefix(parameters):
+    if len(parameters) > 3:
+        raise ValueError("TEXT has at most 3 characters")
+    return lambda message: parameters.encode() + message
+
+@batch_stage("count", kind="clocked", writes=False, parameters="START")
+def count(parameters):
+    seen = int(parameters or 0)
+    def run(messages):
+        nonlocal seen
+        seen += len(messages)
+        return [b"%d" % seen] * len(messages)
+    return run
+'''
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    name = f"stages_of_{abs(hash(request.node.nodeid))}"
+    path = tmp_path / f"{name}.py"
+    path.write_text(MODULE)
+    yield str(path)
+    sys.modules.pop(name, None)
+
+
+def test_a_function_is_a_stage_under_its_own_name(module: str) -> None:
+    found = resolve("shout", [module])
+    assert (found.definition.shape, found.definition.kind, found.definition.doc) == (
+        "message",
+        "pure",
+        "Upper case.",
+    )
+    assert found.native is None
+    assert found.make()(b"quiet") == b"QUIET"
+
+
+def test_a_factory_gets_the_text_behind_the_first_colon(module: str) -> None:
+    assert resolve("prefix:a:b", [module]).make()(b"!") == b"a:b!"
+
+
+def test_every_make_has_state_of_its_own(module: str) -> None:
+    found = resolve("count:10", [module])
+    one, other = found.make(), found.make()
+    assert (one([b"x", b"y"]), one([b"x"]), other([b"x"])) == ([b"12"] * 2, [b"13"], [b"11"])
+
+
+def test_a_decorated_function_can_still_be_called() -> None:
+    @stage
+    def twice(message: bytes) -> bytes | None:
+        return message * 2
+
+    assert twice(b"ab") == b"abab"
+
+
+def test_a_module_on_the_path_is_named_with_dots(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(module).parent))
+    assert resolve("shout", [Path(module).stem]).definition.module == Path(module).stem
+
+
+BAD_KEYS = [
+    ("identiy", "E_STAGE_KEY", Exit.NOT_FOUND, "did you mean 'identity'?"),
+    ("", "E_STAGE_KEY", Exit.NOT_FOUND, "known stages: crc32c, dedupe"),
+    ("identity:x", "E_STAGE_PARAMETERS", Exit.INVALID, "write it as identity"),
+    ("identity:", "E_STAGE_PARAMETERS", Exit.INVALID, "write it as identity"),
+    ("json_append", "E_STAGE_PARAMETERS", Exit.INVALID, 'json_append:"NAME":VALUE,...'),
+    ("json_append:", "E_STAGE_PARAMETERS", Exit.INVALID, "json_append:"),
+    ("json_append:site=demo", "E_STAGE_PARAMETERS", Exit.INVALID, "json_append:"),
+    ('json_append:"a":1}', "E_STAGE_PARAMETERS", Exit.INVALID, "json_append:"),
+    ("json_normalise:0", "E_STAGE_PARAMETERS", Exit.INVALID, "json_normalise[:WINDOW_MS"),
+    ("json_normalise:100,ignore", "E_STAGE_PARAMETERS", Exit.INVALID, "json_normalise"),
+    ("json_normalise:1,error,x", "E_STAGE_PARAMETERS", Exit.INVALID, "json_normalise"),
+    ("zscore:1", "E_STAGE_PARAMETERS", Exit.INVALID, "zscore[:WINDOW[,THRESHOLD]]"),
+    ("zscore:10,nan", "E_STAGE_PARAMETERS", Exit.INVALID, "zscore"),
+    ("zscore:10,0", "E_STAGE_PARAMETERS", Exit.INVALID, "zscore"),
+    ("zscore:ten", "E_STAGE_PARAMETERS", Exit.INVALID, "zscore"),
+    ("threshold:m,1", "E_STAGE_PARAMETERS", Exit.INVALID, "threshold:METRIC,LOW,HIGH"),
+    ("threshold:m,2,1", "E_STAGE_PARAMETERS", Exit.INVALID, "threshold"),
+    ("json_select:a,,b", "E_STAGE_PARAMETERS", Exit.INVALID, "json_select:NAME,..."),
+    ("json_drop:a,a", "E_STAGE_PARAMETERS", Exit.INVALID, "json_drop"),
+    ("json_rename:a", "E_STAGE_PARAMETERS", Exit.INVALID, "json_rename"),
+    ("json_rename:a=b,a=c", "E_STAGE_PARAMETERS", Exit.INVALID, "json_rename"),
+    ("json_rename:a=c,b=c", "E_STAGE_PARAMETERS", Exit.INVALID, "json_rename"),
+    ("json_filter:outlier", "E_STAGE_PARAMETERS", Exit.INVALID, "json_filter"),
+    ("json_filter:a<true", "E_STAGE_PARAMETERS", Exit.INVALID, "json_filter"),
+    ("json_filter:a=[1]", "E_STAGE_PARAMETERS", Exit.INVALID, "json_filter"),
+    ("sample:0", "E_STAGE_PARAMETERS", Exit.INVALID, "sample:N"),
+    ("dedupe:a", "E_STAGE_PARAMETERS", Exit.INVALID, "dedupe:NAME,LAST"),
+]
+
+
+@pytest.mark.parametrize(("key", "code", "exit", "hint"), BAD_KEYS)
+def test_a_wrong_key_or_parameter_is_told_with_what_to_write(
+    key: str, code: str, exit: Exit, hint: str
+) -> None:
+    with pytest.raises(StageError) as caught:
+        resolve(key)
+    assert (caught.value.code, caught.value.exit) == (code, exit)
+    assert caught.value.hint is not None
+    assert hint in caught.value.hint
+
+
+def test_a_users_factory_tells_its_own_reason(module: str) -> None:
+    with pytest.raises(StageError, match="at most 3 characters"):
+        resolve("prefix:long", [module])
+
+
+BAD_MODULES = {
+    "raises": ("1 / 0", "ZeroDivisionError"),
+    "exits": ("raise SystemExit(3)", "SystemExit"),
+    "syntax": ("def (", "SyntaxError"),
+    "empty": ("x = 1", "declares no stage"),
+    "imports": ("import byteor_has_no_such_module", "byteor_has_no_such_module"),
+    "clash": ("from byteor.runtime.stages import stage\n@stage\ndef identity(m): return m", "declared by"),
+    "key": ("from byteor.runtime.stages import stage\n@stage('Bad Key')\ndef f(m): return m", "Bad Key"),
+    "kind": ("from byteor.runtime.stages import stage\n@stage(kind='odd')\ndef f(m): return m", "odd"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MODULES)
+def test_a_users_module_that_does_not_load_is_an_error_and_no_traceback(tmp_path: Path, name: str) -> None:
+    text, expected = BAD_MODULES[name]
+    path = tmp_path / f"bad_{name}.py"
+    path.write_text(text)
+    try:
+        with pytest.raises(StageError) as caught:
+            resolve("identity", [str(path)])
+    finally:
+        sys.modules.pop(path.stem, None)
+    assert caught.value.exit == Exit.USAGE
+    assert expected in caught.value.message
+
+
+def test_a_module_that_does_not_exist_is_told_how_to_name_a_file() -> None:
+    with pytest.raises(StageError) as caught:
+        resolve("identity", ["mystages"])
+    assert caught.value.hint == "a file is named by its path: --stages ./mystages.py"
+
+
+def test_a_definition_can_be_made_again_in_another_process(module: str) -> None:
+    code = (
+        "import sys; from byteor.runtime.stages import resolve;"
+        "print(resolve('shout', sys.argv[1:]).make()(b'hi'))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, module], capture_output=True, text=True, timeout=30)
+    assert ran.stdout == "b'HI'\n", ran.stderr
+
+
+def test_the_digest_is_the_modules_own(module: str) -> None:
+    digest = resolve("shout", [module]).digest()
+    assert digest["module_sha256"] == hashlib.sha256(MODULE.encode()).hexdigest()
+    assert resolve("zscore").digest()["distribution"] == "byteor"
+
+
+def test_an_installed_packages_stage_is_found_by_its_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_stages.py").write_text(MODULE)
+    info = tmp_path / "theirs-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[byteor.stages]\nprefix = their_stages:make_prefix\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    try:
+        found = resolve("prefix:x")
+        assert found.make()(b"y") == b"xy"
+        assert (found.distribution, found.version) == ("theirs", "1.2")
+        assert "prefix" in {definition.key for definition in known_stages()}
+    finally:
+        sys.modules.pop("their_stages", None)
+
+
+def test_every_known_stage_says_what_it_does_and_how_it_is_written() -> None:
+    stages = known_stages()
+    assert [definition.key for definition in stages] == sorted(definition.key for definition in stages)
+    for definition in stages:
+        assert isinstance(definition, StageDef)
+        assert definition.doc.endswith("."), definition.key
+        assert (definition.native is None) != (definition.make is None)
+
+
+NATIVE = [
+    ("identity", b""),
+    ("crc32c", b""),
+    ('json_append:"site":"demo"', b'"site":"demo"'),
+    ('json_append: "a" : 1 , "b":"x : y"', b'"a":1,"b":"x : y"'),
+]
+
+
+@pytest.mark.parametrize(("key", "argument"), NATIVE)
+def test_native_stages_have_a_name_and_an_argument_for_the_kernel(key: str, argument: bytes) -> None:
+    assert resolve(key).native == (key.partition(":")[0], argument)
+    with pytest.raises(StageError):
+        resolve(key).make()
+
+
+def test_a_batch_stage_needs_a_known_kind() -> None:
+    with pytest.raises(StageError) as caught:
+        batch_stage("x", kind="odd")(lambda messages: messages)  # type: ignore[arg-type]
+    assert caught.value.code == "E_STAGE_DEFINITION"
