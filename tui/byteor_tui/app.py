@@ -14,7 +14,7 @@ from textual.binding import Binding
 from byteor.errors import ByteorError, Exit
 from byteor_tui import glyphs, themes
 from byteor_tui.actions.registry import ACTIONS, BY_ID, Action, Need, on_screen
-from byteor_tui.actions.snapshot import snapshot_argv, state_dir
+from byteor_tui.actions.snapshot import snapshot_argv, snapshot_folder
 from byteor_tui.actions.verbs import command_line, run_verb
 from byteor_tui.messages import RunsFound, RunsUnreadable, VerbEnded
 from byteor_tui.model.frame import Frame
@@ -107,6 +107,7 @@ class ConsoleApp(App[None]):
         self._run, self._frozen, self._pacer.frozen, self._opens_itself = run, None, False, False
         self._reader = Reader(source)
         self._reader.start()
+        self.say(f"watching {run.run_id}, read-only")
         self.switch_mode("overview")
         self.call_after_refresh(self._tick)
 
@@ -184,7 +185,11 @@ class ConsoleApp(App[None]):
     def act_snapshot(self) -> None:
         if self._run is None:
             return
-        argv = snapshot_argv(self._run.run_id, time.time_ns(), state_dir() / "snapshots")
+        try:
+            argv = snapshot_argv(self._run.run_id, time.time_ns(), snapshot_folder())
+        except (ByteorError, OSError) as error:
+            self.say(f"no place for snapshots: {error}", ok=False)
+            return
         entry = LogEntry(time.time_ns(), command_line(argv), command=True, ok=None)
         self._run_verb(self.log_pane.add(entry), argv)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from textual.color import Color
 
+from byteor.atomic import write_file
 from byteor.errors import ByteorError, Exit
 from byteor_tui.app import ConsoleApp
 from byteor_tui.model.runs import Run
@@ -96,7 +97,8 @@ async def _shoot(
             await pilot.resize_terminal(*size)
             await pilot.pause(0.3)
             for path in outputs:
-                _write(path, screen_svg(app) if path.suffix == ".svg" else screen_text(app))
+                drawn = screen_svg(app) if path.suffix == ".svg" else screen_text(app)
+                write_file(path, drawn.encode(), mode=0o644)
 
 
 def screen_text(app: ConsoleApp) -> str:
@@ -122,10 +124,3 @@ def screen_svg(app: ConsoleApp) -> str:
     background = Color.parse(app.current_theme.background or "#000000").hex
     drawn = console.export_svg(title="byteor-console", code_format=_SVG, unique_id="byteor")
     return drawn.replace("BACKGROUND", background)
-
-
-def _write(path: Path, text: str) -> None:
-    # Same folder, then rename: a picture is whole or not there.
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text)
-    part.replace(path)

@@ -51,7 +51,24 @@ ANSI = Theme(
     panel="ansi_default",
     boost="ansi_default",
     dark=True,
-    variables={"muted": "ansi_default", "cursor-row": "ansi_default", "trend": "ansi_cyan"},
+    variables={
+        "muted": "ansi_default",
+        "cursor-row": "ansi_default",
+        "trend": "ansi_cyan",
+        # Names that Textual's own stylesheets expect of a theme for sixteen colours.
+        "ansi-background": "ansi_black",
+        "ansi-foreground": "ansi_white",
+        "border-blurred": "ansi_black",
+        "block-cursor-foreground": "ansi_black",
+        "block-cursor-background": "ansi_white",
+        "input-cursor-background": "ansi_black",
+        "input-cursor-foreground": "ansi_bright_white",
+        "input-cursor-text-style": "none",
+        "input-selection-background": "ansi_bright_blue",
+        "input-selection-foreground": "ansi_black",
+        "screen-selection-background": "ansi_bright_blue",
+        "screen-selection-foreground": "ansi_black",
+    },
 )
 THEMES = (DARK, LIGHT, ANSI)
 

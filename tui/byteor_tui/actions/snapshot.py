@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 
-def state_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """``$BYTEOR_STATE_DIR``, else ``byteor`` in the user's state folder."""
-    if explicit := environ.get("BYTEOR_STATE_DIR"):
-        return Path(explicit)
-    base = environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
-    return Path(base, "byteor")
+def snapshot_folder() -> Path:
+    """``snapshots`` beside the audit log, 0700. Raises ``E_UNSAFE_FOLDER`` or ``OSError``."""
+    from byteor.atomic import private_folder
+    from byteor_store import state_dir
+
+    return private_folder(private_folder(state_dir()) / "snapshots")
 
 
 def snapshot_argv(run_id: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
