@@ -90,11 +90,13 @@ _ROWS = (
         "E_CAPACITY",
         "Constraint",
         "capacity is a power of two in 2..1,048,576, slot_bytes is in 8..1,048,576, memory at most 64 GiB",
+        "write a power of two",
     ),
     Code(
         "E_URL",
         "Constraint",
         "an http_post stage names an absolute http or https URL without user and password",
+        "write http_post:https://host/path",
     ),
     Code(
         "E_EXEC_PATH",
@@ -103,7 +105,7 @@ _ROWS = (
         "write exec:/path/to/program",
     ),
     # single ring
-    Code("E_SHARDS", "Constraint", "shards is 1 to 64"),
+    Code("E_SHARDS", "Constraint", "shards is 1 to 64", "write 1 to 64"),
     Code(
         "E_PRODUCER",
         "Constraint",
@@ -115,6 +117,7 @@ _ROWS = (
         "E_ORDERING",
         "Constraint",
         "more than one shard needs per_key and a shard key; one shard needs strict and none",
+        "write shards=1 and strict, or more shards, per_key and a shard_key",
     ),
     Code(
         "E_NO_STAGES",
@@ -125,7 +128,12 @@ _ROWS = (
     Code(
         "E_TOO_MANY_STAGES", "Constraint", "a ring has at most 4 stages", "join stages, or use a lane graph"
     ),
-    Code("E_DEP_RANGE", "ForwardDependency", "a dependency is the index of an earlier stage"),
+    Code(
+        "E_DEP_RANGE",
+        "ForwardDependency",
+        "a dependency is the index of an earlier stage",
+        "name an earlier stage",
+    ),
     Code(
         "E_DEP_ORDER",
         "Duplicate",
@@ -133,34 +141,51 @@ _ROWS = (
         "sort the list and drop duplicates",
     ),
     Code(
-        "E_DEP_MISSING", "Constraint", "a stage after the first that is not identity names its dependencies"
+        "E_DEP_MISSING",
+        "Constraint",
+        "a stage after the first that is not identity names its dependencies",
+        "add depends_on",
     ),
-    Code("E_SHARED_WRITE", "Constraint", "a stage that rewrites the slot overlaps with no other stage"),
+    Code(
+        "E_SHARED_WRITE",
+        "Constraint",
+        "a stage that rewrites the slot overlaps with no other stage",
+        "order it against the others with depends_on",
+    ),
     # lane graph
-    Code("E_REF", "UnknownReference", "every lane that an endpoint or role names exists"),
+    Code(
+        "E_REF",
+        "UnknownReference",
+        "every lane that an endpoint or role names exists",
+        "name a lane that exists",
+    ),
     Code("E_NO_INGRESS", "Boundary", "a lane graph has an ingress", "add one of kind ingress"),
     Code("E_NO_EGRESS", "Boundary", "a lane graph has an egress", "add one of kind egress"),
     Code(
         "E_LANE_WRITERS",
         "Constraint",
         "a lane has one writer; an events lane with producers=multi two or more",
+        "give the lane one writer",
     ),
     Code(
         "E_LANE_READERS",
         "Constraint",
         "a lane has one reader; a fanout_broadcast lane `consumers`; a journal lane any number",
+        "give the lane one reader, or put a router behind it",
     ),
     Code("E_CYCLE", "Cycle", "lanes and roles, or stages, form no cycle", "cut one of the edges"),
     Code(
         "E_UNREACHABLE",
         "Unreachable",
         "everything is reached from an ingress and reaches an egress, an acting stage or a journal",
+        "connect it, or remove it",
     ),
-    Code("E_CONSUMERS", "Constraint", "a fanout_broadcast lane has 1 to 16 consumers"),
+    Code("E_CONSUMERS", "Constraint", "a fanout_broadcast lane has 1 to 16 consumers", "write 1 to 16"),
     Code(
         "E_ROLE_ARITY",
         "Constraint",
         "rx: exactly 1, a merge 2 to 16; tx: exactly 1, a router 1 to 16, a stage 0 or 1",
+        "give it as many lanes as its kind takes, or change the kind",
     ),
     Code(
         "E_KIND_MISMATCH",
@@ -168,17 +193,28 @@ _ROWS = (
         "a stage's rx and tx lanes are of one kind (fanout_broadcast read as events)",
         "put a bridge between",
     ),
-    Code("E_ON_FULL", "Constraint", "on_full is block or drop; either way no message is lost uncounted"),
+    Code(
+        "E_ON_FULL",
+        "Constraint",
+        "on_full is block or drop; either way no message is lost uncounted",
+        "write block or drop",
+    ),
     # plan
     Code(
-        "E_TARGET", "TargetMismatch", "target is SingleRing or LaneGraph, and target-only settings go with it"
+        "E_TARGET",
+        "TargetMismatch",
+        "target is SingleRing or LaneGraph, and target-only settings go with it",
+        "change pipeline.target, or remove the setting",
     ),
     Code(
         "E_PAYLOAD",
         "SourcePayloadMismatch",
         "a plan carries the payload of its target: dependencies or connections",
+        "add what the target needs, or change pipeline.target",
     ),
-    Code("E_UNKNOWN_REF", "UnknownReference", "every id that a plan refers to exists"),
+    Code(
+        "E_UNKNOWN_REF", "UnknownReference", "every id that a plan refers to exists", "name an id that exists"
+    ),
     Code(
         "E_DUPLICATE",
         "Duplicate",
@@ -190,8 +226,14 @@ _ROWS = (
         "E_INTENT",
         "UnsupportedIntent",
         "an intent is Events, Journal, SequencedSlots or FanoutBroadcast, and fits where it stands",
+        "write one of those",
     ),
-    Code("E_BOUNDARY", "Boundary", "an ingress is only left, an egress only entered, and each is connected"),
+    Code(
+        "E_BOUNDARY",
+        "Boundary",
+        "an ingress is only left, an egress only entered, and each is connected",
+        "connect it, turn the connection round, or remove it",
+    ),
 )
 
 CODES: dict[str, Code] = {row.code: row for row in _ROWS}

@@ -3,7 +3,7 @@ outside."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from byteor.spec.keys import builtin, capability
@@ -13,6 +13,7 @@ from byteor.spec.validate import CompileReport
 from byteor.spec.validated import ValidatedSpec
 
 _SCREEN_LANES = 24
+_DEEPEST = 12
 
 
 def describe(report: CompileReport) -> dict[str, Any]:
@@ -172,7 +173,7 @@ def _graph_lines(spec: LaneGraph) -> list[str]:
 
 
 def _tree(spec: LaneGraph) -> list[str]:
-    """From every ingress along the lanes; an only child is not indented, a role is shown in full once."""
+    """From every ingress along the lanes; what has one reader goes on below, several stand indented; a role is shown once."""
     readers: dict[str, list[Role | str]] = {}
     for role in spec.roles:
         for lane in role.rx:
@@ -186,22 +187,29 @@ def _tree(spec: LaneGraph) -> list[str]:
         if endpoint.kind != "ingress":
             continue
         lines.append(f"{endpoint.name}  ingress")
-        stack = [(node, endpoint.lane, 0) for node in reversed(readers.get(endpoint.lane, []))]
+        stack = _children([endpoint.lane], readers, 0, indented=False)
         while stack:
-            node, lane, depth = stack.pop()
-            indent = "   " * min(depth, 12)
+            node, lane, depth, branch = stack.pop()
+            prefix = "   " * min(depth, _DEEPEST) + ("+- " if branch else "-> ") + lane
             if isinstance(node, str):
-                lines.append(f"{indent}`- {lane} -> {node}")
-                continue
-            seen = node.name in shown
-            lines.append(f"{indent}`- {lane} -> {node.name}  " + ("(above)" if seen else _role_text(node)))
-            if seen:
-                continue
-            shown.add(node.name)
-            children = [(child, tx) for tx in node.tx for child in readers.get(tx, [])]
-            deeper = depth + (len(children) > 1)
-            stack.extend((child, tx, deeper) for child, tx in reversed(children))
+                lines.append(f"{prefix} -> {node}")
+            elif node.name in shown:
+                lines.append(f"{prefix} -> {node.name}  (above)")
+            else:
+                shown.add(node.name)
+                lines.append(f"{prefix} -> {node.name}  {_role_text(node)}".rstrip())
+                stack += _children(node.tx, readers, depth, indented=branch)
     return lines
+
+
+def _children(
+    lanes: Sequence[str], readers: Mapping[str, Sequence[Role | str]], depth: int, *, indented: bool
+) -> list[tuple[Role | str, str, int, bool]]:
+    """Who reads ``lanes``, last first: (reader, lane, depth, whether it is one of several)."""
+    found = [(reader, lane) for lane in lanes for reader in readers.get(lane, ())]
+    branch = len(found) > 1
+    deeper = depth + (branch or indented)
+    return [(reader, lane, deeper, branch) for reader, lane in reversed(found)]
 
 
 def _role_text(role: Role) -> str:

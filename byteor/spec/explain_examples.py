@@ -104,13 +104,8 @@ _S = "single_ring.stages."
 _L = "lane_graph.lanes."
 _R = "lane_graph.roles."
 _P = "pipeline."
+_PASS: Edits = {f"{_S}0.key": "identity", f"{_S}1.key": "crc32c"}
 _FIVE: Edits = {f"{_S}{i}.{k}": v for i in (2, 3, 4) for k, v in (("name", f"s{i}"), ("key", "identity"))}
-_MANY_PLACES: Edits = {
-    f"{_P}connections.{i}.{name}": value
-    for i in range(2, 19)
-    for name, value in (("from", "score"), ("to", f"s{i}"))
-}
-_WIDE: Edits = {f"{_R}0.kind": "router", f"{_R}0.key": None, f"{_R}0.tx.0": None}
 
 EXAMPLES: dict[str, Example] = {
     "E_FORMAT": Example(RING, {}, {}, format="yaml"),
@@ -164,8 +159,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "E_TOO_MANY_STAGES": Example(
         RING,
-        {f"{_S}0.key": "identity", f"{_S}1.key": "crc32c"} | _FIVE,
-        {f"{_S}0.key": "identity", f"{_S}1.key": "crc32c"} | dict(list(_FIVE.items())[:4]),
+        {**_PASS, **_FIVE},
+        {**_PASS, **dict(list(_FIVE.items())[:4])},
     ),
     "E_DEP_RANGE": Example(RING, {f"{_S}0.depends_on.0": "1"}, {f"{_S}1.depends_on.0": "0"}),
     "E_DEP_ORDER": Example(RING, {f"{_S}1.depends_on.1": "0"}, {}),

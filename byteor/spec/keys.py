@@ -105,8 +105,13 @@ BUILTIN_KEYS: dict[str, BuiltinKey] = {
         BuiltinKey("json_normalise", writes=True),
         BuiltinKey("json_select", writes=True),
         BuiltinKey("json_drop", writes=True),
+        BuiltinKey("json_rename", writes=True),
+        BuiltinKey("json_filter", writes=False),
         BuiltinKey("redact", writes=True),
         BuiltinKey("zscore", writes=True),
+        BuiltinKey("threshold", writes=True),
+        BuiltinKey("dedupe", writes=False),
+        BuiltinKey("sample", writes=False),
         BuiltinKey("http_post", writes=False, capability=lambda url: "http_post:" + http_origin(url)),
         BuiltinKey("exec", writes=False, capability=lambda command: "exec:" + exec_program(command)),
     )
