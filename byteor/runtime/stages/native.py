@@ -12,14 +12,14 @@ def no_parameter(_: str) -> bytes:
 
 
 def json_members(text: str) -> bytes:
-    """The members that ``json_append`` puts before the closing brace, as one JSON text without braces."""
+    """What ``json_append`` puts before the closing brace; into an empty object, without the comma."""
     try:
         members = msgspec.json.decode(f"{{{text}}}", type=dict[str, msgspec.Raw])
     except msgspec.DecodeError as error:
         raise ValueError(f"{text!r} is no list of JSON members ({error})") from error
     if not members:
         raise ValueError("no member to append")
-    return msgspec.json.format(f"{{{text}}}".encode(), indent=-1)[1:-1]
+    return b"," + msgspec.json.format(f"{{{text}}}".encode(), indent=-1)[1:-1]
 
 
 def _native(key: str, doc: str, *, writes: bool, parameters: str = "") -> StageDef:
@@ -39,6 +39,12 @@ def _native(key: str, doc: str, *, writes: bool, parameters: str = "") -> StageD
 NATIVE = (
     _native("identity", "Passes every message as it is.", writes=False),
     _native("crc32c", "Computes each message's CRC-32C and passes the message as it is.", writes=False),
+    _native("crc32c_append", "Appends each message's CRC-32C in 4 bytes, little-endian.", writes=True),
+    _native(
+        "crc32c_check",
+        "Passes each message whose last 4 bytes are the CRC-32C of the rest; another is an error.",
+        writes=False,
+    ),
     _native(
         "json_append",
         'Appends constant members to each JSON object, as in json_append:"site":"demo". '

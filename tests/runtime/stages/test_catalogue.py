@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from byteor.errors import Exit
+from byteor.indexbus import native_stage_names
+from byteor.indexbus.pure.stages import STAGES as PURE_STAGES
 from byteor.runtime.stages import StageDef, StageError, batch_stage, known_stages, resolve, stage
+from byteor.spec.keys import BUILTIN_KEYS
 
 MODULE = '''
 from byteor.runtime.stages import batch_stage, stage
@@ -82,7 +86,7 @@ def test_a_module_on_the_path_is_named_with_dots(module: str, monkeypatch: pytes
 
 BAD_KEYS = [
     ("identiy", "E_STAGE_KEY", Exit.NOT_FOUND, "did you mean 'identity'?"),
-    ("", "E_STAGE_KEY", Exit.NOT_FOUND, "known stages: crc32c, dedupe"),
+    ("", "E_STAGE_KEY", Exit.NOT_FOUND, "known stages: crc32c, crc32c_append"),
     ("identity:x", "E_STAGE_PARAMETERS", Exit.INVALID, "write it as identity"),
     ("identity:", "E_STAGE_PARAMETERS", Exit.INVALID, "write it as identity"),
     ("json_append", "E_STAGE_PARAMETERS", Exit.INVALID, 'json_append:"NAME":VALUE,...'),
@@ -204,8 +208,10 @@ def test_every_known_stage_says_what_it_does_and_how_it_is_written() -> None:
 NATIVE = [
     ("identity", b""),
     ("crc32c", b""),
-    ('json_append:"site":"demo"', b'"site":"demo"'),
-    ('json_append: "a" : 1 , "b":"x : y"', b'"a":1,"b":"x : y"'),
+    ("crc32c_append", b""),
+    ("crc32c_check", b""),
+    ('json_append:"site":"demo"', b',"site":"demo"'),
+    ('json_append: "a" : 1 , "b":"x : y"', b',"a":1,"b":"x : y"'),
 ]
 
 
@@ -214,6 +220,29 @@ def test_native_stages_have_a_name_and_an_argument_for_the_kernel(key: str, argu
     assert resolve(key).native == (key.partition(":")[0], argument)
     with pytest.raises(StageError):
         resolve(key).make()
+
+
+def test_the_kernel_has_every_native_stage_and_we_name_all_of_them() -> None:
+    named = {definition.key for definition in known_stages() if definition.native is not None}
+    assert named == set(native_stage_names())
+
+
+@pytest.mark.parametrize("message", [b"{}", b'{"a":1}', b'{ "a" : {} } '])
+def test_the_kernel_makes_json_of_the_argument_that_it_is_given(message: bytes) -> None:
+    native = resolve('json_append:"site" : "demo"').native
+    assert native is not None
+    out = PURE_STAGES[native[0]](message, native[1])
+    assert json.loads(out) == json.loads(message) | {"site": "demo"}
+
+
+@pytest.mark.parametrize("key", BUILTIN_KEYS)
+def test_the_spec_layer_knows_the_same_of_a_stage(key: str) -> None:
+    theirs = BUILTIN_KEYS[key]
+    ours = next((definition for definition in known_stages() if definition.key == key), None)
+    if ours is None:
+        assert theirs.capability is not None  # a governed action: not one of these stages
+    else:
+        assert (theirs.writes, theirs.native) == (ours.writes, ours.native is not None)
 
 
 def test_a_batch_stage_needs_a_known_kind() -> None:
