@@ -45,7 +45,7 @@ def command(
     Ctrl-C or SIGTERM closes the source and lets messages in flight finish; a second one stops at once.
     Figures go to stderr at the end; with --json, to stdout (use a file: or null: sink then).
     """
-    from byteor.acts.run import RunOrder, prepare, run
+    from byteor.acts.run import RunOrder, ready, run
     from byteor.cli.options import usage_error
     from byteor.cli.output import emit_json, note
     from byteor.cli.run_report import document, exit_code, summary
@@ -68,14 +68,13 @@ def command(
         drain_timeout_s=drain_timeout,
     )
     if dry_run:
-        plan = prepare(order)
-        found = {
-            "dry_run": True,
-            "name": plan.name,
-            "spec_hash": plan.spec.spec_hash,
-            "workers": plan.workers,
-        }
-        emit_json("run", found) if json else note(f"would run {plan.name} ({plan.spec.spec_hash})")
+        found = ready(order)
+        layout = found.prepared.layout.workers(order.source, order.sink)
+        fields = {"dry_run": True, "name": found.name, "spec_hash": found.prepared.spec.spec_hash}
+        if json:
+            emit_json("run", {**fields, "workers": layout})
+        else:
+            note(f"would run {found.name} ({found.prepared.spec.spec_hash})")
         return
     ended = run(order)
     if json:

@@ -30,13 +30,14 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
 class WorkerIdentity(msgspec.Struct, frozen=True):
-    """Which worker writes which row of the metrics region, and where it runs."""
+    """Which worker writes which row of the metrics region, where it runs, and behind which workers."""
 
     row: int
     name: str
     role: str
     key: str
     where: str
+    after: tuple[int, ...] = ()  # rows of the workers whose output it takes
 
 
 class RunIdentity(msgspec.Struct, frozen=True):

@@ -42,11 +42,17 @@ class RingLayout(msgspec.Struct, frozen=True):
 
     def workers(self, source: str, sink: str) -> tuple[WorkerIdentity, ...]:
         """The identities that ``run.json`` lists, by row."""
-        stages = [WorkerIdentity(p.row, p.name, "stage", p.key, p.where) for p in self.stages]
+        stages = [
+            WorkerIdentity(
+                p.row, p.name, "stage", p.key, p.where, tuple(i + 1 for i in p.after) or (SOURCE_ROW,)
+            )
+            for p in self.stages
+        ]
+        ends = tuple(i + 1 for i in self.terminals)
         return (
             WorkerIdentity(SOURCE_ROW, "ingress", "source", source, "thread"),
             *stages,
-            WorkerIdentity(self.sink_row, "egress", "sink", sink, "thread"),
+            WorkerIdentity(self.sink_row, "egress", "sink", sink, "thread", ends),
         )
 
 

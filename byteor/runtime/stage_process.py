@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 
 import msgspec
 
+from byteor.runtime.errors import RunError
 from byteor.runtime.folders import Failure
+
+EXIT_WITHIN_S = 0.3
+READY_WITHIN_S = 20.0  # a cold interpreter on a busy machine; a stage's own set-up counts too
 
 
 class StageConfig(msgspec.Struct, frozen=True):
@@ -20,7 +27,6 @@ class StageConfig(msgspec.Struct, frozen=True):
     name: str
     key: str
     after: tuple[int, ...]
-    terminal: bool
     ring_path: str
     metrics_path: str
     row: int
@@ -28,7 +34,7 @@ class StageConfig(msgspec.Struct, frozen=True):
     sys_path: tuple[str, ...]
     wait: str
     batch: int
-    event_fd: int
+    event_fd: int = -1
 
 
 class StageEvent(msgspec.Struct, frozen=True):
@@ -88,12 +94,50 @@ class StageProcess:
         self._process.kill()
 
     def close(self) -> None:
-        """Make sure that it is gone and reap it. Never waits for a child's good will."""
-        if self._process.poll() is None:
+        """Make sure that it is gone, and reap it; one that said its last word may take a moment."""
+        try:
+            self._process.wait(EXIT_WITHIN_S)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-        self._process.wait()
+            self._process.wait()
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
         os.close(self.events)
         os.close(self.pidfd)
+
+
+def await_ready(processes: Sequence[StageProcess]) -> None:
+    """Return when every process said ready. Raises ``E_STAGE_START`` naming the first that will not."""
+    waiting = list(processes)
+    deadline = time.monotonic() + READY_WITHIN_S
+    with selectors.DefaultSelector() as selector:
+        for process in waiting:
+            selector.register(process.events, selectors.EVENT_READ, process)
+            selector.register(process.pidfd, selectors.EVENT_READ, process)
+        while waiting:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise _not_ready(waiting[0], f"was not ready within {READY_WITHIN_S:.0f} s")
+            for process in {key.data for key, _ in selector.select(left)}:
+                if _said_ready(process):
+                    waiting.remove(process)
+                    selector.unregister(process.events)
+                    selector.unregister(process.pidfd)
+
+
+def _said_ready(process: StageProcess) -> bool:
+    """True when it is; False when it said nothing yet. Raises when it never will be."""
+    for event in process.read_events():
+        if event.event == "ready":
+            return True
+        if event.failure is not None:
+            raise _not_ready(process, event.failure.error)
+    if (text := process.exit_text()) is not None:
+        raise _not_ready(process, f"its process {text} before it was ready")
+    return False
+
+
+def _not_ready(process: StageProcess, why: str) -> RunError:
+    hint = "what it printed is above; byteor run --dry-run checks keys and parameters alone"
+    return RunError("E_STAGE_START", f"stage {process.name} did not start: {why}", hint=hint)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from byteor.runtime.control import Answer, ControlServer
+from byteor.runtime.control import Answer
 from byteor.runtime.folders import Failure
 from byteor.runtime.stage_process import StageProcess
 from byteor.runtime.workers import Mailbox, Outcome, ThreadWorker, failed
@@ -55,7 +55,7 @@ class Supervisor:
             self.selector.register(process.events, selectors.EVENT_READ, _bound(self._on_events, process))
             self.selector.register(process.pidfd, selectors.EVENT_READ, _bound(self._on_exit, process))
 
-    def watch(self, control: ControlServer | None = None) -> None:
+    def watch(self) -> None:
         """Run until every worker has ended, or was given up on after an abort."""
         with _Signals(self._on_signal):
             while self._live and self.state != "ended":
@@ -63,8 +63,8 @@ class Supervisor:
                     key.data()
                 self._on_time()
         self.state = "ended"
-        if control is not None:
-            control.close()
+
+    def close(self) -> None:
         self.selector.close()
 
     def act(self, ask: str) -> Answer:

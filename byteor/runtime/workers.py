@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from byteor.errors import ByteorError
+from byteor.indexbus import MetricsRow
 from byteor.runtime.folders import Failure
 
 
@@ -65,8 +66,9 @@ class ThreadWorker:
         self._thread.start()
 
     def join(self, timeout_s: float) -> bool:
-        """True when the thread has ended."""
-        self._thread.join(timeout_s)
+        """True when the thread has ended, or was never started."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _main(self) -> None:
@@ -83,3 +85,14 @@ def failed(
     worker: str, error: str, code: str, sequence: int | None = None, digest: str | None = None
 ) -> Outcome:
     return Outcome(worker, "failed", Failure(worker, sequence, error, code, digest))
+
+
+def with_row(row: MetricsRow, body: Callable[[], Outcome]) -> Outcome:
+    """Run ``body``; its row says running meanwhile, and afterwards how it ended."""
+    row.set_state("running")
+    outcome = body()
+    failure = outcome.failure
+    if failure is not None:
+        row.error(failure.sequence or 0, failure.error)
+    row.set_state("failed" if failure is not None else "finished")
+    return outcome

@@ -1,0 +1,99 @@
+"""Run a pipeline as an operator means it: load, prepare, audit, execute, audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from byteor.acts.audit import record, record_killed
+from byteor.edge import parse_sink, parse_source
+from byteor.runtime.adapter import Sink, Source
+from byteor.runtime.execute import Ended, ExecuteOptions, execute
+from byteor.runtime.folders import RunIdentity, RunResult, list_runs
+from byteor.runtime.prepare import Prepared, prepare
+from byteor.spec import load
+
+
+class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for. Times in seconds."""
+
+    spec: Path
+    source: str
+    sink: str
+    name: str | None = None
+    stage_modules: tuple[str, ...] = ()
+    run_for_s: float | None = None
+    max_messages: int | None = None
+    wait: str = "backoff"
+    drain_timeout_s: float = 5.0
+
+
+class ReadyRun(msgspec.Struct, frozen=True):
+    """Everything checked, nothing started."""
+
+    name: str
+    prepared: Prepared
+    source: Source
+    sink: Sink
+
+
+class EndedRun(msgspec.Struct, frozen=True):
+    """How a run ended. ``audit_seq`` is the row that says so."""
+
+    result: RunResult
+    kernel: str
+    signal: int | None
+    drain_timed_out: bool
+    audit_seq: int
+
+
+def ready(order: RunOrder) -> ReadyRun:
+    """Read, validate, resolve and parse everything that was named; a typo must not run as a default.
+
+    Raises ``SpecError``, ``StageError``, ``EdgeError`` or ``RunError``; nothing was started or written.
+    """
+    spec = load(order.spec, strict=True)
+    prepared = prepare(spec, order.stage_modules)
+    return ReadyRun(order.name or spec.name, prepared, parse_source(order.source), parse_sink(order.sink))
+
+
+def run(order: RunOrder) -> EndedRun:
+    """Run to the end. The audit row of the start is durable before any region exists."""
+    found = ready(order)
+    for info in list_runs():
+        record_killed(info)
+    options = ExecuteOptions(
+        name=found.name,
+        source_text=order.source,
+        sink_text=order.sink,
+        stage_modules=order.stage_modules,
+        run_for_s=order.run_for_s,
+        max_messages=order.max_messages,
+        wait=order.wait,
+        drain_timeout_s=order.drain_timeout_s,
+    )
+    ended = execute(found.prepared, found.source, found.sink, options, _Audit())
+    return EndedRun(ended.result, ended.kernel, ended.signal, ended.drain_timed_out, _tell_end(ended))
+
+
+class _Audit:
+    """Writes the start of a run into the log before it happens."""
+
+    def starting(self, identity: RunIdentity) -> None:
+        ends = {"source": identity.source, "sink": identity.sink, "kernel": identity.kernel}
+        record("run_started", identity, ends)
+
+    def not_started(self, identity: RunIdentity, why: str) -> None:
+        record("run_failed", identity, {"state": "not started", "error": why})
+
+
+def _tell_end(ended: Ended) -> int:
+    result: dict[str, Any] = msgspec.to_builtins(ended.result)
+    body = {field: result[field] for field in TOLD}
+    body["duration_ns"] = str(ended.result.duration_ns)
+    return record(f"run_{ended.result.state}", ended.identity, body)
+
+
+TOLD = ("in", "out", "filtered", "dropped", "errors", "first_failure")

@@ -1,0 +1,60 @@
+"""Run one stage's loop to its end, native or Python, and put the end into words."""
+
+from __future__ import annotations
+
+import hashlib
+
+from byteor.errors import ByteorError
+from byteor.indexbus import Consumer, LoopEnd
+from byteor.indexbus.abi import FILTERED, End
+from byteor.indexbus.errors import IndexBusError
+from byteor.runtime.folders import Failure
+from byteor.runtime.stages import ResolvedStage
+from byteor.runtime.workers import Outcome
+
+
+def run_stage(name: str, stage: Consumer, resolved: ResolvedStage, batch: int) -> Outcome:
+    """Drive ``resolved`` until the stream is finished or aborted, or the stage fails."""
+    if resolved.native is not None:
+        kind, parameter = resolved.native
+        end = stage.run_native(kind, parameter, batch)
+    else:
+        function = resolved.make()
+        if resolved.definition.shape == "batch":
+            end = stage.drive_batch(function, batch)
+        else:
+            end = stage.drive(function, batch)
+    if end.reason == End.FINISHED:
+        return Outcome(name, "finished")
+    if end.error is None:
+        return Outcome(name, "aborted")
+    return Outcome(name, "failed", failure_of(name, stage, end))
+
+
+def failure_of(name: str, stage: Consumer, end: LoopEnd) -> Failure:
+    """Which message was at fault, by sequence and by the digest of its payload, and what went wrong."""
+    error = end.error
+    code, text = in_words(error) if error is not None else ("E_STAGE_ENDED", end.reason.name.lower())
+    sequence, digest = _culprit(stage, end.sequence, getattr(error, "index", None))
+    return Failure(name, sequence, text, code, digest)
+
+
+def in_words(error: BaseException) -> tuple[str, str]:
+    """(code, text) of whatever a stage raised."""
+    if isinstance(error, IndexBusError) and error.code == "E_OVERSIZE":
+        return "E_STAGE_OVERSIZE", f"its result {error.message.partition(' has ')[2] or error.message}"
+    if isinstance(error, ByteorError):
+        return error.code, error.message
+    return "E_STAGE_RAISED", f"{type(error).__name__}: {error}"
+
+
+def _culprit(stage: Consumer, sequence: int, index: int | None) -> tuple[int, str | None]:
+    """``index`` counts the messages that the batch function was given, so filtered ones are stepped over."""
+    count = stage.peek(4096, 0.0)
+    given = -1
+    for i in range(count):
+        given += not stage.describe(i)[1] & FILTERED
+        if given == (index or 0):
+            payload = stage.payload(i)
+            return sequence + i, f"sha256:{hashlib.sha256(payload).hexdigest()}"
+    return sequence, None
