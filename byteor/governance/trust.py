@@ -1,0 +1,169 @@
+"""What this user's tools remember: the pinned key set, the newest seen, and versions of what it signs.
+
+$BYTEOR_STATE_DIR/trust/            0700
+  pinned.json                       the key set that a person compared by fingerprint
+  signing_keys.json                 the newest that chains from it
+  revocations.dsse                  the newest list seen
+  seen.json                         highest version of a signed byteor.toml
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from byteor.atomic import check_private_folder, private_folder, write_file
+from byteor.governance.canonical import canonical_json, decode_json
+from byteor.governance.environment_file import Trust
+from byteor.governance.errors import refused
+from byteor.governance.keyset import KeySet, check_self_signed, check_successor, read_key_set
+from byteor.governance.revocation import RevocationList, check_newer, open_revocations
+
+PINNED: Final = "pinned.json"
+NEWEST: Final = "signing_keys.json"
+REVOCATIONS: Final = "revocations.dsse"
+SEEN: Final = "seen.json"
+
+
+class _Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    environments_version: int = 0
+    v: int = 1
+
+
+def state_dir() -> Path:
+    """``$BYTEOR_STATE_DIR``, else ``$XDG_STATE_HOME/byteor``, else ``~/.local/state/byteor``."""
+    if explicit := os.environ.get("BYTEOR_STATE_DIR"):
+        return Path(explicit)
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base, "byteor")
+
+
+def trust_folder(state: Path | None = None) -> Path:
+    """The folder, made 0700 when missing."""
+    return private_folder((state or state_dir()) / "trust")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer at a time: reading the highest version, comparing and writing are one step."""
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(handle, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def pin(data: bytes, fingerprint: str, *, now: int, state: Path | None = None) -> KeySet:
+    """Trust the key set in ``data``, if its fingerprint is the one that the person has from elsewhere.
+
+    Raises ``E_KEYSET``, ``E_FINGERPRINT``, ``E_KEYSET_SIGNATURE`` (not signed by its own threshold), and
+    ``E_KEYSET_ROLLBACK`` when a higher version was seen before.
+    """
+    keys = read_key_set(data)
+    if keys.fingerprint != fingerprint.strip().lower():
+        raise refused("E_FINGERPRINT", f"the fingerprint is {keys.fingerprint}, not {fingerprint}")
+    check_self_signed(keys, now)
+    folder = trust_folder(state)
+    with _locked(folder):
+        if (folder / NEWEST).exists():
+            seen = read_key_set((folder / NEWEST).read_bytes(), source=str(folder / NEWEST))
+            if keys.version < seen.version:
+                message = f"key set version {keys.version} is older than version {seen.version}, seen before"
+                raise refused("E_KEYSET_ROLLBACK", message)
+        # The newest goes first: a crash in between leaves a newer memory, never an older one.
+        write_file(folder / NEWEST, data)
+        write_file(folder / PINNED, data)
+    return keys
+
+
+def trusted_keys(state: Path | None = None) -> KeySet:
+    """The newest key set that chains from the pinned one. Raises ``E_NOT_PINNED`` (exit 7)."""
+    folder = (state or state_dir()) / "trust"
+    if not (folder / PINNED).exists() or not (folder / NEWEST).exists():
+        raise refused("E_NOT_PINNED", "no key set is pinned on this host for this user")
+    check_private_folder(folder)
+    return read_key_set((folder / NEWEST).read_bytes(), source=str(folder / NEWEST))
+
+
+def learn(data: bytes, *, now: int, state: Path | None = None) -> KeySet:
+    """Take a key set that lay beside a spec: it counts only as a successor of the newest, and is remembered.
+
+    Raises ``E_NOT_PINNED`` and what ``check_successor`` raises, ``E_KEYSET_ROLLBACK`` above all.
+    """
+    keys = read_key_set(data)
+    folder = trust_folder(state)
+    with _locked(folder):
+        newest = trusted_keys(state)
+        check_successor(keys, newest, now)
+        if keys.version > newest.version:
+            write_file(folder / NEWEST, data)
+    return keys
+
+
+def learn_revocations(data: bytes, *, now: int, state: Path | None = None) -> RevocationList:
+    """Take a revocation list: signed, current, and not older than the one seen. It is remembered."""
+    folder = trust_folder(state)
+    with _locked(folder):
+        keys = trusted_keys(state)
+        new = open_revocations(data, keys, now)
+        seen = seen_revocations(now=now, state=state, current=False)
+        if seen is not None:
+            check_newer(new, seen, now)
+        if seen is None or new.version > seen.version:
+            write_file(folder / REVOCATIONS, data)
+    return new
+
+
+def seen_revocations(*, now: int, state: Path | None = None, current: bool = True) -> RevocationList | None:
+    """The newest list seen, or ``None`` when there never was one.
+
+    With ``current`` an expired one raises ``E_REVOCATIONS``: nothing would say what was revoked since.
+    Without, it is only something to compare with, from a folder that only we can write.
+    """
+    from byteor.governance.dsse import REVOCATIONS as KIND
+    from byteor.governance.dsse import open_envelope
+
+    path = (state or state_dir()) / "trust" / REVOCATIONS
+    if not path.exists():
+        return None
+    data = path.read_bytes()
+    if current:
+        return open_revocations(data, trusted_keys(state), now)
+    try:
+        return open_envelope(data, KIND, RevocationList)[0]
+    except ValueError as error:
+        raise refused("E_REVOCATIONS", f"{path} is damaged: {error}") from None
+
+
+def environment_trust(state: Path | None = None) -> Trust | None:
+    """What makes a signed byteor.toml count, or ``None`` while no key set is pinned."""
+    folder = (state or state_dir()) / "trust"
+    if not (folder / PINNED).exists():
+        return None
+    return Trust(trusted_keys(state), _read_seen(folder).environments_version)
+
+
+def remember_environments(version: int, state: Path | None = None) -> None:
+    """Remember that a signed byteor.toml of ``version`` was used."""
+    folder = trust_folder(state)
+    with _locked(folder):
+        if version > _read_seen(folder).environments_version:
+            write_file(folder / SEEN, canonical_json(_Seen(environments_version=version)))
+
+
+def _read_seen(folder: Path) -> _Seen:
+    path = folder / SEEN
+    if not path.exists():
+        return _Seen()
+    try:
+        return decode_json(path.read_bytes(), _Seen)
+    except ValueError as error:
+        raise refused("E_ENVIRONMENTS_ROLLBACK", f"{path} is damaged: {error}") from None
