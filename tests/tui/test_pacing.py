@@ -36,19 +36,28 @@ def feed(
     return now, cpu
 
 
-def test_three_dear_seconds_step_down_and_a_burst_does_not() -> None:
+def test_three_dear_seconds_step_down_and_a_burst_or_the_start_does_not() -> None:
     meter = CostMeter()
-    at = feed(meter, 2, 0.30, 10, (0.0, 0.0))
+    at = feed(meter, 4, 0.90, 10, (0.0, 0.0))
+    at = feed(meter, 2, 0.30, 10, at)
+    at = feed(meter, 5, 0.05, 10, at)
+    at = feed(meter, 2, 0.30, 10, at)
     at = feed(meter, 5, 0.05, 10, at)
     assert not meter.too_dear
     feed(meter, 5, 0.30, 10, at)
-    assert meter.too_dear
+    assert meter.too_dear and meter.share == pytest.approx(0.30)
 
 
-def test_it_stays_down_while_the_full_rate_would_be_too_dear_and_comes_back_when_not() -> None:
+def test_the_full_rate_is_tried_again_later_and_then_later_still() -> None:
     meter = CostMeter()
-    at = feed(meter, 6, 0.30, 10, (0.0, 0.0))
-    at = feed(meter, 10, 0.03, 1, at)  # 3 % at 1 Hz is 30 % at 10 Hz
-    assert meter.too_dear
-    feed(meter, 10, 0.004, 1, at)
-    assert not meter.too_dear
+    at = feed(meter, 10, 0.30, 10, (0.0, 0.0))
+    waits = []
+    for _ in range(3):
+        assert meter.too_dear
+        waited = 0
+        while meter.too_dear:
+            at = feed(meter, 1, 0.01, 2, at)
+            waited += 1
+        waits.append(waited)
+        at = feed(meter, 6, 0.30, 10, at)
+    assert 25 <= waits[0] <= 32 and 50 <= waits[1] <= 62 and 100 <= waits[2] <= 122

@@ -120,7 +120,7 @@ class ConsoleApp(App[None]):
     def _tick(self) -> None:
         """Hand the newest frame to the screen in front; a modal over it keeps it as it is."""
         screen = self.screen
-        if not isinstance(screen, Skeleton) or not screen.is_mounted:
+        if not isinstance(screen, Skeleton) or not screen.ready:
             return
         if isinstance(screen, RunsScreen):
             self._look_for_runs()

@@ -14,7 +14,9 @@ from textual.timer import Timer
 FULL_HZ, SSH_HZ, IDLE_HZ, SLOW_HZ = 10.0, 4.0, 2.0, 1.0
 IDLE_AFTER_S = 60.0
 COST_LIMIT = 0.10
-SLOW_AFTER_S = 3.0
+SLOW_AFTER_S = 3
+WARM_UP_S = 5.0
+FIRST_HOLD_S, LONGEST_HOLD_S = 30.0, 600.0
 MAX_QUEUED_WRITES = 2
 
 
@@ -56,37 +58,39 @@ def rate(now: Situation) -> tuple[float, Because]:
 
 
 class CostMeter:
-    """Says when drawing costs more than a tenth of a core for three seconds, and when it would not any more.
+    """Says when drawing costs more than a tenth of a core for three seconds in a row.
 
-    Fed with (seconds on the clock, CPU seconds of the drawing thread). The way back is judged by what the
-    full rate would cost, so that a rate that is too dear is not tried again every few seconds.
+    Fed with (seconds on the clock, CPU seconds of the drawing thread). The full rate is tried again after
+    half a minute, and when it was too dear again after twice as long: only trying tells what it costs.
+    The first seconds do not count: composing a screen is no frame.
     """
 
     def __init__(self) -> None:
         self.too_dear = False
         self.share = 0.0
-        self._start: tuple[float, float] | None = None
-        self._ticks = 0
+        self._born_s: float | None = None
+        self._start = (0.0, 0.0)
         self._seconds_over = 0
-        self._seconds_under = 0
+        self._hold_s = FIRST_HOLD_S
+        self._until_s = 0.0
 
     def add(self, now_s: float, cpu_s: float) -> None:
-        self._ticks += 1
-        if self._start is None:
-            self._start = (now_s, cpu_s)
-            return
+        if self._born_s is None:
+            self._born_s, self._start = now_s, (now_s, cpu_s)
         elapsed = now_s - self._start[0]
         if elapsed < 1.0:
             return
         self.share = max(0.0, (cpu_s - self._start[1]) / elapsed)
-        at_full_rate = self.share * max(1.0, FULL_HZ * elapsed / self._ticks)
-        self._seconds_over = self._seconds_over + 1 if self.share > COST_LIMIT else 0
-        self._seconds_under = self._seconds_under + 1 if at_full_rate < COST_LIMIT else 0
+        self._start = (now_s, cpu_s)
+        if self.too_dear:
+            self.too_dear = now_s < self._until_s
+            return
+        warm = now_s - self._born_s > WARM_UP_S
+        self._seconds_over = self._seconds_over + 1 if warm and self.share > COST_LIMIT else 0
         if self._seconds_over >= SLOW_AFTER_S:
-            self.too_dear = True
-        elif self._seconds_under >= SLOW_AFTER_S:
-            self.too_dear = False
-        self._start, self._ticks = (now_s, cpu_s), 0
+            self.too_dear, self._seconds_over = True, 0
+            self._until_s = now_s + self._hold_s
+            self._hold_s = min(LONGEST_HOLD_S, 2 * self._hold_s)
 
 
 class Pacer:

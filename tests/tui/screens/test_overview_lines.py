@@ -98,10 +98,14 @@ def test_the_log_shows_command_lines_with_outcome_and_audit_number() -> None:
     assert len(lines.log(entries, 80, 2)) == 2 and lines.log(entries, 80, 0) == []
 
 
-def test_a_long_command_line_is_cut_before_its_outcome_is() -> None:
-    entry = LogEntry(0, "byteor snapshot " + "x" * 200, command=True, ok=True, audit_seq=12)
-    (line,) = lines.log((entry,), 60, 1)
-    assert span_width(line) == 60 and said(line).rstrip().endswith("audit #12")
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_path_is_wrapped_and_an_act_keeps_its_outcome(width: int) -> None:
+    path = "/" + "deep/" * 20 + "x.json"
+    act = LogEntry(0, f"byteor snapshot {path}", command=True, ok=True, audit_seq=12)
+    rows = [said(line) for line in lines.log((act, LogEntry(0, f"-> {path}")), width, 12)]
+    assert all(len(row) <= width for row in rows)
+    assert rows[0].rstrip().endswith("ok  audit #12") and ("..." in rows[0]) == (len(path) + 40 > width)
+    assert path in "".join(row[10:].strip() for row in rows[1:])
 
 
 def test_the_selected_stage_shows_its_totals_and_a_chart(sample: Any) -> None:

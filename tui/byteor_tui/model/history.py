@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from byteor.runtime.sample import RingSample, RunSample, WorkerSample
 from byteor_tui.model.frame import ENDED, Frame, Mark, Need, RingFill, StageRow
-from byteor_tui.model.text import age, clean, percent
+from byteor_tui.model.text import age, clean
 
 TREND_SECONDS = 60
 RATE_WINDOW_NS = 1_000_000_000
@@ -240,7 +240,7 @@ def _note(worker: WorkerSample, state: str, full: RingFill | None) -> str:
     if worker.last_error:
         return clean(worker.last_error)
     if full is not None:
-        return f"min gate, ring {percent(full.in_flight, full.capacity)}"
+        return "min gate"
     return f"{worker.filtered} filtered" if worker.filtered else ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.cells import cell_len
 
 from byteor_tui.glyphs import Glyphs, bar, chart
@@ -110,23 +112,37 @@ def _need(need: Need, width: int) -> Line:
 
 
 def log(entries: tuple[LogEntry, ...], width: int, height: int) -> list[Line]:
-    """The newest entries, newest last."""
-    return [_log_entry(entry, width) for entry in entries[-height:]] if height > 0 else []
+    """The newest rows, newest last. What is said is wrapped: a path that is cut is of no use to anybody."""
+    rows: list[Line] = []
+    for entry in reversed(entries):
+        if len(rows) >= height:
+            break
+        rows = [*(_act(entry, width) if entry.command else _saying(entry, width)), *rows]
+    return rows[-height:] if height > 0 else []
 
 
-def _log_entry(entry: LogEntry, width: int) -> Line:
-    outcome: list[Span] = []
-    if entry.command:
-        word = "..." if entry.ok is None else "ok" if entry.ok else "FAILED"
-        audit = "" if entry.audit_seq is None else f"  audit #{entry.audit_seq}"
-        outcome = [(f"  {word}", Tone.GOOD if entry.ok else Tone.WARN), (f"{audit} ", Tone.DIM)]
-    start: list[Span] = [(f" {wall_clock(entry.at_unix_ns)} ", Tone.DIM)]
-    text_tone = Tone.PLAIN if entry.ok is not False else Tone.WARN
-    text = f"$ {entry.text}" if entry.command else entry.text
-    room = width - span_width(tuple(start)) - span_width(tuple(outcome)) - 1
-    return spread(
-        (*start, (pad(text, min(room, cell_len(text))) if room > 0 else "", text_tone)), tuple(outcome), width
-    )
+def _when(entry: LogEntry) -> Span:
+    return (f" {wall_clock(entry.at_unix_ns)} ", Tone.DIM)
+
+
+def _act(entry: LogEntry, width: int) -> list[Line]:
+    """One row: the outcome is always there, the command line is cut (``y`` copies all of it)."""
+    word = "..." if entry.ok is None else "ok" if entry.ok else "FAILED"
+    audit = "" if entry.audit_seq is None else f"  audit #{entry.audit_seq}"
+    outcome: Line = ((word, Tone.GOOD if entry.ok else Tone.WARN), (f"{audit} ", Tone.DIM))
+    room = max(0, width - span_width((_when(entry),)) - span_width(outcome) - 2)
+    text = f"$ {entry.text}"
+    if cell_len(text) > room:
+        text = pad(text, max(0, room - 3)) + "..."[:room]
+    return [spread((_when(entry), (text, Tone.PLAIN)), outcome, width)]
+
+
+def _saying(entry: LogEntry, width: int) -> list[Line]:
+    when = _when(entry)
+    indent = span_width((when,))
+    tone = Tone.WARN if entry.ok is False else Tone.PLAIN
+    parts = textwrap.wrap(entry.text, max(10, width - indent - 1), break_on_hyphens=False) or [""]
+    return [(when, (parts[0], tone)), *[((" " * indent, Tone.PLAIN), (part, tone)) for part in parts[1:]]]
 
 
 def facts(frame: Frame, width: int) -> list[Line]:

@@ -16,10 +16,17 @@ from byteor_tui.widgets.top_bar import TopBar
 
 
 class Skeleton(Screen[None]):
-    """``draw`` is called by the app's tick and after every key; it must be cheap when nothing changed."""
+    """``draw`` is called by the app's tick and after every key; it must be cheap when nothing changed.
+
+    ``ready`` says that the widgets to draw on exist.
+    """
 
     AUTO_FOCUS = None
     screen_id = ""
+    ready = False
+
+    def on_mount(self) -> None:
+        self.ready = True
 
     def compose(self) -> ComposeResult:
         yield TopBar(id="top")
