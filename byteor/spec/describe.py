@@ -173,7 +173,8 @@ def _graph_lines(spec: LaneGraph) -> list[str]:
 
 
 def _tree(spec: LaneGraph) -> list[str]:
-    """From every ingress along the lanes; what has one reader goes on below, several stand indented; a role is shown once."""
+    """From every ingress along the lanes. One reader goes on below, several stand indented; a role is shown
+    in full once."""
     readers: dict[str, list[Role | str]] = {}
     for role in spec.roles:
         for lane in role.rx:
