@@ -21,7 +21,7 @@ def normalise(capability: str) -> str:
         if kind == "http_post":
             return f"http_post:{http_origin(argument)}"
         if kind == "exec":
-            if exec_program(argument) != argument:
+            if exec_program(argument) != argument or "|" in argument:
                 raise ValueError(f"`{capability}`: a capability names the program alone, without arguments")
             return capability
     except StageKeyError as error:

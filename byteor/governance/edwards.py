@@ -13,7 +13,9 @@ D: Final = -121665 * pow(121666, P - 2, P) % P
 _SIGN: Final = 1 << 255
 
 # The y of every point whose order divides 8 (curve25519 has cofactor 8): order 1, 2, 4, and two of order 8.
-_Y_OF_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
+_Y_OF_ORDER_8: Final = int.from_bytes(
+    bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"
+)
 SMALL_ORDER_Y: Final = frozenset({1, P - 1, 0, _Y_OF_ORDER_8, P - _Y_OF_ORDER_8})
 
 
