@@ -207,8 +207,9 @@ PEER = Layout(
         Field("pid", 0, "I", "0: nobody attached"),
         Field("flags", 4, "I", "1: takes part in membarrier"),
         Field("start_time", 8, "Q", "clock ticks after boot, from /proc/PID/stat"),
-        Field("claimed", 16, "Q", "sequence claimed but perhaps not published"),
+        Field("claimed", 16, "Q", "MPSC: first sequence claimed but perhaps not published"),
         Field("attached_ns", 24, "Q", "CLOCK_MONOTONIC when it attached"),
+        Field("claimed_count", 32, "Q", "how many slots from claimed; 0: none"),
     ),
 )
 
@@ -267,17 +268,35 @@ def stamp_index(sequence: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class SequencedGeometry:
-    """Where things lie in a sequenced-slots region; a pure function of the header's three numbers."""
+class LaneGeometry:
+    """Where things lie in a lane of slots; a pure function of the header's numbers and the lane's kind.
+
+    ``cells`` cells from byte 64, ``rings`` times ``capacity`` slots, then the sections in their order.
+    """
 
     capacity: int
     slot_bytes: int
     stride: int
-    gates: int
+    cells: int
+    peers_count: int
+    done_count: int = 0
+    rings: int = 1
+    extra_bytes: int = 0
+
+    def cell(self, index: int) -> int:
+        return CURSOR_AT + index * LINE
+
+    @property
+    def slots(self) -> int:
+        return self.cell(self.cells)
+
+    @property
+    def ring_bytes(self) -> int:
+        return round_up(self.capacity * self.stride, LINE)
 
     @property
     def stream(self) -> int:
-        return round_up(SLOTS_AT + self.capacity * self.stride, LINE)
+        return self.slots + self.rings * self.ring_bytes
 
     @property
     def done(self) -> int:
@@ -285,34 +304,39 @@ class SequencedGeometry:
 
     @property
     def stamps(self) -> int:
-        return self.done + MAX_GATES * LINE
+        return self.done + self.done_count * LINE
 
     @property
     def peers(self) -> int:
         return self.stamps + STAMPS * STAMP.size
 
     @property
-    def total(self) -> int:
-        return self.peers + PEERS * LINE
+    def extra(self) -> int:
+        return self.peers + self.peers_count * PEER.size
 
-    def slot(self, sequence: int) -> int:
-        return SLOTS_AT + (sequence & (self.capacity - 1)) * self.stride
+    @property
+    def total(self) -> int:
+        return self.extra + round_up(self.extra_bytes, LINE)
+
+    def slot(self, sequence: int, ring: int = 0) -> int:
+        return self.slots + ring * self.ring_bytes + (sequence & (self.capacity - 1)) * self.stride
 
     def problem(self) -> str | None:
-        """What is wrong with these numbers, or ``None``. Capacity is a power of two, so that counters may
-        wrap.
-        """
+        """What is wrong with these numbers, or ``None``. A power of two, so that counters may wrap."""
         if self.capacity < 2 or self.capacity & (self.capacity - 1) or self.capacity > 1 << 30:
             return f"capacity {self.capacity} is no power of two from 2 to 2^30"
         if not 1 <= self.slot_bytes <= 1 << 30:
             return f"slot_bytes {self.slot_bytes} is not from 1 to 2^30"
         if self.stride % 16 or self.stride < SLOT_HEADER + self.slot_bytes:
             return f"stride {self.stride} does not hold {self.slot_bytes} bytes and the slot's header"
-        if not 1 <= self.gates <= MAX_GATES:
-            return f"{self.gates} gates, not 1 to {MAX_GATES}"
-        if self.total > LINE << 32:
+        if self.total >= LINE << 32:
             return "larger than a header can say"
         return None
+
+
+def default_stride(slot_bytes: int) -> int:
+    """Bytes from slot to slot: header and payload, without padding to lines (measured: faster in batches)."""
+    return round_up(SLOT_HEADER + slot_bytes, 16)
 
 
 def c_header() -> str:

@@ -23,6 +23,11 @@ PLACES = ("thread", "process")
 STATES = ("starting", "running", "draining", "finished", "failed")
 MAX_ROWS = 4096
 _AT = {field.name: field.offset for field in METRICS_ROW.fields}
+# The row's counters in their order, under the names of RowSample ("in" is a keyword).
+_COUNTERS = (
+    "taken", "handed_on", "filtered", "dropped", "errors", "busy_ns", "idle_ns", "batches", "batch_max",
+    "full_waits",
+)  # fmt: skip
 _NUMBERS = struct.Struct("<10Q")
 _HISTOGRAM = struct.Struct(f"<{abi.HISTOGRAM_BUCKETS}Q")
 
@@ -206,18 +211,18 @@ def _sample(index: int, data: bytes, at: int) -> RowSample:
     role, where, pid, state, pid_start, heartbeat = struct.unpack_from("<4I2Q", data, at + _AT["role"])
     error_sequence, error_version = struct.unpack_from("<2Q", data, at + _AT["error_sequence"])
     text = "(being written)" if error_version & 1 else _string(data, at + _AT["error_text"], 256)
-    numbers: tuple[int, ...] = _NUMBERS.unpack_from(data, at + _AT["in"])
+    counters = dict(zip(_COUNTERS, _NUMBERS.unpack_from(data, at + _AT["in"]), strict=True))
     return RowSample(
-        index,
-        _string(data, at, 32),
-        _string(data, at + _AT["key"], 96),
-        _pick(ROLES, role),
-        _pick(PLACES, where),
-        pid,
-        pid_start,
-        _pick(STATES, state),
-        heartbeat,
-        *numbers,
+        index=index,
+        name=_string(data, at, 32),
+        key=_string(data, at + _AT["key"], 96),
+        role=_pick(ROLES, role),
+        where=_pick(PLACES, where),
+        pid=pid,
+        pid_start=pid_start,
+        state=_pick(STATES, state),
+        heartbeat_ns=heartbeat,
+        **counters,
         error_sequence=error_sequence,
         error_text=text,
         histogram=_HISTOGRAM.unpack_from(data, at + _AT["histogram"]),

@@ -42,6 +42,7 @@ PyObject *ib_handle_beat(PyObject *self, PyObject *ignored);
 PyObject *ib_handle_get_sequence(PyObject *self, void *closure);
 PyObject *ib_handle_get_ended(PyObject *self, void *closure);
 PyObject *ib_handle_get_filtered(PyObject *self, void *closure);
+PyObject *ib_handle_get_aborted(PyObject *self, void *closure);
 
 #define IB_HANDLE_METHODS                                                                                   \
     {"stop", ib_handle_stop, METH_NOARGS, "Make this handle's waits end, from any thread."},                \
@@ -52,6 +53,7 @@ PyObject *ib_handle_get_filtered(PyObject *self, void *closure);
 #define IB_HANDLE_GETTERS                                                                                   \
     {"sequence", ib_handle_get_sequence, NULL, "The sequence that this handle handles next.", NULL},        \
     {"_ended", ib_handle_get_ended, NULL, "Code of the last early end.", NULL},                             \
-    {"filtered", ib_handle_get_filtered, NULL, "Filtered slots that receiving calls have skipped.", NULL}
+    {"filtered", ib_handle_get_filtered, NULL, "Filtered slots that receiving calls have skipped.", NULL},  \
+    {"aborted_slots", ib_handle_get_aborted, NULL, "Slots of dead claimants (MPSC) that were skipped.", NULL}
 
 #endif

@@ -37,6 +37,11 @@ void ib_wake(ib_cell *cell) {
 /* The slowest watched cell, and its value relative to `target` (plus the lead). */
 static inline int64_t ib_behind(const ib_party *p, uint64_t target, ib_cell **slowest) {
     int64_t least = INT64_MAX;
+    if (p->mpsc && !p->lead) { /* ready: the run of slots whose marker says so */
+        uint64_t ready = 0, most = p->capacity < 256 ? p->capacity : 256;
+        while (ready < most && ib_load(&ib_at(p, p->next + ready)->origin) == p->next + ready + 1) ready++;
+        return (int64_t)(p->next + ready - target);
+    }
     for (int i = 0; i < p->watched; i++) {
         int64_t d = (int64_t)(ib_load(&p->watch[i]->value) + p->lead - target);
         if (d < least) {
@@ -49,7 +54,7 @@ static inline int64_t ib_behind(const ib_party *p, uint64_t target, ib_cell **sl
 
 static int ib_take(ib_party *p, uint64_t target, int64_t d) {
     /* More than the ring holds, in either direction, is no state that an honest peer reaches. */
-    if (IB_UNLIKELY((uint64_t)d >= p->capacity)) return IB_CORRUPT;
+    if (IB_UNLIKELY((uint64_t)d >= p->capacity && !(p->mpsc && p->lead))) return IB_CORRUPT;
     p->limit = target + (uint64_t)d;
     return IB_OK;
 }
@@ -62,7 +67,7 @@ static void ib_park(ib_party *p, ib_cell *cell, uint64_t target) {
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         timeout_ns = 1000000; /* a publisher that trusts our membarrier may miss us: do not sleep long */
     }
-    if ((int64_t)(ib_load(&cell->value) + p->lead - target) >= 0) return;
+    if (ib_behind(p, target, &cell) >= 0) return;
     if (ib_load32(&p->stream->state) != IB_OPEN || __atomic_load_n(&p->stop, __ATOMIC_RELAXED)) return;
     struct timespec t = {0, timeout_ns};
     syscall(SYS_futex, &cell->wake, FUTEX_WAIT, seen, &t, NULL, 0);
@@ -119,7 +124,7 @@ int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns) {
             code = ib_take(p, target, d);
             break;
         }
-        if (-d > (p->lead ? (int64_t)p->capacity : 1)) {
+        if (!p->mpsc && -d > (p->lead ? (int64_t)p->capacity : 1)) {
             code = IB_CORRUPT;
             break;
         }
@@ -164,18 +169,89 @@ int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns) {
 
 /* A peer is dead when its entry names a process but nobody holds its lock byte: the kernel drops an OFD lock
  * with the last descriptor, however the process ended. An entry that changed meanwhile is not dead but new. */
-int ib_peer_died(ib_party *p) {
+static int ib_entry_dead(ib_party *p, int i) {
+    ib_peer *peer = p->peers + i;
+    uint64_t attached = ib_load(&peer->attached_ns);
+    if (ib_load32(&peer->pid) == 0) return 0;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)(p->peers_at + (uint64_t)i * IB_PEER_BYTES), .l_len = 1};
+    if (fcntl(p->fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK) return 0;
+    return ib_load32(&peer->pid) != 0 && ib_load(&peer->attached_ns) == attached;
+}
+
+/* The consumer stands before a slot that is claimed and not published. When a dead producer claimed it and no
+ * living one names it, nobody will ever publish it: do it ourselves, as aborted. A producer names what it tries to
+ * claim before it tries, so the living owner of a slot is always visible here. Returns 1 when only the dead are left. */
+static int ib_mpsc_rescue(ib_party *p) {
+    int dead = 0, living = 0, claimed_by_dead = 0, claimed_by_living = 0;
+    uint64_t wanted = p->next;
     for (int i = 0; i < p->peer_count; i++) {
         if (i == p->self) continue;
         ib_peer *peer = p->peers + i;
-        uint64_t attached = ib_load(&peer->attached_ns);
-        if (ib_load32(&peer->pid) == 0) continue;
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)(p->peers_at + (uint64_t)i * IB_PEER_BYTES), .l_len = 1};
-        if (fcntl(p->fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK) continue;
-        if (ib_load32(&peer->pid) != 0 && ib_load(&peer->attached_ns) == attached) {
-            p->dead_peer = (uint64_t)i;
-            return 1;
+        int present = ib_load32(&peer->pid) != 0, gone = present && ib_entry_dead(p, i);
+        int claims = present && wanted - ib_load(&peer->claimed) < ib_load(&peer->claimed_count);
+        dead += gone;
+        living += present && !gone;
+        if (claims && gone) claimed_by_dead = 1;
+        if (claims && !gone) claimed_by_living = 1;
+    }
+    ib_slot *slot = ib_at(p, wanted);
+    int claimed = (int64_t)(ib_load(&p->cursor->value) - wanted) > 0;
+    if (claimed && claimed_by_dead && !claimed_by_living && ib_load(&slot->origin) != wanted + 1) {
+        slot->length = 0;
+        slot->flags = IB_ABORTED;
+        __atomic_store_n(&slot->origin, wanted + 1, __ATOMIC_RELEASE);
+        p->aborted_slots++;
+        return 0;
+    }
+    return dead && !living && !claimed;
+}
+
+uint64_t ib_mpsc_claim(ib_party *p, uint64_t want) {
+    ib_peer *me = p->peers + p->self;
+    uint64_t tail = ib_load(&p->cursor->value);
+    int stale = 0;
+    for (;;) {
+        uint64_t used = tail - p->limit; /* limit caches the head here */
+        if ((int64_t)used < 0 || used >= p->capacity) {
+            p->limit = ib_load(&p->watch[0]->value);
+            used = tail - p->limit;
+            if ((int64_t)used < 0) { /* the tail that we read is older than the head */
+                if (++stale > 1000) return UINT64_MAX; /* no: the region lies */
+                tail = ib_load(&p->cursor->value);
+                continue;
+            }
         }
+        if (used >= p->capacity) {
+            __atomic_store_n(&me->claimed_count, 0, __ATOMIC_RELEASE);
+            p->next = tail;
+            return 0;
+        }
+        uint64_t n = p->capacity - used < want ? p->capacity - used : want;
+        /* Named before taken, see ib_mpsc_rescue. */
+        __atomic_store_n(&me->claimed, tail, __ATOMIC_RELAXED);
+        __atomic_store_n(&me->claimed_count, n, __ATOMIC_SEQ_CST);
+        if (__atomic_compare_exchange_n(&p->cursor->value, &tail, tail + n, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) {
+            p->next = tail;
+            return n;
+        }
+    }
+}
+
+void ib_mpsc_publish(ib_party *p, uint64_t first, uint64_t n) {
+    for (uint64_t i = 0; i < n; i++) __atomic_store_n(&ib_at(p, first + i)->origin, first + i + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&p->peers[p->self].claimed_count, 0, __ATOMIC_RELEASE);
+    p->next = first + n;
+    if (IB_UNLIKELY(p->fence)) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    else __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (IB_UNLIKELY(__atomic_load_n(&p->cursor->parked, __ATOMIC_RELAXED))) ib_wake(p->cursor);
+}
+
+int ib_peer_died(ib_party *p) {
+    if (p->mpsc && !p->lead) return ib_mpsc_rescue(p);
+    for (int i = 0; i < p->peer_count; i++) {
+        if (i == p->self || !(p->fatal >> i & 1) || !ib_entry_dead(p, i)) continue;
+        p->dead_peer = (uint64_t)i;
+        return 1;
     }
     return 0;
 }

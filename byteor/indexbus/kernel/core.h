@@ -33,7 +33,7 @@ enum {
 enum { IB_SPIN = 0, IB_YIELD = 1, IB_BACKOFF = 2, IB_BLOCK = 3 };
 
 #define IB_TICK_NS 50000000ll /* heartbeats and dead peers: twice in the 100 ms that the contract gives */
-#define IB_MAX_WATCH 8
+#define IB_MAX_WATCH 64
 
 typedef struct {
     uint64_t value;
@@ -70,7 +70,8 @@ typedef struct {
     uint64_t start_time;
     uint64_t claimed;
     uint64_t attached_ns;
-    uint8_t pad[IB_LINE - 32];
+    uint64_t claimed_count;
+    uint8_t pad[IB_LINE - 40];
 } ib_peer;
 
 _Static_assert(sizeof(ib_cell) == IB_CELL_BYTES && offsetof(ib_cell, parked) == IB_CELL_PARKED, "cell");
@@ -104,6 +105,9 @@ typedef struct {
     int strategy;
     int stop;
     int fence; /* 1: no membarrier, fence at every publish */
+    int mpsc;  /* many producers: a slot is published by its own marker (origin = sequence + 1), not by the cursor */
+    uint64_t fatal; /* bit i: the death of peer i ends this role's waits */
+    uint64_t aborted_slots; /* slots of dead claimants that this consumer has skipped */
     /* sampling and accounting */
     uint8_t *row;
     uint64_t since_stamp;
@@ -149,6 +153,11 @@ uint64_t ib_clock_ns(void);
 int ib_register_fence(void); /* 0: membarrier works in this process */
 int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns);
 int ib_peer_died(ib_party *p);
+
+/* MPSC producer: claim up to `want` slots at the shared tail; 0 when full, UINT64_MAX when
+ * the head is ahead of the tail for good. Then fill, then ib_mpsc_publish. */
+uint64_t ib_mpsc_claim(ib_party *p, uint64_t want);
+void ib_mpsc_publish(ib_party *p, uint64_t first, uint64_t n);
 void ib_install_sigbus(void);
 
 /* How many messages may be handled now, at most `max`: >= 1, or a code in *code. */

@@ -87,7 +87,7 @@ static int offsets(ib_handle *h, PyObject *tuple, ib_cell **cells, int *count) {
     Py_ssize_t n = PyTuple_Size(tuple);
     if (n < 0) return -1;
     if (n < 1 || n > IB_MAX_WATCH) {
-        PyErr_SetString(PyExc_ValueError, "1 to 8 cells");
+        PyErr_SetString(PyExc_ValueError, "1 to 64 cells");
         return -1;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -111,10 +111,11 @@ PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, in
     PyObject *buffer, *watch, *own;
     unsigned long long capacity, slots_at, stream_at, cursor_at, stamps_at, peers_at;
     unsigned int slot_bytes, stride;
-    int fd, self_index, peer_count, strategy;
+    unsigned long long fatal;
+    int fd, self_index, peer_count, strategy, mpsc;
     (void)kwargs;
-    if (!PyArg_ParseTuple(args, "OiKIIKKKKKiiiO!O!", &buffer, &fd, &capacity, &slot_bytes, &stride, &slots_at, &cursor_at, &stream_at,
-                          &stamps_at, &peers_at, &peer_count, &self_index, &strategy, &PyTuple_Type, &watch, &PyTuple_Type, &own))
+    if (!PyArg_ParseTuple(args, "OiKIIKKKKKiiiO!O!iK", &buffer, &fd, &capacity, &slot_bytes, &stride, &slots_at, &cursor_at, &stream_at,
+                          &stamps_at, &peers_at, &peer_count, &self_index, &strategy, &PyTuple_Type, &watch, &PyTuple_Type, &own, &mpsc, &fatal))
         return NULL;
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     ib_handle *h = (ib_handle *)alloc(type, 0);
@@ -124,7 +125,7 @@ PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, in
     ib_party *p = &h->p;
     uint8_t *base = h->map.buf;
     int sane = capacity >= 2 && (capacity & (capacity - 1)) == 0 && capacity <= 1ull << 32 && stride >= IB_SLOT_BYTES + (uint64_t)slot_bytes &&
-               stride % 16 == 0 && peer_count >= 0 && peer_count <= 64 && (uintptr_t)base % IB_LINE == 0 &&
+               stride % 16 == 0 && peer_count >= 1 && peer_count <= 64 && self_index >= 0 && self_index < peer_count && (uintptr_t)base % IB_LINE == 0 &&
                inside(h, slots_at, capacity * stride) && inside(h, cursor_at, IB_LINE) && inside(h, stream_at, IB_LINE) &&
                inside(h, stamps_at, IB_STAMPS * IB_STAMP_BYTES) && inside(h, peers_at, (size_t)peer_count * IB_PEER_BYTES);
     if (!sane) {
@@ -147,8 +148,11 @@ PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, in
     p->strategy = strategy;
     p->lead = producer ? capacity : 0;
     p->stamp_every = 1;
+    p->mpsc = mpsc;
+    p->fatal = fatal;
     if (offsets(h, watch, p->watch, &p->watched) != 0 || offsets(h, own, p->own, &p->owned) != 0) goto fail;
     p->next = p->limit = ib_load(&p->own[0]->value);
+    if (mpsc && producer) p->limit = p->next - capacity; /* here the cached head: unknown yet, so full */
     p->fence = ib_register_fence();
     p->started_ns = p->ticked_ns = ib_clock_ns();
     h->views = PyList_New(0);
@@ -228,6 +232,11 @@ PyObject *ib_handle_get_sequence(PyObject *self, void *closure) {
 PyObject *ib_handle_get_ended(PyObject *self, void *closure) {
     (void)closure;
     return PyLong_FromLong(((ib_handle *)self)->ended);
+}
+
+PyObject *ib_handle_get_aborted(PyObject *self, void *closure) {
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(((ib_handle *)self)->p.aborted_slots);
 }
 
 PyObject *ib_handle_get_filtered(PyObject *self, void *closure) {

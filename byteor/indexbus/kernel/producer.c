@@ -26,7 +26,11 @@ static inline int room(ib_handle *h, int64_t timeout_ns) {
         h->ended = ib_load32(&p->stream->state) & IB_ABORTED_STREAM ? IB_ABORTED_END : IB_FINISHED;
         return 0;
     }
-    if (IB_LIKELY(p->limit != p->next)) return 1;
+    if (p->mpsc) {
+        p->next = ib_load(&p->cursor->value);
+    } else if (IB_LIKELY(p->limit != p->next)) {
+        return 1;
+    }
     int code = ib_await(p, p->next + 1, 0);
     if (code == IB_TIMEOUT && timeout_ns != 0) {
         ib_row_add(p, IB_METRICS_ROW_FULL_WAITS, 1);
@@ -75,6 +79,44 @@ static int options(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, u
     return 0;
 }
 
+/* Many producers: claim, fill, mark. Room is found by claiming; only a full lane waits. */
+static Py_ssize_t publish_shared(ib_handle *h, const item *items, Py_ssize_t n, uint16_t ingress, int64_t timeout_ns) {
+    ib_party *p = &h->p;
+    Py_ssize_t done = 0;
+    while (done < n) {
+        if (IB_UNLIKELY(__atomic_load_n(&p->stream->state, __ATOMIC_RELAXED) != IB_OPEN)) {
+            h->ended = ib_load32(&p->stream->state) & IB_ABORTED_STREAM ? IB_ABORTED_END : IB_FINISHED;
+            break;
+        }
+        uint64_t got = ib_mpsc_claim(p, (uint64_t)(n - done));
+        if (IB_UNLIKELY(got == UINT64_MAX)) {
+            ib_raise_ended(h, IB_CORRUPT);
+            return -1;
+        }
+        if (IB_UNLIKELY(!got)) {
+            uint64_t head = p->limit;
+            int more = timeout_ns == 0 ? 0 : room(h, timeout_ns);
+            p->limit = head; /* ib_await keeps a limit of another kind there */
+            if (more < 0) return -1;
+            if (!more) break;
+            continue;
+        }
+        uint64_t first = p->next;
+        for (uint64_t i = 0; i < got; i++) {
+            ib_slot *slot = ib_at(p, first + i);
+            const item *it = items + done + (Py_ssize_t)i;
+            slot->length = (uint32_t)it->length;
+            slot->flags = 0;
+            slot->ingress = ingress;
+            memcpy(slot->payload, it->data, (size_t)it->length);
+        }
+        ib_mpsc_publish(p, first, got);
+        ib_row_batch(p, got, got, 0);
+        done += (Py_ssize_t)got;
+    }
+    return done;
+}
+
 static PyObject *publish_one(ib_handle *h, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int64_t timeout_ns) {
     uint16_t ingress = 0;
     uint64_t origin = 0;
@@ -97,9 +139,12 @@ static PyObject *publish_one(ib_handle *h, PyObject *const *args, Py_ssize_t nar
         ib_raise_oversize(0, length, p->slot_bytes);
         got = -1;
     } else {
-        got = room(h, timeout_ns);
+        got = p->mpsc ? 0 : room(h, timeout_ns);
     }
-    if (IB_LIKELY(got > 0)) {
+    if (IB_UNLIKELY(p->mpsc)) {
+        got = got < 0 ? got : publish_shared(h, &(item){(const uint8_t *)data, length}, 1, ingress, timeout_ns) == 1;
+        if (PyErr_Occurred()) got = -1;
+    } else if (IB_LIKELY(got > 0)) {
         uint64_t sequence = p->next;
         fill(p, sequence, data, (size_t)length, ingress, has_origin ? origin : sequence);
         ib_maybe_stamp(p, sequence, 1);
@@ -184,7 +229,8 @@ static PyObject *publish_list(ib_handle *h, PyObject *const *args, Py_ssize_t na
             break;
         }
     }
-    if (i == n) published = publish_items(h, items, n, ingress, origin, has_origin, timeout_ns);
+    if (i == n && h->p.mpsc) published = publish_shared(h, items, n, ingress, timeout_ns);
+    else if (i == n) published = publish_items(h, items, n, ingress, origin, has_origin, timeout_ns);
     if (items != few) PyMem_Free(items);
     Py_DECREF(tuple);
     return published < 0 ? NULL : PyLong_FromSsize_t(published);
@@ -207,6 +253,14 @@ static PyObject *publish_records(ib_handle *h, PyObject *args, int64_t timeout_n
         goto out;
     }
     Py_ssize_t n = view.len / record;
+    if (p->mpsc) {
+        item *items = PyMem_Malloc(sizeof(item) * (size_t)(n ? n : 1));
+        for (Py_ssize_t i = 0; items && i < n; i++) items[i] = (item){(const uint8_t *)view.buf + i * record, record};
+        done = items ? publish_shared(h, items, n, (uint16_t)ingress, timeout_ns) : -1;
+        PyMem_Free(items);
+        result = done < 0 ? NULL : PyLong_FromSsize_t(done);
+        goto out;
+    }
     while (done < n) {
         int got = room(h, timeout_ns);
         if (got < 0) goto out;

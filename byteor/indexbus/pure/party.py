@@ -57,7 +57,13 @@ class Party:
         strategy: int,
         watch: tuple[int, ...],
         own: tuple[int, ...],
+        mpsc: int,
+        fatal: int,
     ) -> None:
+        if mpsc:
+            raise IndexBusError("E_UNSUPPORTED", "an MPSC lane needs compare-and-swap: the native kernel")
+        self._fatal = fatal
+        self.aborted_slots = 0
         require_ordered_stores()
         self._b = memoryview(buffer)  # type: ignore[arg-type]
         self._q = self._b.cast("Q")
@@ -237,7 +243,12 @@ class Party:
         for n in range(self._peer_count):
             at = self._peers + n * abi.PEER.size
             attached = self._q[(at >> 3) + 3]
-            if n == self._self or self._i[at >> 2] == 0 or not lock_is_free(self._fd, at):
+            if (
+                n == self._self
+                or not self._fatal >> n & 1
+                or self._i[at >> 2] == 0
+                or not lock_is_free(self._fd, at)
+            ):
                 continue
             if self._i[at >> 2] != 0 and self._q[(at >> 3) + 3] == attached:
                 self._dead_peer = n

@@ -1,0 +1,77 @@
+"""Fixtures of the transport's tests: a private folder in shared memory, both kernels, helper processes."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.kernel_choice import kernel
+
+WORKER = Path(__file__).with_name("worker.py")
+
+# Test folders are no packages; this is how the tests get at the worker's code: ``import indexbus_worker``.
+_spec = importlib.util.spec_from_file_location("indexbus_worker", WORKER)
+assert _spec is not None and _spec.loader is not None
+sys.modules["indexbus_worker"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(sys.modules["indexbus_worker"])
+
+
+def available_kernels() -> list[str]:
+    try:
+        kernel("native")
+    except IndexBusError:
+        return ["pure"]
+    return ["native", "pure"]
+
+
+KERNELS = available_kernels()
+PAIRS = [(a, b) for a in KERNELS for b in KERNELS]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kernel_pair" in metafunc.fixturenames:
+        metafunc.parametrize("kernel_pair", PAIRS, ids=["-".join(pair) for pair in PAIRS])
+    if "kernel_name" in metafunc.fixturenames:
+        metafunc.parametrize("kernel_name", KERNELS)
+
+
+@pytest.fixture
+def shm() -> Iterator[Path]:
+    """A folder in /dev/shm that is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="byteor-test-", dir="/dev/shm"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+Spawn = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """Start ``worker.py`` with arguments; every process is ended with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, str(WORKER), *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
