@@ -23,7 +23,7 @@ _INT = re.compile(r"0|[1-9][0-9]*")
 _STAGE_KEY = re.compile(r"[a-z][a-z0-9_]*(?::.{1,1024})?")
 _BYTES_KEY = re.compile(r"bytes:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
 _JSON_KEY = re.compile(r"json:(?:/(?:[^~/]|~[01])*)+")
-_MAX_INDEX_DIGITS = 7
+_MAX_INDEX_DIGITS = 5  # 100,000 items of a list, ten times what anybody runs
 _ITEMS = {
     "single_ring.stages": model.RingStage,
     "lane_graph.endpoints": model.Endpoint,

@@ -21,9 +21,10 @@ FORMATS = ("kv", "json", "toml")
 class Document(msgspec.Struct, frozen=True):
     """What was read from ``file`` (``None``: from bytes), judged only as to its form.
 
-    ``model`` is single_ring, lane_graph or plan, or ``None`` when that cannot be told; then ``value`` is too.
-    ``incomplete`` names lists that hold stand-ins for what was wrong, ``lines`` maps keys to lines,
-    ``findings`` are of the categories parse and structure.
+    ``model`` is single_ring, lane_graph or plan, or ``None`` when that cannot be told; then ``value`` is
+    too. ``incomplete`` names lists that hold stand-ins for what was wrong, ``lines`` maps keys to lines,
+    ``findings`` are of the categories parse and structure; ``errors`` counts all errors, ``dropped`` what
+    was too much to keep.
     """
 
     file: str | None
@@ -31,6 +32,7 @@ class Document(msgspec.Struct, frozen=True):
     value: SingleRing | LaneGraph | PipelinePlanV2 | None
     findings: tuple[Finding, ...]
     errors: int
+    dropped: int
     incomplete: frozenset[str]
     lines: Mapping[str, int]
     format: str = "kv"
@@ -76,10 +78,10 @@ def read_document(
         findings.add("E_FORMAT", f"`{file or form}` is no .kv, .json or .toml")
         draft = None
     kept = data if form in ("json", "toml") else b""
-    found, errors = tuple(findings), findings.errors
+    found, counts = tuple(findings), (findings.errors, findings.dropped)
     if draft is None:
-        return Document(file, None, None, found, errors, frozenset(), {}, form, kept)
-    return Document(file, draft.kind, draft.value, found, errors, draft.incomplete, draft.lines, form, kept)
+        return Document(file, None, None, found, *counts, frozenset(), {}, form, kept)
+    return Document(file, draft.kind, draft.value, found, *counts, draft.incomplete, draft.lines, form, kept)
 
 
 def _format_of(file: str | None) -> str:

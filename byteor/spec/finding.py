@@ -77,9 +77,17 @@ class Findings:
         """The keys that something was said about so far."""
         return frozenset(self._keys)
 
-    def extend(self, findings: Iterable[Finding], errors: int) -> None:
-        """Take over what an earlier phase found; ``errors`` also counts those that it did not keep."""
+    @property
+    def dropped(self) -> int:
+        """How many findings were counted but not kept."""
+        return self._more
+
+    def extend(self, findings: Iterable[Finding], errors: int, dropped: int) -> None:
+        """Take over what an earlier phase found, with its counts of errors and of what it did not keep."""
+        self._more += dropped
         for finding in findings:
+            if finding.code == "E_TOO_MANY_FINDINGS":
+                continue
             self._found.append(finding)
             if finding.where.key is not None:
                 self._keys.add(finding.where.key)

@@ -101,6 +101,8 @@ BUILTIN_KEYS: dict[str, BuiltinKey] = {
     for key in (
         BuiltinKey("identity", writes=False, native=True),
         BuiltinKey("crc32c", writes=False, native=True),
+        BuiltinKey("crc32c_append", writes=True, native=True),
+        BuiltinKey("crc32c_check", writes=False, native=True),
         BuiltinKey("json_append", writes=True, native=True),
         BuiltinKey("json_normalise", writes=True),
         BuiltinKey("json_select", writes=True),

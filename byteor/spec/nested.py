@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 
 from byteor.spec.finding import Findings
-from byteor.spec.lines import Entry
+from byteor.spec.lines import MAX_LINE_BYTES, Entry
 
 _SEGMENT = re.compile(r"[a-z][a-z0-9_]*")
 _VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 MAX_DEPTH = 8  # no key has more segments
+_DEEP = re.compile(rb"(?:(?:[\w-]+|'')\s*\.\s*){%d}" % MAX_DEPTH)
 
 
 class _Pairs(list[tuple[str, object]]):
@@ -44,6 +47,8 @@ def read_toml(data: bytes, findings: Findings) -> Iterator[Entry]:
     """Yield the entries of a TOML document; a syntax error is one finding with its place."""
     import tomllib
 
+    if not _shallow(data, findings):
+        return
     try:
         root = tomllib.loads(data.decode("utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -64,6 +69,20 @@ def read_toml(data: bytes, findings: Findings) -> Iterator[Entry]:
         findings.add("E_SYNTAX", f"not TOML: {error}")
         return
     yield from _walk(root, findings)
+
+
+def _shallow(data: bytes, findings: Findings) -> bool:
+    """Refuse dotted keys of many segments first: the TOML reader takes quadratic time over them."""
+    for number, line in enumerate(io.BytesIO(data), 1):
+        if len(line) > MAX_LINE_BYTES:
+            message = f"the line is {len(line):,} bytes long"
+            findings.add("E_LINE_LENGTH", message, line=number, column=MAX_LINE_BYTES + 1)
+            return False
+        if line.count(b".") > MAX_DEPTH and _DEEP.search(_STRINGS.sub(b"''", line)):
+            hint = f"keys have at most {MAX_DEPTH} segments"
+            findings.add("E_KEY", "the key is nested too deeply", line=number, column=1, hint=hint)
+            return False
+    return True
 
 
 def _refuse_constant(name: str) -> object:

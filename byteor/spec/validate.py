@@ -57,7 +57,7 @@ def check_document(document: Document) -> CompileReport:
     if document.value is None:
         return CompileReport(document, None, _placed(document, document.findings))
     findings = Findings(document.file)
-    findings.extend(document.findings, document.errors)
+    findings.extend(document.findings, document.errors, document.dropped)
     spec, inserted = _check(document.value, findings, document.lines, document.incomplete)
     return CompileReport(document, spec, _placed(document, findings), inserted)
 
