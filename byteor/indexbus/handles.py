@@ -205,9 +205,16 @@ class Consumer(_Role, _ConsumerKernel):
         """
         import numpy
 
-        raw = self.raw(start, self.contiguous(start))
-        count = len(raw) // self._stride_bytes
-        return numpy.ndarray((count,), dtype, raw, offset=abi.SLOT_HEADER, strides=(self._stride_bytes,))
+        slot = numpy.dtype(
+            {
+                "names": ["payload"],
+                "formats": [dtype],
+                "offsets": [abi.SLOT_HEADER],
+                "itemsize": self._stride_bytes,
+            }
+        )
+        # frombuffer keeps the export for as long as the array lives; ndarray(buffer=...) does not.
+        return numpy.frombuffer(self.raw(start, self.contiguous(start)), slot)["payload"]
 
 
 @cache

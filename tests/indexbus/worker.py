@@ -1,4 +1,5 @@
-"""A process that takes one role of a lane: ``worker.py LANE PATH KERNEL ROLE [COUNT [BATCH]]``; prints one line.
+"""A process that takes one role of a lane: ``worker.py LANE PATH KERNEL ROLE [COUNT [BATCH]]``; prints one
+line.
 
 Messages are numbered: ``<producer:4><number:8><padding>``, so that a reader can tell loss, order and tears.
 """
@@ -21,7 +22,11 @@ LANES: dict[str, Any] = {"events": Events, "fanout": Fanout, "sequenced": Sequen
 
 def message(producer: int, number: int) -> bytes:
     """Its own check inside: lengths from 16 to 63 bytes."""
-    body = producer.to_bytes(4, "little") + number.to_bytes(8, "little") + bytes([number & 0xFF]) * (number * 7 % 48)
+    body = (
+        producer.to_bytes(4, "little")
+        + number.to_bytes(8, "little")
+        + bytes([number & 0xFF]) * (number * 7 % 48)
+    )
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 
@@ -57,7 +62,11 @@ def produce(handle: Any, producer: int, count: int, batch: int, close: bool) -> 
 def consume(handle: Any, batch: int) -> str:
     """Receive to the end; every producer's numbers must be without gap and in order."""
     expected: dict[int, int] = {}
-    while messages := handle.receive_many(batch) if batch > 1 else [m for m in [handle.receive()] if m is not None]:
+    while (
+        messages := handle.receive_many(batch)
+        if batch > 1
+        else [m for m in [handle.receive()] if m is not None]
+    ):
         for data in messages:
             producer, number = parse(data)
             if number != expected.get(producer, 0):
@@ -70,14 +79,18 @@ def stage(handle: Any) -> str:
     return f"stage {handle.drive(lambda data: data).reason.name}"
 
 
-def main(lane_name: str, path: str, kernel: str, role: str, count: str = "0", batch: str = "1", wait: str = "YIELD") -> str:
+def main(
+    lane_name: str, path: str, kernel: str, role: str, count: str = "0", batch: str = "1", wait: str = "YIELD"
+) -> str:
     lane = LANES[lane_name].open(path, kernel=kernel)
     with take_role(lane, role, Wait[wait]) as handle:
         print("ready", flush=True)
         try:
             if role.startswith("producer"):
                 index = int(role.partition(":")[2] or 0)
-                result = produce(handle, index, int(count), int(batch), close=lane_name != "events" or lane.producers == 1)
+                result = produce(
+                    handle, index, int(count), int(batch), close=lane_name != "events" or lane.producers == 1
+                )
             elif role.startswith("stage"):
                 result = stage(handle)
             else:

@@ -77,18 +77,15 @@ class Consumer(Party):
 
     def _revoke(self) -> None:
         while self._views:
-            view, owner = self._views[-1]
             try:
-                view.release()
+                self._views[-1][0].release()
             except BufferError:
                 pass
-            if (
-                sys.getrefcount(owner) > 3
-            ):  # the tuple, the name, the argument; a slice or an array is one more
-                raise IndexBusError(
-                    "E_VIEW_HELD", "a view (or an array over one) of this batch is still held"
-                )
-            del view, owner
+            # The tuple and the argument; a slice or an array is one more. No local name: a traceback keeps
+            # those.
+            if sys.getrefcount(self._views[-1][1]) > 2:
+                text = "a view (or an array over one) of this batch is still held"
+                raise IndexBusError("E_VIEW_HELD", text)
             self._views.pop()
 
     def view(self, i: int) -> memoryview:
@@ -288,7 +285,7 @@ class Consumer(Party):
                     self._tick(now)
                 if self._stop or self._i[self._stream] & abi.ABORTED_STREAM:
                     break
-            self._count_batch(0, 0, 0)
+            self._count_batch(0, 0, 0, n)
 
     def _drive_batch(
         self,

@@ -260,7 +260,7 @@ class Party:
             at = ROW[name] >> 3
             self._row[at] = (self._row[at] + n) & U64
 
-    def _count_batch(self, taken: int, out: int, filtered: int) -> None:
+    def _count_batch(self, taken: int, out: int, filtered: int, size: int = 0) -> None:
         row = self._row
         if row is None:
             return
@@ -269,8 +269,8 @@ class Party:
                 at = ROW[name] >> 3
                 row[at] = (row[at] + n) & U64
         at = ROW["batch_max"] >> 3
-        if row[at] < taken:
-            row[at] = taken
+        if row[at] < size + taken:
+            row[at] = size + taken
         now = time.monotonic_ns()
         if now - self._ticked >= TICK_NS:
             self._tick(now)
