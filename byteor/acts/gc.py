@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+
 from byteor.acts.audit import record_killed
-from byteor.runtime.folders import list_runs, remove_run
+from byteor.runtime.folders import list_runs, orphaned_regions, remove_run
 
 
 def collect(*, dry_run: bool) -> list[str]:
-    """The ids of the runs that were (or with ``dry_run`` would be) removed, newest first."""
+    """The ids of the runs, and the region folders without one, that were (or would be) removed."""
     ended = [info for info in list_runs() if not info.alive]
     if not dry_run:
         for info in ended:
             record_killed(info)
             remove_run(info)
-    return [info.identity.run_id for info in ended]
+    orphans = orphaned_regions()
+    if not dry_run:
+        for folder in orphans:
+            shutil.rmtree(folder)
+    return [info.identity.run_id for info in ended] + [str(folder) for folder in orphans]

@@ -33,8 +33,11 @@ def run_source(
         try:
             published = producer.publish_many(messages)
         except IndexBusError as error:
-            at = taken + int(error.fields.get("index", 0))
-            return failed("ingress", f"message {at + 1} of {source.name}: {error.message}", error.code, at)
+            if error.code != "E_OVERSIZE":
+                raise
+            at = taken + int(error.fields["index"])
+            size = f"has {error.fields['length']} bytes, a slot holds {error.fields['limit']}"
+            return failed("ingress", f"message {at + 1} of {source.name} {size}", error.code, at)
         taken += published
         if published < len(messages):
             return Outcome("ingress", "aborted")

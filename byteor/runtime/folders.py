@@ -26,6 +26,7 @@ from byteor.runtime.process import boot_id, is_alive
 
 RUN_JSON, RESULT_JSON, CONTROL_SOCK = "run.json", "result.json", "control.sock"
 METRICS_REGION, RING_REGION, SPEC_KV = "metrics.region", "ring-0.region", "spec.kv"
+OWNER_LINK = "run"  # in the region folder: which run folder it belongs to
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -159,6 +160,7 @@ def create(run_id: str, folder: Path) -> tuple[Path, Path]:
         raise RunError("E_RUN_EXISTS", f"{run} exists already", exit=Exit.CONFLICT) from None
     try:
         private_folder(regions)
+        (regions / OWNER_LINK).symlink_to(run.resolve())
     except BaseException:
         run.rmdir()
         raise
@@ -227,6 +229,16 @@ def remove_run(info: RunInfo) -> None:
     if regions.parent == region_root() and regions.exists():
         shutil.rmtree(regions)
     shutil.rmtree(info.folder)
+
+
+def orphaned_regions() -> list[Path]:
+    """Region folders whose run folder is gone: somebody deleted it, nobody can find them any more."""
+    root = region_root()
+    if not root.exists():
+        return []
+    check_private_folder(root)
+    links = (path / OWNER_LINK for path in root.iterdir())
+    return [link.parent for link in links if link.is_symlink() and not link.exists()]
 
 
 def find_live_run(which: str | None, folder: Path | None = None) -> RunInfo:

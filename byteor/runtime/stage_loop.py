@@ -13,6 +13,15 @@ from byteor.runtime.stages import ResolvedStage
 from byteor.runtime.workers import Outcome
 
 
+# What the kernel's own stages can say; Python stages bring an exception.
+NATIVE_ENDS = {
+    End.STAGE_ERROR: ("E_STAGE_INPUT", "it cannot work on this message"),
+    End.TOO_LONG: ("E_STAGE_OVERSIZE", "its result does not fit the slot"),
+    End.DEAD: ("E_PEER_DEAD", "another worker of the ring died"),
+    End.CORRUPT: ("E_CORRUPT", "something wrote over the ring"),
+}
+
+
 def run_stage(name: str, stage: Consumer, resolved: ResolvedStage, batch: int) -> Outcome:
     """Drive ``resolved`` until the stream is finished or aborted, or the stage fails."""
     if resolved.native is not None:
@@ -26,7 +35,7 @@ def run_stage(name: str, stage: Consumer, resolved: ResolvedStage, batch: int) -
             end = stage.drive(function, batch)
     if end.reason == End.FINISHED:
         return Outcome(name, "finished")
-    if end.error is None:
+    if end.reason in (End.ABORTED, End.STOPPED):
         return Outcome(name, "aborted")
     return Outcome(name, "failed", failure_of(name, stage, end))
 
@@ -34,7 +43,7 @@ def run_stage(name: str, stage: Consumer, resolved: ResolvedStage, batch: int) -
 def failure_of(name: str, stage: Consumer, end: LoopEnd) -> Failure:
     """Which message was at fault, by sequence and by the digest of its payload, and what went wrong."""
     error = end.error
-    code, text = in_words(error) if error is not None else ("E_STAGE_ENDED", end.reason.name.lower())
+    code, text = in_words(error) if error is not None else NATIVE_ENDS[end.reason]
     sequence, digest = _culprit(stage, end.sequence, getattr(error, "index", None))
     return Failure(name, sequence, text, code, digest)
 

@@ -141,10 +141,13 @@ class Supervisor:
         self._on_events(process)  # what it said before it went
         self.selector.unregister(process.events)
         if process.name in self._live:
-            self._ended(failed(process.name, f"its process (pid {process.pid}) was {text}", "E_WORKER_DIED"))
+            self._ended(failed(process.name, f"its process (pid {process.pid}) {text}", "E_WORKER_DIED"))
 
     def _ended(self, outcome: Outcome) -> None:
         self._live.discard(outcome.worker)
+        if outcome.event == "aborted" and self.state in ("running", "draining"):
+            # Not by us: somebody else wrote into the ring.
+            outcome = failed(outcome.worker, "another process aborted its ring", "E_ABORTED")
         if outcome.failure is not None:
             # After an abort others fail too; what they say is an echo.
             if self.first_failure is None and (self.state != "aborting" or not self.asked):

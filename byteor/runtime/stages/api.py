@@ -30,7 +30,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class StageError(ByteorError):
     """A stage cannot be found, made or applied.
 
-    Codes: ``E_STAGE_KEY`` (no such key, exit 7), ``E_STAGE_PARAMETERS`` (3), ``E_STAGE_MODULE``,
+    Codes: ``E_STAGE_KEY`` (no such key, exit 3), ``E_STAGE_PARAMETERS`` (3), ``E_STAGE_MODULE``,
     ``E_STAGE_CLASH`` and ``E_STAGE_DEFINITION`` (2), ``E_STAGE_INPUT`` (a message that the stage cannot
     work on, 11). ``index`` is the offending message's place in the batch, where there was a batch.
     """

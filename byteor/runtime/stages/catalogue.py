@@ -204,7 +204,7 @@ def _unknown(base: str, known: Mapping[str, StageDef]) -> ResolvedStage:
         "E_STAGE_KEY",
         f"no stage has the key {base!r}",
         hint=f"{hint} A stage of your own is named with --stages MODULE",
-        exit=Exit.NOT_FOUND,
+        exit=Exit.INVALID,
     )
 
 

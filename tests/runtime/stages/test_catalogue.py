@@ -85,8 +85,8 @@ def test_a_module_on_the_path_is_named_with_dots(module: str, monkeypatch: pytes
 
 
 BAD_KEYS = [
-    ("identiy", "E_STAGE_KEY", Exit.NOT_FOUND, "did you mean 'identity'?"),
-    ("", "E_STAGE_KEY", Exit.NOT_FOUND, "known stages: crc32c, crc32c_append"),
+    ("identiy", "E_STAGE_KEY", Exit.INVALID, "did you mean 'identity'?"),
+    ("", "E_STAGE_KEY", Exit.INVALID, "known stages: crc32c, crc32c_append"),
     ("identity:x", "E_STAGE_PARAMETERS", Exit.INVALID, "write it as identity"),
     ("identity:", "E_STAGE_PARAMETERS", Exit.INVALID, "write it as identity"),
     ("json_append", "E_STAGE_PARAMETERS", Exit.INVALID, 'json_append:"NAME":VALUE,...'),
