@@ -18,8 +18,9 @@ LANES = ("sequenced", "events", "mpsc", "fanout")
 def create(lane: str, path: Path, start: int) -> list[str]:
     """Make the lane; its consuming roles, sources last."""
     if lane == "sequenced":
-        worker.SequencedSlots.create(path, capacity=64, slot_bytes=64, gates=2, egress=(1,),
-        start=start).close()
+        worker.SequencedSlots.create(
+            path, capacity=64, slot_bytes=64, gates=2, egress=(1,), start=start
+        ).close()
         return ["egress"]
     if lane == "fanout":
         worker.Fanout.create(path, capacity=64, slot_bytes=64, consumers=2, start=start).close()
@@ -93,8 +94,9 @@ def test_processes_deliver_everything_in_order_and_whole(
     path = shm / "lane"
     consumers = create(lane, path, NEAR_WRAP)
     kind = "events" if lane == "mpsc" else lane
-    wait = Wait.YIELD if wait == Wait.SPIN and lane != "events" else wait  # never spin with more roles than
-    cores arguments = (kind, path)
+    if wait == Wait.SPIN and lane != "events":
+        wait = Wait.YIELD  # never spin with more roles than cores
+    arguments = (kind, path)
     stages = [spawn(*arguments, kernel_pair[1], f"stage:{0}", 0, 1, wait.name)] if lane == "sequenced" else []
     if lane == "sequenced":
         # Stage 1 is terminal: its gate is the egress's.
