@@ -1,7 +1,18 @@
-"""Samples made by hand (input of pure code) and an app that reads them instead of shared memory."""
+"""Samples made by hand (input of pure code), and real runs and a real terminal for the rest."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from byteor.errors import ByteorError
 from byteor.runtime.sample import RingSample, RunSample, WorkerSample
 from byteor_tui.model.runs import Run
 
@@ -136,3 +148,152 @@ def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     yield tmp_path
+
+
+class Terminal:
+    """A process on a pseudo-terminal of its own. ``text`` is what it wrote without escape sequences."""
+
+    def __init__(self, argv: list[str], size: tuple[int, int] = (80, 24), **environ: str) -> None:
+        self.master, self.slave = pty.openpty()
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        self.before = termios.tcgetattr(self.slave)
+        self.raw = b""
+        env = {**os.environ, "TERM": "xterm-256color", **environ}
+        self.process = subprocess.Popen(
+            argv,
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            start_new_session=True,
+            env=env,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+
+    def read(self, seconds: float) -> None:
+        ready, _, _ = select.select([self.master], [], [], seconds)
+        if ready:
+            self.raw += os.read(self.master, 1 << 16)
+
+    def wait_for(self, *words: str, seconds: float = 20.0) -> str:
+        """Read until every word has been written since the last call; forget what was read."""
+        end = time.monotonic() + seconds
+        while not all(word in self.text for word in words):
+            assert time.monotonic() < end, f"no {words} in:\n{self.text[-4000:]}"
+            assert self.process.poll() is None or select.select([self.master], [], [], 0)[0], self.text[
+                -4000:
+            ]
+            self.read(0.1)
+        seen, self.raw = self.text, b""
+        return seen
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def wait(self, seconds: float = 20.0) -> int:
+        """Read to the end of the process; returns its exit code."""
+        end = time.monotonic() + seconds
+        while self.process.poll() is None:
+            assert time.monotonic() < end, f"still there:\n{self.text[-2000:]}"
+            self.read(0.05)
+        self.read(0.05)
+        return self.process.returncode
+
+    @property
+    def text(self) -> str:
+        return re.sub(
+            r"\x1b(\[[0-9;?<>=]*[ -/]*[@-~]|\][^\x07]*\x07|P[^\x1b]*\x1b\\\\|[@-Z^_])",
+            "",
+            self.raw.decode(errors="replace"),
+        )
+
+    @property
+    def restored(self) -> bool:
+        """Main screen, cursor on, and the line settings of before."""
+        left = self.raw.rfind(b"\x1b[?1049l")
+        return (
+            left > self.raw.rfind(b"\x1b[?1049h")
+            and b"\x1b[?25h" in self.raw[left:]
+            and termios.tcgetattr(self.slave) == self.before
+        )
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Starts ``byteor-console ARGS`` on a terminal of ``size``; everything is closed at the end."""
+    started: list[Terminal] = []
+
+    def start(
+        *args: str, size: tuple[int, int] = (80, 24), argv: list[str] | None = None, **environ: str
+    ) -> Terminal:
+        made = Terminal(argv or [sys.executable, "-m", "byteor_tui", *args], size, **environ)
+        started.append(made)
+        return made
+
+    yield start
+    for made in started:
+        made.close()
+
+
+def moves(run: Run) -> bool:
+    """Messages have reached the sink: every worker is up."""
+    from byteor_tui.model.runs import open_source
+
+    with contextlib.suppress(ByteorError):
+        source = open_source(run)
+        try:
+            return source.sample().workers[-1].messages_in > 0
+        finally:
+            source.close()
+    return False
+
+
+class LiveRun:
+    """A real ``byteor run`` of the demo plan on this host's counters, 200 samples/s."""
+
+    def __init__(self, folder: Path, *more: str) -> None:
+        from byteor_tui.demo_plan import PLAN
+        from byteor_tui.model.runs import find_runs
+
+        spec = folder / "plan.kv"
+        spec.write_text(PLAN)
+        command = [
+            sys.executable,
+            "-m",
+            "byteor",
+            "run",
+            f"--spec={spec}",
+            "--source=host:200",
+            "--sink=null:",
+        ]
+        with (folder / "run.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, *more], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        end = time.monotonic() + 20
+        while not (live := [run for run in find_runs() if run.alive and moves(run)]):
+            assert self.process.poll() is None and time.monotonic() < end, (folder / "run.log").read_text()
+            time.sleep(0.02)
+        self.run = live[0]
+
+    def stop(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def live(private: Path) -> Iterator[LiveRun]:
+    made = LiveRun(private)
+    yield made
+    made.stop()

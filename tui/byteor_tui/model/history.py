@@ -97,7 +97,8 @@ class History:
         memory = self._workers.setdefault(worker.name, _Worker())
         rate, busy = _differentiate(memory, sample.taken_ns, worker)
         state, mark = judge(sample.state, worker)
-        _close_seconds(memory, sample.taken_ns, worker, known=mark is not Mark.UNKNOWN)
+        if sample.state not in ENDED:  # the trend of an ended run ends with it
+            _close_seconds(memory, sample.taken_ns, worker, known=mark is not Mark.UNKNOWN)
         return StageRow(
             name=clean(worker.name),
             role=worker.role,

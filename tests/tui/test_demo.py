@@ -1,0 +1,99 @@
+"""The demo: a real run in folders of its own, with and without a terminal; nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byteor_tui import demo
+
+Start = Callable[..., Any]
+CONSOLE = [sys.executable, "-m", "byteor_tui"]
+
+
+def leftovers() -> set[str]:
+    return {path.name for path in Path("/dev/shm").glob(f"{demo.PREFIX}*")}
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not happen"
+        time.sleep(0.05)
+
+
+def folder_of(pid: int) -> Path:
+    wait_until(lambda: any(name.startswith(f"{demo.PREFIX}{pid}-") for name in leftovers()))
+    return next(Path("/dev/shm").glob(f"{demo.PREFIX}{pid}-*"))
+
+
+def test_without_a_terminal_it_prints_the_document_of_the_run(private: Path) -> None:
+    argv = [*CONSOLE, "demo", "--headless", "--seconds", "1", "--json"]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["schema"] == "byteor.run/v1"
+    assert document["in"] == document["out"] > 0 and document["errors"] == 0
+    assert document["state"] in {"finished", "stopped"} and document["first_failure"] is None
+    assert document["messages_per_s"] > 0 and document["duration_ns"] > 10**9
+    # Nothing of it is in the user's own folders.
+    assert [path for path in private.rglob("*") if path.is_file()] == []
+
+
+def test_without_a_terminal_it_is_headless_by_itself(private: Path) -> None:
+    argv = [*CONSOLE, "demo", "--seconds", "0.5"]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "messages/s" in done.stdout
+
+
+def test_leaving_stops_the_run_and_removes_everything(private: Path, terminal: Start) -> None:
+    console = terminal("demo")
+    console.wait_for("LIVE", "annotate", "demo: everything here")
+    folder = folder_of(console.process.pid)
+    assert [path.name for path in (folder / "run").glob("host-telemetry-*")]
+    console.press("q")
+    assert console.wait() == 0
+    assert console.restored and not folder.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_demo_as_q_does(private: Path, terminal: Start, number: signal.Signals) -> None:
+    console = terminal("demo")
+    console.wait_for("LIVE")
+    folder = folder_of(console.process.pid)
+    console.process.send_signal(number)
+    assert console.wait() in (143, 129)
+    assert console.restored and not folder.exists()
+
+
+def test_after_kill_9_the_run_ends_by_itself_and_the_next_demo_cleans_up(
+    private: Path, terminal: Start
+) -> None:
+    console = terminal("demo")
+    console.wait_for("LIVE")
+    folder = folder_of(console.process.pid)
+    (run,) = (folder / "run").glob("host-telemetry-*/run.json")
+    pid = json.loads(run.read_bytes())["pid"]
+    console.process.kill()
+    console.process.wait()
+    wait_until(lambda: not Path("/proc", str(pid)).exists())
+    assert folder.exists()
+    with demo.demo_folder():
+        assert not folder.exists()
+
+
+def test_a_demo_that_is_running_is_nobodys_leftover(private: Path) -> None:
+    with demo.demo_folder() as first, demo.demo_folder() as second:
+        assert first.exists() and second.exists()
+        assert os.environ["BYTEOR_RUNTIME_DIR"] == str(second / "run")
+    assert os.environ["BYTEOR_RUNTIME_DIR"] == str(private / "run")
+    assert not first.exists() and not second.exists()
