@@ -51,7 +51,12 @@ def run_sink(sink: Sink, egress: Consumer) -> Outcome:
     while True:
         count = egress.peek(BATCH, IDLE_S)
         if count:
-            sink.write(egress.views())
+            views = egress.views()
+            try:
+                sink.write(views)
+            finally:
+                for view in views:  # the slots are the ring's again, whatever the sink's error still holds
+                    view.release()
             egress.advance(count)
             quiet = False
         elif egress.ended == End.TIMEOUT:

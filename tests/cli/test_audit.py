@@ -144,3 +144,37 @@ def test_reading_help_loads_no_database() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env=environ, timeout=30
     )
     assert ran.stdout == "[]\n", ran.stderr
+
+
+def test_a_proof_travels_without_the_log(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", "checkpoint", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["size"] == 3
+    proof = tmp_path / "proof.json"
+    assert main(["audit", "prove", "--entry", "1", "-o", str(proof)]) == 0
+    log.rename(tmp_path / "gone.db")
+    capsys.readouterr()
+    assert main(["audit", "verify-proof", str(proof), "--key", made["public_key"], "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["seq"], found["signed"], found["leaf"]["run_id"]) == (1, True, "r2")
+    assert found["root"] == f"3:{made['root']}"
+    proof.write_text(proof.read_text().replace("user:op", "user:me"))
+    assert main(["audit", "verify-proof", str(proof)]) == 9
+
+
+def test_signatures_are_checked_with_the_key_that_was_noted(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["audit", "checkpoint", "--json"])
+    public = json.loads(capsys.readouterr().out)["public_key"]
+    assert main(["audit", "verify", "--key", public, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["signatures_checked"] is True
+    other = "A" * 42 + "E"
+    assert main(["audit", "verify", "--key", other, "--json"]) in (2, 9)
+
+
+def test_signing_makes_no_log_where_there_is_none(tmp_path: Path) -> None:
+    assert main(["audit", "checkpoint", "--log", str(tmp_path / "audit.db")]) == 7
+    assert list(tmp_path.iterdir()) == []
