@@ -8,7 +8,6 @@ environments; its staging and prod tables serve checks and dry runs.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +26,7 @@ from byteor.governance.environment import (
 from byteor.governance.errors import refused
 from byteor.governance.keyset import KeySet
 from byteor.governance.private_key import Signer
+from byteor.governance.regular_file import read_regular
 from byteor.spec.nearest import did_you_mean
 
 FILE_NAME: Final = "byteor.toml"
@@ -145,16 +145,13 @@ def read_file(
 def _read(path: Path) -> tuple[bytes, bool]:
     """The bytes of a regular file, and whether only root can write it: of the same open file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        data, status = read_regular(path, MAX_BYTES)
     except OSError as error:
-        raise EnvironmentFileError(
-            str(path), [("", f"cannot be read: {error.strerror}", "check the path")]
-        ) from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-            raise EnvironmentFileError(str(path), [("", "is no regular file of at most 1 MiB", None)])
-        return file.read(MAX_BYTES), status.st_uid == 0 and not status.st_mode & 0o022
+        problem = ("", f"cannot be read: {error.strerror}", "check the path")
+        raise EnvironmentFileError(str(path), [problem]) from None
+    except ValueError as error:
+        raise EnvironmentFileError(str(path), [("", str(error), None)]) from None
+    return data, status.st_uid == 0 and not status.st_mode & 0o022
 
 
 def _only_root_writes(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from byteor.atomic import write_file
 from byteor.errors import ByteorError, Exit
 from byteor.governance.canonical import encode_base64url
 from byteor.governance.errors import refused
+from byteor.governance.regular_file import read_regular
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -83,25 +84,23 @@ def read_pem(path: Path) -> bytes:
     ``E_NOT_FOUND`` (exit 7). The open file is what is checked, so that it cannot be swapped in between.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        pem, status = read_regular(path, MAX_PEM_BYTES, follow=False)
     except FileNotFoundError:
+        hint = "byteor key generate makes one"
         raise ByteorError(
-            "E_NOT_FOUND", f"there is no key file {path}", hint="byteor key generate", exit=Exit.NOT_FOUND
+            "E_NOT_FOUND", f"there is no key file {path}", hint=hint, exit=Exit.NOT_FOUND
         ) from None
     except OSError as error:
         raise refused("E_KEY_MODE", f"{path} cannot be used: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        why = None
-        if not stat.S_ISREG(status.st_mode):
-            why = "is no regular file"
-        elif status.st_uid != os.geteuid():
-            why = f"belongs to uid {status.st_uid}, not to us"
-        elif status.st_mode & 0o077:
-            why = f"is open to others (mode {stat.S_IMODE(status.st_mode):04o})"
-        if why:
-            raise refused("E_KEY_MODE", f"the private key {path} {why}", hint=f"chmod 600 {path}")
-        return file.read(MAX_PEM_BYTES)
+    except ValueError as error:
+        raise refused("E_KEY_MODE", f"the private key {path} {error}") from None
+    if status.st_uid != os.geteuid():
+        raise refused("E_KEY_MODE", f"the private key {path} belongs to uid {status.st_uid}, not to us")
+    if status.st_mode & 0o077:
+        mode = stat.S_IMODE(status.st_mode)
+        hint = f"chmod 600 {path}"
+        raise refused("E_KEY_MODE", f"the private key {path} is open to others (mode {mode:04o})", hint=hint)
+    return pem
 
 
 def open_key(pem: bytes, passphrase: bytes | None, *, person: bool = True) -> Signer:
