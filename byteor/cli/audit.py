@@ -10,15 +10,28 @@ import typer
 from byteor.cli.options import Json
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     from byteor_store import Anchor, Row
 
 FOLLOW_PERIOD_S = 0.2
+PROOF_LIMIT_BYTES = 1 << 20
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The tamper-evident log of this host.")
 
 PathOption = Annotated[
     Path | None,
     typer.Option("--log", metavar="PATH", help="Another audit.db than this user's.", show_default=False),
+]
+
+
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PUBLIC_KEY",
+        help="The log's key as byteor audit checkpoint prints it; signatures are checked with it.",
+        show_default=False,
+    ),
 ]
 
 
@@ -72,6 +85,7 @@ def verify(
     require_witness: Annotated[
         bool, typer.Option("--require-witness", help="Without a witness that agrees, exit 9.")
     ] = False,
+    key: KeyOption = None,
     json: Json = False,
 ) -> None:
     """Check every entry, body, page, checkpoint and the tree over them. Exit 0 intact, 9 tampered.
@@ -85,7 +99,7 @@ def verify(
     from byteor_store import verify as verify_log
 
     place = path or audit_path()
-    found = verify_log(place, [_anchor(text) for text in witness or ()])
+    found = verify_log(place, [_anchor(text) for text in witness or ()], _public(key))
     lonely = require_witness and found.ok and not found.witnessed
     code = found.problem.code if found.problem else "E_UNWITNESSED" if lonely else None
     detail = found.problem.detail if found.problem else "no witness was given" if lonely else ""
@@ -99,6 +113,7 @@ def verify(
             "root": found.root,
             "checkpoint_size": found.checkpoint_size,
             "witnessed": found.witnessed,
+            "signatures_checked": key is not None,
             "first_bad_seq": found.problem.seq if found.problem else None,
         }
         emit_json("audit-verify", document)
@@ -109,6 +124,97 @@ def verify(
         emit_text(f"NOT intact [{code}]: {detail}\n{place}: keep this file as evidence")
     if code is not None:
         raise typer.Exit(Exit.INTEGRITY)
+
+
+@app.command("checkpoint")
+def checkpoint(path: PathOption = None, json: Json = False) -> None:
+    """Sign the log as it is now with the log's own key (made beside it when there is none).
+
+    Print the note and the public key. Kept outside this host, they are a witness.
+    """
+    from byteor.cli.output import emit_json, emit_text
+    from byteor.settings import load
+    from byteor_store import AuditLog, audit_path
+    from byteor_store.checkpoint import read
+    from byteor_store.log_key import make_key, public_text
+
+    place = path or audit_path()
+    AuditLog.observe(place).close()  # signing makes no log
+    settings = load().settings
+    signer = make_key(place)
+    with AuditLog.open(place) as found:
+        note = found.write_checkpoint(signer, settings.org_id, settings.project_id)
+    public = public_text(signer.public_key())
+    if json:
+        said = read(note)
+        document = {"origin": said.origin, "size": said.size, "root": said.root.hex()}
+        emit_json("audit-checkpoint", document | {"note": note.decode(), "public_key": public})
+    else:
+        emit_text(f"{note.decode()}\npublic key {public}")
+
+
+@app.command("prove")
+def prove(
+    seq: Annotated[int, typer.Option("--entry", metavar="N", min=0, help="The entry's number.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write the proof to this file.", show_default=False)
+    ] = None,
+    path: PathOption = None,
+) -> None:
+    """Print a proof that an entry is in the log; byteor audit verify-proof checks it without the log."""
+    import msgspec
+
+    from byteor.atomic import write_file
+    from byteor.cli.output import emit_text
+    from byteor_store import AuditLog, audit_path
+
+    with AuditLog.observe(path or audit_path()) as found:
+        proof = found.prove(seq)
+    document = msgspec.json.encode(proof)
+    if out is None:
+        emit_text(document.decode())
+    else:
+        write_file(out, document + b"\n")
+        emit_text(str(out))
+
+
+@app.command("verify-proof")
+def verify_proof(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A proof as byteor audit prove wrote it.")],
+    key: KeyOption = None,
+    json: Json = False,
+) -> None:
+    """Check a proof. Exit 0: the entry is in the tree whose root it names; 9: it is not."""
+    import msgspec
+
+    from byteor.cli.output import emit_json, emit_text
+    from byteor_store import verify_proof as check
+
+    proof = check(read_bounded(file), _public(key))
+    root = f"{proof.size}:{proof.root}"
+    if json:
+        leaf = msgspec.Raw(proof.leaf.encode())
+        signed = key is not None
+        emit_json("audit-proof", {"ok": True, "seq": proof.seq, "root": root, "signed": signed, "leaf": leaf})
+    else:
+        emit_text(f"entry {proof.seq} is in the log with the root {root}\n{printable(proof.leaf)}")
+
+
+def read_bounded(file: Path) -> bytes:
+    """At most what a proof can be. Raises ``E_NOT_FOUND`` (exit 7); other failures are ``OSError``."""
+    from byteor.errors import ByteorError, Exit
+
+    try:
+        with file.open("rb") as opened:
+            return opened.read(PROOF_LIMIT_BYTES)
+    except FileNotFoundError:
+        raise ByteorError("E_NOT_FOUND", f"no such file: {file}", exit=Exit.NOT_FOUND) from None
+
+
+def _public(text: str | None) -> Ed25519PublicKey | None:
+    from byteor_store.log_key import read_public
+
+    return None if text is None else read_public(text)
 
 
 def _anchor(text: str) -> Anchor:
@@ -153,5 +259,8 @@ def line(row: Row) -> str:
         parts += [f"{name}={bytes(value).decode()}" for name, value in body.items()]
     elif leaf.body_digest is not None:
         parts.append("(body erased)")
-    text = "  ".join(parts)
+    return printable("  ".join(parts))
+
+
+def printable(text: str) -> str:
     return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)

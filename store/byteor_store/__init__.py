@@ -9,6 +9,7 @@ from byteor_store.audit import AuditLog, Row
 from byteor_store.errors import StoreError
 from byteor_store.leaf import Event, Leaf, current_actor
 from byteor_store.location import audit_path, state_dir
+from byteor_store.proof import Proof, verify_proof
 from byteor_store.verify import Anchor, Problem, Verdict, verify
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Event",
     "Leaf",
     "Problem",
+    "Proof",
     "Row",
     "StoreError",
     "Verdict",
@@ -24,4 +26,5 @@ __all__ = [
     "current_actor",
     "state_dir",
     "verify",
+    "verify_proof",
 ]

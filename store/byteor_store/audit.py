@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 import msgspec
 
 from byteor.errors import Exit
+from byteor_store.checkpoint import Checkpoint, origin, sign
 from byteor_store.database import open_for_reading, open_for_writing, translated
 from byteor_store.errors import StoreError
 from byteor_store.leaf import (
@@ -27,6 +28,10 @@ from byteor_store.leaf import (
 )
 from byteor_store.merkle import Frontier, leaf_hash
 from byteor_store.migrations import migrate, refuse_newer, shape
+from byteor_store.proof import Proof, prove
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 HASH_BYTES = 32
 PAGE_ROWS = 4_096  # a log may be larger than memory
@@ -196,6 +201,60 @@ class AuditLog:
                 hint="byteor audit verify tells what was changed",
                 exit=Exit.INVALID,
             ) from error
+
+    def uuid(self) -> str:
+        """This log's own identity, random at its creation."""
+        with self._lock:
+            return str(self._connection.execute("SELECT uuid FROM log").get)
+
+    def write_checkpoint(
+        self, key: Ed25519PrivateKey, org: str | None = None, project: str | None = None
+    ) -> bytes:
+        """Sign the tree as it is now and keep the note beside it; the note. A tree is signed only once."""
+        name = origin(self.uuid(), org, project)
+        with self._lock:
+            execute = self._connection.execute
+            try:
+                execute("BEGIN IMMEDIATE")
+                tree = read_frontier(self._connection, self.path)
+                kept: Any = execute("SELECT note FROM checkpoints WHERE size = ?", (tree.size,)).get
+                note: bytes = kept or sign(Checkpoint(name, tree.size, tree.root()), key)
+                if kept is None:
+                    row = (tree.size, tree.root(), note, time.time_ns())
+                    execute("INSERT INTO checkpoints (size, root, note, ts_unix_ns) VALUES (?, ?, ?, ?)", row)
+                execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    execute("ROLLBACK")
+                if isinstance(error, apsw.Error):
+                    raise translated(error, self.path) from error
+                raise
+        return note
+
+    def prove(self, seq: int) -> Proof:
+        """The proof of entry ``seq``, in the tree of the newest checkpoint that has it, else of now.
+
+        Reads a hash an entry: seconds for millions. Raises ``E_AUDIT_ENTRY``.
+        """
+        with self._lock:
+            execute = self._connection.execute
+            try:
+                execute("BEGIN")
+                leaf: Any = execute("SELECT leaf FROM entries WHERE seq = ?", (seq,)).get
+                row: Any = execute(
+                    "SELECT size, note FROM checkpoints WHERE size > ? ORDER BY size DESC LIMIT 1", (seq,)
+                ).fetchone()
+                size, note = row if row is not None else (-1, None)
+                hashes: Any = execute("SELECT leaf_hash FROM entries ORDER BY seq LIMIT ?", (size,))
+                leaves = [item for (item,) in hashes]
+                execute("COMMIT")
+            except apsw.Error as error:
+                if self._connection.in_transaction:
+                    execute("ROLLBACK")
+                raise translated(error, self.path) from error
+        if leaf is None:
+            raise StoreError("E_AUDIT_ENTRY", f"there is no entry {seq}", exit=Exit.NOT_FOUND)
+        return prove(leaf, leaves, seq, note)
 
     def erase_body(self, seq: int, *, actor: str | None = None, reason: str = "") -> int:
         """Erase an entry's body and salt for good and append an ``erase`` entry that names it; its seq.

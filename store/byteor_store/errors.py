@@ -12,7 +12,8 @@ class StoreError(ByteorError):
 
     Codes: ``E_AUDIT_NOT_FOUND`` (exit 7), ``E_AUDIT_UNREADABLE`` (3), ``E_AUDIT_VERSION`` (69: a newer
     program's file), ``E_SQLITE_VERSION`` (69), ``E_AUDIT_BUSY`` (69), ``E_AUDIT_WRITE`` (69),
-    ``E_AUDIT_BODY`` (11: a body that has no RFC 8785 text), ``E_AUDIT_ENTRY`` (7: no such entry).
+    ``E_AUDIT_BODY`` (11: a body that has no RFC 8785 text), ``E_AUDIT_ENTRY`` (7: no such entry),
+    ``E_AUDIT_KEY`` (9, as an argument 2), ``E_PROOF`` and ``E_CHECKPOINT_SIG`` (9).
     """
 
     default_exit: ClassVar[Exit] = Exit.UNAVAILABLE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import time
+import uuid
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,7 +89,7 @@ def migrate(connection: apsw.Connection, path: Path, upto: int | None = None) ->
                 row = (step.version, step.name, time.time_ns())
                 connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", row)
         if done == 0:
-            connection.execute("INSERT INTO log VALUES (0, ?, 0, ?)", (secrets.token_hex(16), b""))
+            connection.execute("INSERT INTO log VALUES (0, ?, 0, ?)", (str(uuid.uuid4()), b""))
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 import msgspec
 
 from byteor_store.audit import read_frontier
+from byteor_store.checkpoint import CheckpointError, read
 from byteor_store.database import open_for_reading, translated
 from byteor_store.errors import StoreError
 from byteor_store.leaf import body_digest
 from byteor_store.merkle import Frontier
 from byteor_store.migrations import refuse_newer, shape
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -32,7 +36,7 @@ class Verdict(msgspec.Struct, frozen=True):
     ``problem.code`` is ``E_LEAF_HASH`` (an entry or its body is not what was written), ``E_SEQ_GAP`` (one
     is missing or not at its place), ``E_TRUNCATED`` (fewer than the tree counts), ``E_ROLLBACK`` (a
     checkpoint counts more than the log holds), ``E_ROOT`` (the entries do not give the root that the tree
-    or a checkpoint names), or ``E_AUDIT_UNREADABLE`` (a damaged page).
+    or a checkpoint names), ``E_CHECKPOINT_SIG``, or ``E_AUDIT_UNREADABLE`` (a damaged page).
     """
 
     size: int
@@ -64,11 +68,14 @@ ENTRIES = (
     "SELECT entries.seq, leaf, leaf_hash, salt, body FROM entries LEFT JOIN bodies USING (seq) ORDER BY seq"
 )
 
+CHECKPOINTS = "SELECT uuid, checkpoints.size, root, note FROM checkpoints, log ORDER BY checkpoints.size"
 
-def verify(path: Path, witnesses: Sequence[Anchor] = ()) -> Verdict:
+
+def verify(path: Path, witnesses: Sequence[Anchor] = (), key: Ed25519PublicKey | None = None) -> Verdict:
     """Check the log at ``path`` whole; it may be written meanwhile (one moment is read).
 
     ``witnesses`` are anchors kept outside this host: only they can tell a log that was written anew.
+    With ``key`` every checkpoint must be signed by it (``E_CHECKPOINT_SIG``).
     Raises ``StoreError`` when there is no log or it cannot even be opened.
     """
     connection = open_for_reading(path)
@@ -78,11 +85,16 @@ def verify(path: Path, witnesses: Sequence[Anchor] = ()) -> Verdict:
         connection.execute("BEGIN")  # entries, tree and checkpoints of one moment
         version = shape(connection)
         refuse_newer(version, path)
-        anchors = sorted([*_checkpoints(connection, version), *witnesses], key=lambda anchor: anchor.size)
+        stored: Any = connection.execute(CHECKPOINTS).fetchall() if version >= 2 else []
+        anchors = [Anchor(size, root) for _, size, root, _ in stored] + list(witnesses)
+        anchors.sort(key=lambda anchor: anchor.size)
         rows: Any = connection.execute(ENTRIES)
-        problem = walk(rows, anchors, tree)
-        problem = problem or compare(tree, read_frontier(connection, path), anchors)
-        problem = problem or _damage(connection)
+        problem = (
+            walk(rows, anchors, tree)
+            or compare(tree, read_frontier(connection, path), anchors)
+            or check_notes(stored, key)
+            or _damage(connection)
+        )
     except apsw.Error as error:
         problem = Problem("E_AUDIT_UNREADABLE", translated(error, path).message, tree.size)
     except StoreError as error:
@@ -168,8 +180,15 @@ def _damage(connection: apsw.Connection) -> Problem | None:
     return None if found == "ok" else Problem("E_AUDIT_UNREADABLE", f"the file is damaged: {found}")
 
 
-def _checkpoints(connection: apsw.Connection, version: int) -> list[Anchor]:
-    if version < 2:
-        return []
-    rows: Any = connection.execute("SELECT size, root FROM checkpoints")
-    return [Anchor(size, root) for size, root in rows]
+def check_notes(
+    stored: Iterable[tuple[str, int, bytes, bytes]], key: Ed25519PublicKey | None
+) -> Problem | None:
+    """Each stored (log uuid, size, root, note): the note says the same, of this log, signed by ``key``."""
+    for uuid, size, root, note in stored:
+        try:
+            said = read(note, key)
+        except CheckpointError as error:
+            return Problem("E_CHECKPOINT_SIG", f"the checkpoint of {size} entries: {error}")
+        if (said.size, said.root, said.origin.rpartition("/")[2]) != (size, root, uuid):
+            return Problem("E_CHECKPOINT_SIG", f"the checkpoint of {size} entries is of another tree or log")
+    return None
