@@ -134,17 +134,17 @@ def checkpoint(path: PathOption = None, json: Json = False) -> None:
     """
     from byteor.cli.output import emit_json, emit_text
     from byteor.settings import load
-    from byteor_store import AuditLog, audit_path
+    from byteor_store import AuditLog, Signer, audit_path
     from byteor_store.checkpoint import read
     from byteor_store.log_key import make_key, public_text
 
     place = path or audit_path()
     AuditLog.observe(place).close()  # signing makes no log
     settings = load().settings
-    signer = make_key(place)
+    key = make_key(place)
     with AuditLog.open(place) as found:
-        note = found.write_checkpoint(signer, settings.org_id, settings.project_id)
-    public = public_text(signer.public_key())
+        note = found.write_checkpoint(Signer(key, settings.org_id, settings.project_id))
+    public = public_text(key.public_key())
     if json:
         said = read(note)
         document = {"origin": said.origin, "size": said.size, "root": said.root.hex()}

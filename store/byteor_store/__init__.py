@@ -5,7 +5,7 @@
 0
 """
 
-from byteor_store.audit import AuditLog, Row
+from byteor_store.audit import AuditLog, Row, Signer
 from byteor_store.errors import StoreError
 from byteor_store.leaf import Event, Leaf, current_actor
 from byteor_store.location import audit_path, state_dir
@@ -20,6 +20,7 @@ __all__ = [
     "Problem",
     "Proof",
     "Row",
+    "Signer",
     "StoreError",
     "Verdict",
     "audit_path",

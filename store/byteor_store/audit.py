@@ -6,8 +6,9 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 import msgspec
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 HASH_BYTES = 32
+CHECKPOINT_ENTRIES = 1_000
+CHECKPOINT_AGE_NS = 60_000_000_000
 PAGE_ROWS = 4_096  # a log may be larger than memory
 
 
@@ -46,22 +49,31 @@ class Row(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
+class Signer(NamedTuple):
+    """The log's own key, and the names that stand in the origin of its checkpoints."""
+
+    key: Ed25519PrivateKey
+    org: str | None = None
+    project: str | None = None
+
+
 class AuditLog:
     """An open log. Each append is one transaction, durable when the call returns; safe between threads.
 
     Many processes may append to one file: size and frontier are read from the database inside every
-    transaction (BEGIN IMMEDIATE) and nothing is remembered across two.
+    transaction (BEGIN IMMEDIATE) and nothing is remembered across two. With a ``signer`` a checkpoint is
+    written in the same transaction where one is due: the newest is 1,000 entries or 60 s old.
     """
 
-    def __init__(self, connection: apsw.Connection, path: Path, *, read_only: bool) -> None:
+    def __init__(self, connection: apsw.Connection, path: Path, signer: Signer | None = None) -> None:
         self.path = path
-        self.read_only = read_only
+        self._signer = signer
         self._connection = connection
         self._lock = threading.Lock()
         self._boot_id = current_boot_id()
 
     @classmethod
-    def open(cls, path: Path) -> AuditLog:
+    def open(cls, path: Path, signer: Signer | None = None) -> AuditLog:
         """Open for appending; the file is made when missing. Raises ``StoreError``."""
         connection = open_for_writing(path)
         try:
@@ -72,7 +84,7 @@ class AuditLog:
         except BaseException:
             connection.close()
             raise
-        return cls(connection, path, read_only=False)
+        return cls(connection, path, signer)
 
     @classmethod
     def observe(cls, path: Path) -> AuditLog:
@@ -91,7 +103,7 @@ class AuditLog:
         except BaseException:
             connection.close()
             raise
-        return cls(connection, path, read_only=True)
+        return cls(connection, path)
 
     def close(self) -> None:
         with self._lock:
@@ -103,20 +115,29 @@ class AuditLog:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def append(self, event: Event) -> int:
+    def append(self, event: Event, *, seal: bool = False) -> int:
         """Append one event; its seq. Durable on return. Raises ``StoreError`` and then nothing is written."""
-        return self.append_many([event])[0]
+        return self.append_many([event], seal=seal)[0]
 
-    def append_many(self, events: Sequence[Event]) -> list[int]:
-        """Append a group in one transaction (all or none), with one wait for the disk; their seqs."""
+    def append_many(self, events: Sequence[Event], *, seal: bool = False) -> list[int]:
+        """Append a group in one transaction (all or none), with one wait for the disk; their seqs.
+
+        ``seal`` signs a checkpoint over them whether or not one is due (approvals, key and policy changes).
+        """
         bodies = [None if event.body is None else canonical(event.body) for event in events]
+        with self._transaction():
+            seqs = self._write(events, bodies)
+            if self._signer is not None and (seal or self._checkpoint_due()):
+                self._sign(self._signer)
+        return seqs
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """BEGIN IMMEDIATE to COMMIT; on any error ROLLBACK, and SQLite's come out as ``StoreError``."""
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-            except apsw.Error as error:
-                raise translated(error, self.path) from error
-            try:
-                seqs = self._write(events, bodies)
+                yield
                 self._connection.execute("COMMIT")
             except BaseException as error:
                 if self._connection.in_transaction:  # a failed COMMIT may have rolled back by itself
@@ -124,7 +145,6 @@ class AuditLog:
                 if isinstance(error, apsw.Error):
                     raise translated(error, self.path) from error
                 raise
-        return seqs
 
     def _write(self, events: Sequence[Event], bodies: Sequence[bytes | None]) -> list[int]:
         frontier = read_frontier(self._connection, self.path)
@@ -207,29 +227,34 @@ class AuditLog:
         with self._lock:
             return str(self._connection.execute("SELECT uuid FROM log").get)
 
-    def write_checkpoint(
-        self, key: Ed25519PrivateKey, org: str | None = None, project: str | None = None
-    ) -> bytes:
+    def write_checkpoint(self, signer: Signer) -> bytes:
         """Sign the tree as it is now and keep the note beside it; the note. A tree is signed only once."""
-        name = origin(self.uuid(), org, project)
-        with self._lock:
-            execute = self._connection.execute
-            try:
-                execute("BEGIN IMMEDIATE")
-                tree = read_frontier(self._connection, self.path)
-                kept: Any = execute("SELECT note FROM checkpoints WHERE size = ?", (tree.size,)).get
-                note: bytes = kept or sign(Checkpoint(name, tree.size, tree.root()), key)
-                if kept is None:
-                    row = (tree.size, tree.root(), note, time.time_ns())
-                    execute("INSERT INTO checkpoints (size, root, note, ts_unix_ns) VALUES (?, ?, ?, ?)", row)
-                execute("COMMIT")
-            except BaseException as error:
-                if self._connection.in_transaction:
-                    execute("ROLLBACK")
-                if isinstance(error, apsw.Error):
-                    raise translated(error, self.path) from error
-                raise
+        with self._transaction():
+            return self._sign(signer)
+
+    def _sign(self, signer: Signer) -> bytes:
+        execute = self._connection.execute
+        tree = read_frontier(self._connection, self.path)
+        kept: Any = execute("SELECT note FROM checkpoints WHERE size = ?", (tree.size,)).get
+        if kept is not None:
+            return bytes(kept)
+        name = origin(str(execute("SELECT uuid FROM log").get), signer.org, signer.project)
+        note = sign(Checkpoint(name, tree.size, tree.root()), signer.key)
+        row = (tree.size, tree.root(), note, time.time_ns())
+        execute("INSERT INTO checkpoints (size, root, note, ts_unix_ns) VALUES (?, ?, ?, ?)", row)
         return note
+
+    def _checkpoint_due(self) -> bool:
+        newest: Any = self._connection.execute(
+            "SELECT checkpoints.size, ts_unix_ns, log.size FROM log"
+            " LEFT JOIN checkpoints ORDER BY checkpoints.size DESC LIMIT 1"
+        ).fetchone()
+        signed, signed_ns, size = newest
+        if signed is None:
+            return True
+        age_ns = time.time_ns() - signed_ns
+        # A clock that was set back must not keep the next checkpoint waiting.
+        return size - signed >= CHECKPOINT_ENTRIES or not 0 <= age_ns < CHECKPOINT_AGE_NS
 
     def prove(self, seq: int) -> Proof:
         """The proof of entry ``seq``, in the tree of the newest checkpoint that has it, else of now.
@@ -268,25 +293,18 @@ class AuditLog:
             "DELETE FROM bodies WHERE seq = ? AND seq NOT IN (SELECT seq FROM entries"
             " WHERE json_extract(CAST(leaf AS TEXT), '$.action') = 'erase' AND seq = ?)"
         )
+        with self._transaction():
+            self._connection.execute(delete, (seq, seq))
+            if not self._connection.changes():
+                raise StoreError("E_AUDIT_ENTRY", f"entry {seq} has no body to erase", exit=Exit.NOT_FOUND)
+            own = self._write([event], [body])[0]
         with self._lock:
-            execute = self._connection.execute
             try:
-                execute("BEGIN IMMEDIATE")
-                execute(delete, (seq, seq))
-                if not self._connection.changes():
-                    execute("ROLLBACK")
-                    raise StoreError(
-                        "E_AUDIT_ENTRY", f"entry {seq} has no body to erase", exit=Exit.NOT_FOUND
-                    )
-                own = self._write([event], [body])[0]
-                execute("COMMIT")
                 # The old page, with the body, is still in the WAL until that is cut.
-                busy, _, _ = execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
+                cut: Any = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except apsw.Error as error:
-                if self._connection.in_transaction:
-                    execute("ROLLBACK")
                 raise translated(error, self.path) from error
-        if busy:
+        if cut[0]:
             raise StoreError(
                 "E_AUDIT_BUSY",
                 f"the body of entry {seq} is erased, but a reader keeps the old page in {self.path}-wal",

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from byteor.errors import Exit
-from byteor_store import Anchor, AuditLog, Event, StoreError, verify, verify_proof
+from byteor_store import Anchor, AuditLog, Event, Signer, StoreError, verify, verify_proof
 from byteor_store.checkpoint import Checkpoint, CheckpointError, checkpoint_text, origin, read, sign
 from byteor_store.database import checksum_vfs
 from byteor_store.log_key import key_path, load_key, make_key, public_text, read_public
@@ -100,14 +100,46 @@ def test_an_origin_names_the_log_to_the_world() -> None:
 
 
 def test_a_checkpoint_is_kept_beside_the_tree_and_verified_with_it(filled: AuditLog, path: Path) -> None:
-    note = filled.write_checkpoint(KEY, "acme")
-    assert filled.write_checkpoint(KEY) == note, "one tree, one note"
+    note = filled.write_checkpoint(Signer(KEY, "acme"))
+    assert filled.write_checkpoint(Signer(KEY)) == note, "one tree, one note"
     filled.append(Event(action="act", actor="user:op"))
     found = verify(path, key=KEY.public_key())
     assert (found.problem, found.size, found.checkpoint_size) == (None, 12, 11)
     said = read(note)
     assert said.origin == f"byteor/acme/local/{filled.uuid()}"
     assert verify(path, [Anchor(said.size, said.root)]).witnessed
+
+
+def checkpoints(log: AuditLog) -> list[int]:
+    return [size for (size,) in log._connection.execute("SELECT size FROM checkpoints ORDER BY size")]
+
+
+def test_a_signer_signs_the_first_entry_and_then_every_thousandth(path: Path) -> None:
+    event = Event(action="act", actor="user:op")
+    with AuditLog.open(path, Signer(KEY)) as log:
+        log.append(event)
+        log.append_many([event] * 999)
+        assert checkpoints(log) == [1]
+        log.append(event)
+        assert checkpoints(log) == [1, 1001]
+        log.append(event, seal=True)
+        assert checkpoints(log) == [1, 1001, 1002]
+    assert verify(path, key=KEY.public_key()).ok
+
+
+@pytest.mark.parametrize("shift_s", [61, -1])
+def test_an_old_checkpoint_and_a_clock_set_back_make_a_new_one_due(path: Path, shift_s: int) -> None:
+    event = Event(action="act", actor="user:op")
+    with AuditLog.open(path, Signer(KEY)) as log:
+        log.append(event)
+        log._connection.execute("UPDATE checkpoints SET ts_unix_ns = ts_unix_ns - ?", (shift_s * 10**9,))
+        log.append(event)
+        assert checkpoints(log) == [1, 2]
+
+
+def test_without_a_signer_nothing_is_signed(log: AuditLog) -> None:
+    log.append(Event(action="act", actor="user:op"), seal=True)
+    assert checkpoints(log) == []
 
 
 FORGERIES = {
@@ -121,7 +153,7 @@ FORGERIES = {
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_forged_checkpoint_is_noticed(filled: AuditLog, path: Path, name: str) -> None:
-    note = filled.write_checkpoint(KEY)
+    note = filled.write_checkpoint(Signer(KEY))
     filled.close()
     other = sign(read(note), OTHER)
     connection = apsw.Connection(str(path), vfs=checksum_vfs())
@@ -185,7 +217,7 @@ def test_a_public_key_has_one_spelling(text: str) -> None:
 
 
 def test_every_entry_is_proved_without_the_log(filled: AuditLog) -> None:
-    filled.write_checkpoint(KEY)
+    filled.write_checkpoint(Signer(KEY))
     filled.append(Event(action="late", actor="user:op"))
     for seq in range(11):
         document = msgspec.json.encode(filled.prove(seq))
@@ -205,7 +237,7 @@ def changed(document: bytes, **members: object) -> bytes:
 
 
 def test_no_changed_proof_passes(filled: AuditLog) -> None:
-    note = filled.write_checkpoint(KEY)
+    note = filled.write_checkpoint(Signer(KEY))
     good = msgspec.json.encode(filled.prove(4))
     proof = msgspec.json.decode(good)
     foreign = sign(Checkpoint("byteor/a/b/c", 11, bytes(32)), KEY).decode()

@@ -113,3 +113,11 @@ def test_sizes_that_make_no_sense_are_inconsistent() -> None:
 def test_a_frontier_of_another_size_is_refused(size: int, count: int) -> None:
     with pytest.raises(ValueError, match="no frontier"):
         merkle.Frontier(size, [bytes(32)] * count)
+
+
+def test_a_proof_does_not_fit_a_tree_of_another_height() -> None:
+    leaves = hashes(5)
+    proof = merkle.consistency_proof(leaves, 4)
+    old, new = merkle.root_of(leaves[:4]), merkle.root_of(leaves)
+    assert merkle.check_consistency(4, old, 5, new, proof)
+    assert not merkle.check_consistency(4, old, 9, new, proof)
