@@ -110,7 +110,7 @@ def _check_cycle(spec: LaneGraph, wiring: _Wiring, report: Report) -> None:
     if len(order) == len(needs):
         return
     cycle = find_cycle(needs, frozenset(order))
-    cycle.reverse()  # as messages travel
+    cycle[1:] = reversed(cycle[1:])  # as messages travel
     names: list[str] = []
     for place, index in enumerate(cycle):
         after = spec.roles[cycle[(place + 1) % len(cycle)]]

@@ -122,7 +122,7 @@ def _check_shape(plan: PipelinePlanV2, links: _Links, report: Report) -> None:
     order = topological_order(needs)
     if len(order) < len(needs):
         cycle = find_cycle(needs, frozenset(order))
-        cycle.reverse()
+        cycle[1:] = reversed(cycle[1:])  # as messages travel
         names = [plan.stages[index].id for index in cycle]
         pairs = set(zip(names, [*names[1:], names[0]], strict=True))
         connection = next(i for i, c in enumerate(plan.connections) if (c.from_, c.to) in pairs)

@@ -1,0 +1,204 @@
+"""The spec verbs as scripts and people use them: exit codes, documents, files written whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byteor.spec import load
+from byteor.spec.explain_examples import RING, text
+
+Byteor = Callable[..., Any]
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.spec.kv"
+    path.write_text(text(RING, {}))
+    return path
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.spec.kv"
+    path.write_text(text(RING, {"single_ring.capacity": "1000", "single_ring.stages.1.key": "exec:x"}))
+    return path
+
+
+def test_validate_tells_every_finding_of_every_file(byteor: Byteor, good: Path, bad: Path) -> None:
+    ran = byteor("validate", good, bad, "--json")
+    assert ran.code == 3
+    document = ran.document
+    assert next(iter(document)) == "schema" and document["schema"] == "byteor.validate/v1"
+    assert document["ok"] is False
+    first, second = document["documents"]
+    assert (first["ok"], first["kind"], first["model"], first["name"]) == (
+        True,
+        "spec",
+        "single_ring",
+        "example",
+    )
+    assert first["spec_hash"] == load(good).spec_hash
+    assert (second["ok"], second["spec_hash"]) == (False, None)
+    assert [(f["code"], f["line"], f["column"], f["key"]) for f in second["findings"]] == [
+        ("E_CAPACITY", 6, 22, "single_ring.capacity"),
+        ("E_EXEC_PATH", 10, 26, "single_ring.stages.1.key"),
+    ]
+    assert all(f.keys() >= {"severity", "category", "message", "hint"} for f in second["findings"])
+
+
+def test_validate_for_people_names_place_and_way_out(byteor: Byteor, bad: Path) -> None:
+    ran = byteor("validate", bad.parent)
+    assert ran.code == 3
+    assert f"{bad}:6:22: error[E_CAPACITY] single_ring.capacity: capacity 1000" in ran.out
+    assert "do: write 512 or 1024" in ran.out
+
+
+def test_validate_of_nothing(byteor: Byteor, tmp_path: Path) -> None:
+    assert byteor("validate").code == 2
+    assert byteor("validate", tmp_path / "absent.kv").code == 7
+    assert byteor("validate", tmp_path).code == 7
+
+
+def test_strict_makes_a_typo_an_error(byteor: Byteor, tmp_path: Path) -> None:
+    path = tmp_path / "typo.spec.kv"
+    path.write_text(text(RING, {"single_ring.capcity": "64"}))
+    assert byteor("validate", path).code == 0
+    assert byteor("validate", path, "--strict").code == 3
+    assert byteor("hash", path, "--strict", "--json").document["code"] == "E_UNKNOWN_KEY"
+
+
+def test_hash_prints_the_hash_alone_of_specs_and_plans(byteor: Byteor, specs: Path) -> None:
+    path = specs / "host-telemetry.plan.kv"
+    assert byteor("hash", path).out == load(path).spec_hash + "\n"
+    assert byteor("hash", f"--spec={path}", "--json").document["spec_hash"] == load(path).spec_hash
+    assert byteor("hash").code == 2
+    assert byteor("hash", path, f"--spec={path}").code == 2
+
+
+def test_an_error_document_has_a_place(byteor: Byteor, bad: Path) -> None:
+    ran = byteor("hash", bad, "--json")
+    assert ran.code == 3
+    assert ran.document["schema"] == "byteor.error/v1"
+    assert ran.document["where"] == {"file": str(bad), "line": 6, "column": 22, "key": "single_ring.capacity"}
+
+
+def test_compile_writes_the_spec_and_tells_what_it_added(byteor: Byteor, specs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "g.spec.kv"
+    plan = specs / "ab-shadow.plan.kv"
+    dry = byteor("compile", plan, "-o", out, "--dry-run", "--json")
+    assert dry.code == 0 and not out.exists()
+    document = byteor("compile", plan, "-o", out, "--json").document
+    assert document["output"] == str(out)
+    assert document["spec_hash"] == load(out, strict=True).spec_hash == load(plan).spec_hash
+    assert document["lowering_diagnostics"][0].keys() == {"kind", "subject", "message"}
+    assert byteor("compile", plan).out.encode() == out.read_bytes()
+    assert byteor("compile", plan, "--json").code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["g.spec.kv"]
+
+
+def test_fmt_rewrites_once_and_check_only_tells(byteor: Byteor, good: Path) -> None:
+    before = good.read_bytes()
+    assert byteor("fmt", good, "--check").code == 1
+    assert good.read_bytes() == before
+    assert byteor("fmt", good, "--json").document["changed"] is True
+    assert good.read_bytes() == load(good).canonical
+    assert byteor("fmt", good, "--check").code == 0
+
+
+def test_fmt_does_not_throw_comments_away(byteor: Byteor, good: Path, tmp_path: Path) -> None:
+    good.write_text("# why\n" + good.read_text())
+    before = good.read_bytes()
+    assert byteor("fmt", good).code == 6
+    assert good.read_bytes() == before
+    out = tmp_path / "out.kv"
+    assert byteor("fmt", good, "-o", out).code == 0
+    assert out.read_bytes() == load(good).canonical
+
+
+def test_describe_and_dot(byteor: Byteor, specs: Path, tmp_path: Path) -> None:
+    path = specs / "alerting.plan.kv"
+    document = byteor("describe", path, "--json").document
+    assert document["capabilities"] == ["http_post:http://127.0.0.1:8099"]
+    assert document["plan"]["inserted"][0]["kind"] == "RouterInserted"
+    assert "! acts" in byteor("describe", path).out
+    graph = byteor("dot", path).out
+    assert graph == byteor("dot", path, "--json").document["dot"]
+    ran = byteor("dot", path, "--svg", tmp_path / "x.svg", env={"PATH": "/nonexistent"})
+    assert ran.code == 69 and "E_NO_GRAPHVIZ" in ran.err
+
+
+def test_dot_renders_with_the_program_that_is_there(byteor: Byteor, specs: Path, tmp_path: Path) -> None:
+    program = tmp_path / "dot"
+    program.write_text("#!/bin/sh\nprintf '<svg>'; cat\n")
+    program.chmod(0o755)
+    target = tmp_path / "x.svg"
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert byteor("dot", specs / "diamond.plan.kv", "--svg", target, env=env).code == 0
+    assert target.read_text().startswith("<svg>digraph")
+
+
+def test_diff_exits_0_or_1_and_never_colours_a_pipe(byteor: Byteor, good: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.spec.kv"
+    other.write_text(text(RING, {"single_ring.capacity": "64", "single_ring.stages.1.name": "judge"}))
+    same = byteor("diff", good, good, "--json")
+    assert (same.code, same.document["same"], same.document["changes"]) == (0, True, [])
+    ran = byteor("diff", good, other, "--json")
+    assert ran.code == 1
+    assert ran.document["changes"] == [
+        {"op": "changed", "path": "capacity", "a": 1024, "b": 64},
+        {"op": "renamed", "path": "stages.judge", "a": "detect", "b": "judge"},
+    ]
+    for more in ((), ("--side-by-side",)):
+        shown = byteor("diff", good, other, *more)
+        assert shown.code == 1 and "\x1b" not in shown.out
+
+
+def test_capabilities_with_and_without_a_spec(byteor: Byteor, specs: Path) -> None:
+    offered = {row["key"] for row in byteor("capabilities", "--json").document["offered"]}
+    assert {"identity", "zscore"} <= offered
+    document = byteor("capabilities", specs / "alerting.plan.kv", "--json").document
+    assert document["capabilities"] == ["http_post:http://127.0.0.1:8099"]
+    assert [one["stage"] for one in document["stages"] if one["capability"]] == ["notify"]
+
+
+def test_compatibility_names_the_credentials_that_would_be_void(
+    byteor: Byteor, specs: Path, tmp_path: Path
+) -> None:
+    import base64
+
+    old, new = specs / "alerting.plan.kv", specs / "ab-shadow.plan.kv"
+
+    def credential(name: str, spec_hash: str) -> Path:
+        payload = json.dumps({"approval_id": name, "spec_hash": spec_hash}).encode()
+        path = tmp_path / name
+        path.write_bytes(base64.urlsafe_b64encode(payload).rstrip(b"=") + b".c2ln")
+        return path
+
+    mine = credential("mine", load(old).spec_hash)
+    other = credential("other", load(new).spec_hash)
+    junk = tmp_path / "junk"
+    junk.write_text("not a credential")
+    args = [f"--credential={path}" for path in (mine, other, junk)]
+    ran = byteor("compatibility", old, new, *args, "--json")
+    assert [one["voided"] for one in ran.document["credentials"]] == [True, False, False]
+    assert (ran.document["replace"], ran.code) == ("no", 1)
+    assert byteor("compatibility", old, old).code == 0
+
+
+def test_explain_knows_every_code_and_guesses(byteor: Byteor) -> None:
+    assert "wrong:" in byteor("explain", "e_shards").out
+    assert byteor("explain", "Cycle", "--json").document["codes"] == ["E_CYCLE"]
+    ran = byteor("explain", "E_SHARD")
+    assert ran.code == 7 and "did you mean `E_SHARDS`?" in ran.err
+    assert len(byteor("explain", "--json").document["codes"]) > 40
+
+
+def test_schema_prints_json_schema(byteor: Byteor) -> None:
+    assert json.loads(byteor("schema", "plan").out)["title"].startswith("ByteOr plan")
+    assert byteor("schema", "yaml").code == 2
+    assert "pipeline.stages.N.depends_on.K" in byteor("schema", "kv").out
