@@ -252,7 +252,8 @@ def line(row: Row) -> str:
 
     leaf = row.leaf
     parts = [f"#{leaf.seq}", rfc3339(int(leaf.ts_unix_ns)), leaf.actor, leaf.action]
-    named = {"run": leaf.run_id, "env": leaf.env, "spec": leaf.spec_hash, "decision": leaf.decision}
+    spec = None if leaf.spec_hash is None else leaf.spec_hash.removeprefix("sha256:")[:12]
+    named = {"run": leaf.run_id, "env": leaf.env, "spec": spec, "decision": leaf.decision}
     parts += [f"{name}={value}" for name, value in named.items() if value is not None]
     if row.body is not None:
         body = msgspec.json.decode(row.body, type=dict[str, msgspec.Raw])

@@ -71,14 +71,19 @@ def open_for_writing(path: Path) -> apsw.Connection:
     try:
         if vfs is not None and reserved is None:
             connection.reserve_bytes(reserve=CHECKSUM_BYTES)
-        connection.pragma("journal_mode", "wal")
-        connection.pragma("synchronous", "FULL")
-        connection.pragma("secure_delete", True)
-        connection.pragma("foreign_keys", True)
+        make_durable(connection)
     except apsw.Error as error:
         connection.close()
         raise translated(error, path) from error
     return connection
+
+
+def make_durable(connection: apsw.Connection) -> None:
+    """What a log's writer is configured with; the power-failure simulation uses the same."""
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "FULL")
+    connection.pragma("secure_delete", True)
+    connection.pragma("foreign_keys", True)
 
 
 def open_for_reading(path: Path) -> apsw.Connection:

@@ -21,7 +21,10 @@ from byteor.errors import Exit
 from byteor_store import Anchor, AuditLog, Event, Signer, StoreError, verify, verify_proof
 from byteor_store.checkpoint import Checkpoint, CheckpointError, checkpoint_text, origin, read, sign
 from byteor_store.database import checksum_vfs
+from byteor_store.leaf import leaf_text
 from byteor_store.log_key import key_path, load_key, make_key, public_text, read_public
+from byteor_store.merkle import leaf_hash
+from byteor_store.proof import prove
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -177,6 +180,7 @@ def test_the_logs_key_is_made_once_and_private(log: AuditLog, path: Path) -> Non
 MAKER = """
 import sys
 from pathlib import Path
+from byteor_store.leaf import leaf_text
 from byteor_store.log_key import make_key, public_text
 print(public_text(make_key(Path(sys.argv[1])).public_key()))
 """
@@ -268,6 +272,13 @@ def test_no_changed_proof_passes(filled: AuditLog) -> None:
         with pytest.raises(StoreError) as caught:
             verify_proof(document, KEY.public_key())
         assert caught.value.exit == Exit.INTEGRITY
+
+
+def test_an_entry_that_stands_at_another_place_than_it_says_is_refused() -> None:
+    leaf = leaf_text(Event(action="act", actor="a"), seq=7, ts_unix_ns=1, boot_id="b", body_digest=None)
+    proof = prove(leaf, [bytes(32), leaf_hash(leaf)], 1, None)
+    with pytest.raises(StoreError, match="not entry 1"):
+        verify_proof(msgspec.json.encode(proof))
 
 
 @given(data=st.data())
