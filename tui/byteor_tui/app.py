@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events, work
-from textual.app import App
+from textual.app import App, ScreenStackError
 from textual.binding import Binding
 
 from byteor.errors import ByteorError, Exit
@@ -44,7 +44,14 @@ class ConsoleApp(App[None]):
     TITLE = "byteor"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (60, "-narrow"), (100, "-mid"), (160, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-sliver"), (5, "-flat"), (18, "-short"), (34, "-tall"), (50, "-xtall")]
+    VERTICAL_BREAKPOINTS = [
+        (0, "-sliver"),
+        (5, "-flat"),
+        (17, "-low"),
+        (23, "-short"),
+        (34, "-tall"),
+        (50, "-xtall"),
+    ]
     MODES = {"runs": RunsScreen, "overview": OverviewScreen}
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar = [
@@ -119,14 +126,23 @@ class ConsoleApp(App[None]):
 
     def _tick(self) -> None:
         """Hand the newest frame to the screen in front; a modal over it keeps it as it is."""
-        screen = self.screen
-        if not isinstance(screen, Skeleton) or not screen.ready:
+        screen = self._front
+        if screen is None or not screen.ready:
             return
         if isinstance(screen, RunsScreen):
             self._look_for_runs()
         screen.draw(
             self.view(), [(action, self._missing(action) is None) for action in on_screen(screen.screen_id)]
         )
+
+    @property
+    def _front(self) -> Skeleton | None:
+        """The screen to draw on: none behind a modal, before the first and after the last screen."""
+        try:
+            screen = self.screen
+        except ScreenStackError:
+            return None
+        return screen if isinstance(screen, Skeleton) else None
 
     def view(self) -> View:
         """What is to be drawn now."""
@@ -167,14 +183,14 @@ class ConsoleApp(App[None]):
         if action != "act":
             return True
         act = BY_ID[str(parameters[0])]
-        screen = self.screen
-        if not isinstance(screen, Skeleton) or act not in on_screen(screen.screen_id):
+        screen = self._front
+        if screen is None or act not in on_screen(screen.screen_id):
             return False
         return True if self._missing(act) is None else None
 
     def action_act(self, id: str) -> None:
         """Do an act and paint what came of it at once, whatever the pace."""
-        handler = getattr(self.screen, f"act_{id}", None) or getattr(self, f"act_{id}")
+        handler = getattr(self._front, f"act_{id}", None) or getattr(self, f"act_{id}")
         handler()
         self._tick()
 
@@ -202,8 +218,8 @@ class ConsoleApp(App[None]):
         self._pacer.adjust()
 
     def act_open(self) -> None:
-        if isinstance(self.screen, RunsScreen) and self.screen.chosen is not None:
-            self.open_run(self.screen.chosen)
+        if isinstance(self._front, RunsScreen) and self._front.chosen is not None:
+            self.open_run(self._front.chosen)
 
     def act_back(self) -> None:
         self._looked_s = float("-inf")
@@ -219,8 +235,8 @@ class ConsoleApp(App[None]):
         self.refresh(repaint=True, layout=True)
 
     def act_help(self) -> None:
-        if isinstance(self.screen, Skeleton):
-            self.push_screen(HelpScreen(on_screen(self.screen.screen_id), self._glyphs))
+        if (screen := self._front) is not None:
+            self.push_screen(HelpScreen(on_screen(screen.screen_id), self._glyphs))
 
     def act_quit(self) -> None:
         if self.log_pane.running and not self._asked_twice():
@@ -265,9 +281,9 @@ class ConsoleApp(App[None]):
             self.post_message(VerbEnded(number, None, error))
 
     def on_runs_found(self, message: RunsFound) -> None:
-        if not isinstance(self.screen, RunsScreen):
+        if not isinstance(self._front, RunsScreen):
             return
-        self.screen.runs = tuple(message.runs)
+        self._front.runs = tuple(message.runs)
         # At the start, the only live run opens itself; somebody who came back to the list wants the list.
         if self._opens_itself and (run := the_one(message.runs)) is not None:
             self.open_run(run)

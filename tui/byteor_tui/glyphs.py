@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-from byteor_tui.model.text import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,9 @@ def bar(part: int, whole: int, width: int, glyphs: Glyphs) -> str:
     return glyphs.full * filled + glyphs.empty * (width - filled)
 
 
-def chart(values: Sequence[float | None], width: int, height: int, glyphs: Glyphs) -> list[tuple[str, str]]:
+def chart(
+    values: Sequence[float | None], width: int, height: int, glyphs: Glyphs, label: Callable[[float], str]
+) -> list[tuple[str, str]]:
     """A bar chart of ``height`` rows, top first, as (axis text, cells); newest right, scale from zero.
 
     Two cells a value where there is room: sixty seconds are a good half of a terminal.
@@ -91,8 +91,8 @@ def chart(values: Sequence[float | None], width: int, height: int, glyphs: Glyph
     rows = []
     for row in range(height - 1, -1, -1):
         drawn = "".join(_chart_cell(cells, row, levels, glyphs) * wide for cells in heights)
-        label = count(top) if row == height - 1 and top > 0 else "0" if row == 0 else ""
-        rows.append((f"{label:>{axis - 1}} ", drawn.rjust(cells_wide)))
+        said = label(top) if row == height - 1 and top > 0 else "0" if row == 0 else ""
+        rows.append((f"{said:>{axis - 1}} ", drawn.rjust(cells_wide)))
     return rows
 
 

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import re
 import time
 from pathlib import Path
-
-from rich.console import Console
-from textual.color import Color
 
 from byteor.atomic import write_file
 from byteor.errors import ByteorError, Exit
 from byteor_tui.app import ConsoleApp
 from byteor_tui.model.runs import Run
+from byteor_tui.svg import picture
 
 SCREENS = ("overview", "help", "runs")
 SIZES = ((80, 24), (120, 40), (200, 60))
 SMALLEST, LARGEST = (10, 3), (400, 150)
 SUFFIXES = (".svg", ".txt")
-
-# Rich's picture without its window frame, and without its fonts from elsewhere: a file that stands alone.
-_SVG = """<svg
-  viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
-<style>
-.{unique_id}-matrix {{ font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace;
-  font-size: {char_height}px; line-height: {line_height}px; white-space: pre; }}
-{styles}
-</style>
-<defs><clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/></clipPath>
-{lines}</defs>
-<rect width="100%" height="100%" fill="BACKGROUND"/>
-<g clip-path="url(#{unique_id}-clip-terminal)">
-{backgrounds}
-<g class="{unique_id}-matrix">
-{matrix}
-</g>
-</g>
-</svg>
-"""
+SETTLE_S = 2.2  # what a picture says of the console's cost is that of drawing, not of the last resize
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -86,7 +63,7 @@ async def _shoot(
     async with app.run_test(size=wanted[0][0]) as pilot:
         ready = time.monotonic() + after_s
         while time.monotonic() < ready or app.view().frame is None:
-            await pilot.pause(0.1)
+            await asyncio.sleep(0.1)  # not the pilot's pause: its polling would count as our cost
             if time.monotonic() > ready + 10:
                 raise ByteorError("E_SHOT", f"nothing to see of {run.run_id} yet", exit=Exit.TIMEOUT)
         if screen == "help":
@@ -95,7 +72,7 @@ async def _shoot(
             await pilot.press("minus")
         for size, outputs in wanted:
             await pilot.resize_terminal(*size)
-            await pilot.pause(0.3)
+            await asyncio.sleep(SETTLE_S)
             for path in outputs:
                 drawn = screen_svg(app) if path.suffix == ".svg" else screen_text(app)
                 write_file(path, drawn.encode(), mode=0o644)
@@ -109,18 +86,12 @@ def screen_text(app: ConsoleApp) -> str:
 
 def screen_svg(app: ConsoleApp) -> str:
     """The screen as an SVG that needs nothing from elsewhere."""
-    width, height = app.size
-    console = Console(
-        width=width,
-        height=height,
-        file=io.StringIO(),
-        force_terminal=True,
-        color_system="truecolor",
-        record=True,
-        legacy_windows=False,
-        safe_box=False,
-    )
-    console.print(app.screen._compositor.render_update(full=True))
-    background = Color.parse(app.current_theme.background or "#000000").hex
-    drawn = console.export_svg(title="byteor-console", code_format=_SVG, unique_id="byteor")
-    return drawn.replace("BACKGROUND", background)
+    colours = app.current_theme
+    background = _hex(colours.background, "#000000")
+    foreground = _hex(colours.foreground, "#d0d0d0")
+    return picture(app.screen._compositor.render_strips(), app.size.width, background, foreground)
+
+
+def _hex(name: str | None, terminal: str) -> str:
+    """A theme's colour for a picture; ``terminal`` where the theme leaves it to the terminal."""
+    return name if name is not None and name.startswith("#") else terminal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 
 from rich.cells import cell_len
 
@@ -20,6 +21,8 @@ _MODE_TONES = {
     "FAILED": Tone.ALARM,
     "DEAD": Tone.ALARM,
 }
+
+TWO_CHARTS = 22
 
 
 def top(view: View, width: int) -> Line:
@@ -39,7 +42,7 @@ def top(view: View, width: int) -> Line:
         (4, ((frame.name, Tone.TITLE),)),
         (8, ((short_hash(frame.spec_hash), Tone.DIM),)),
         (2, ((_rate(frame), Tone.PLAIN),)),
-        (5, ((f"p99 {_p99(frame)}", Tone.PLAIN),)),
+        (5, ((f"p99 {_ms(frame.p99_ns)}", Tone.PLAIN),)),
     ]
     if frame.errors:
         left.append((3, ((f"err {count(frame.errors)}", Tone.ALARM),)))
@@ -63,8 +66,8 @@ def _rate(frame: Frame) -> str:
     return "" if frame.rate_per_s is None else f"{count(frame.rate_per_s)}/s"
 
 
-def _p99(frame: Frame) -> str:
-    text = milliseconds(frame.p99_ns)
+def _ms(ns: int) -> str:
+    text = milliseconds(ns)
     return text if text == "-" or text.endswith("s") else f"{text} ms"
 
 
@@ -177,17 +180,31 @@ def detail(row: StageRow | None, width: int, height: int, glyphs: Glyphs) -> lis
                 ("out", f"{row.messages_out:,}"),
                 ("filtered", f"{row.filtered:,}"),
                 ("errors", f"{row.errors:,}"),
-                ("p50", f"{milliseconds(row.p50_ns)} ms"),
-                ("p99", f"{milliseconds(row.p99_ns)} ms"),
+                ("p50", _ms(row.p50_ns)),
+                ("p99", _ms(row.p99_ns)),
             )
         ),
     ]
     if row.note:
         lines.append(_pairs((("note", row.note),)))
-    return lines + [
-        ((text, Tone.DIM), (drawn, Tone.TREND))
-        for text, drawn in chart(row.trend, width - 4, max(0, height - len(lines)), glyphs)
-    ]
+    rest = max(0, height - len(lines))
+    if rest < TWO_CHARTS or not any(row.trend_p99):
+        return lines + _chart(row.trend, width, rest, glyphs, count)
+    half = (rest - 2) // 2
+    title: Line = (("  p99 in ms", Tone.DIM),)
+    lines += _chart(row.trend, width, half, glyphs, count)
+    return [*lines, (), title, *_chart(row.trend_p99, width, rest - half - 2, glyphs, _chart_ms)]
+
+
+def _chart(
+    values: tuple[float | None, ...], width: int, height: int, glyphs: Glyphs, label: Callable[[float], str]
+) -> list[Line]:
+    drawn = chart(values, width - 4, height, glyphs, label)
+    return [((axis, Tone.DIM), (cells, Tone.TREND)) for axis, cells in drawn]
+
+
+def _chart_ms(ns: float) -> str:
+    return milliseconds(int(ns))
 
 
 def _pairs(pairs: tuple[tuple[str, str], ...]) -> Line:

@@ -170,7 +170,7 @@ def header_line(placed: tuple[Placed, ...], width: int, sort: str) -> Line:
     gap = " " * (2 if width >= 100 else 1)
     spans: list[Span] = [(" " * lead_width(width), Tone.HEAD)]
     for index, place in enumerate(placed):
-        title = pad(place.column.title, place.width, right=place.column.right and place.column.most == 0)
+        title = pad(place.column.title, place.width, right=place.column.right)
         tone = Tone.TITLE if place.column.id == sort else Tone.HEAD
         spans.append(((gap if index else "") + title, tone))
     return tuple(spans)
@@ -188,9 +188,7 @@ def row_line(
     ]
     for index, place in enumerate(placed):
         column = place.column
-        text = pad(
-            column.text(row, place.width, glyphs), place.width, right=column.right and column.most == 0
-        )
+        text = pad(column.text(row, place.width, glyphs), place.width, right=column.right)
         spans.append(((gap if index else "") + text, column.tone(row)))
     return tuple(spans)
 
