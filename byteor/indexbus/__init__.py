@@ -24,6 +24,9 @@ Loops (``drive``, ``drive_batch``, ``run_native``) return ``LoopEnd(reason, sequ
 calls come back empty at the end and ``handle.ended`` says why (``End``). A dead peer is ``E_PEER_DEAD``
 within 100 ms, in a loop
 ``End.DEAD``. A handle belongs to one thread at a time; only ``stop`` and ``abort`` may come from another.
+Other lanes: ``Events`` (a queue: one consumer, one or many producers), ``Fanout`` (one producer, everybody
+sees everything), ``Queues`` (a router with drop, park, detach, work queue, credits), ``Journal`` (records in
+a rolling window), ``DiskJournalWriter`` and ``DiskJournalReader``, ``State`` (the latest value).
 Metrics: ``MetricsRegion.create(path, rows)``, ``.row(i)`` to write, ``MetricsRegion.observe(path).rows()`` to
 read.
 
@@ -36,23 +39,36 @@ from __future__ import annotations
 
 from byteor.indexbus.abi import End, Kind, Wait
 from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.events import Events
+from byteor.indexbus.fanout import Fanout
 from byteor.indexbus.handles import Batch, Consumer, LoopEnd, Producer
+from byteor.indexbus.journal import Journal
+from byteor.indexbus.journal_disk import DiskJournalReader, DiskJournalWriter
 from byteor.indexbus.kernel_choice import crc32c, install_sigbus, kernel_name, native_stage_names
 from byteor.indexbus.metrics import MetricsRegion, MetricsRow, RowSample
+from byteor.indexbus.router import Queues
 from byteor.indexbus.sequenced import SequencedSlots
+from byteor.indexbus.state import State
 
 __all__ = [
     "Batch",
     "Consumer",
+    "DiskJournalReader",
+    "DiskJournalWriter",
     "End",
+    "Events",
+    "Fanout",
     "IndexBusError",
+    "Journal",
     "Kind",
     "LoopEnd",
     "MetricsRegion",
     "MetricsRow",
     "Producer",
+    "Queues",
     "RowSample",
     "SequencedSlots",
+    "State",
     "Wait",
     "crc32c",
     "install_sigbus",

@@ -242,7 +242,39 @@ METRICS_ROW = Layout(
     ),
 )
 
-LAYOUTS = (HEADER, CELL, SLOT, STREAM, STAMP, PEER, METRICS_ROW)
+
+RECORD = Layout(
+    "record",
+    8,
+    (
+        Field("length", 0, "I", "payload bytes; a CRC-32C of 4 bytes follows the payload"),
+        Field(
+            "flags", 4, "I", "1 committed, 2 padding: nothing but room up to the end of the window or segment"
+        ),
+    ),
+)
+
+SEGMENT = Layout(
+    "segment",
+    64,
+    (
+        Field("magic", 0, "I", 'the bytes "IBJS"'),
+        Field("version", 4, "I", "1"),
+        Field("position", 8, "Q", "the journal position of the first record"),
+        Field("size", 16, "Q", "bytes of the file, header included"),
+        Field("epoch", 24, "Q", "random per journal; the same in all its segments"),
+    ),
+)
+
+LAYOUTS = (HEADER, CELL, SLOT, STREAM, STAMP, PEER, METRICS_ROW, RECORD, SEGMENT)
+
+ROUTER_COUNTERS = (
+    "routed", "delivered", "dropped_full", "dropped_all_full", "dropped_no_credit", "credit_waits",
+    "detaches", "idle_waits", "batches", "batch_max",
+)  # fmt: skip
+
+RECORD_COMMITTED, RECORD_PADDING = 1, 2
+SEGMENT_MAGIC = 0x534A4249  # "IBJS"
 
 # Sequenced slots
 CURSOR_AT = 64
@@ -361,5 +393,5 @@ def c_header() -> str:
 _C_CONSTANTS = (
     "LINE", "MAGIC", "VERSION", "MAX_GATES", "CURSOR_AT", "GATES_AT", "SLOTS_AT", "STAMPS", "FILTERED",
     "ABORTED", "STAMPED", "PEER_PRODUCER", "PEER_STAGE", "PEER_EGRESS", "PEERS", "OPEN", "CLOSED",
-    "ABORTED_STREAM", "HISTOGRAM_BUCKETS",
+    "ABORTED_STREAM", "HISTOGRAM_BUCKETS", "RECORD_COMMITTED", "RECORD_PADDING",
 )  # fmt: skip

@@ -68,10 +68,9 @@ class _Role(_Handle):
 
     def close(self) -> None:
         """Leave the role. Views into the lane must be gone (``E_VIEW_HELD``); closing twice is fine."""
-        if self._claim.fd >= 0:
-            if os.getpid() == self._claim.pid:
-                self._release()
-            self._claim.leave()
+        if os.getpid() == self._claim.pid:
+            self._release()
+        self._claim.leave()
 
     def __enter__(self) -> Self:
         return self

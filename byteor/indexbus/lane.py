@@ -217,11 +217,16 @@ class Lane:
         cursor: int | None = None,
         mpsc: bool = False,
         fatal: int = abi.U64,
+        claim: Claim | None = None,
     ) -> _H:
-        """Claim the role and make its handle: it never passes ``watch`` and publishes ``own`` (offsets)."""
+        """Claim the role and make its handle: it never passes ``watch`` and publishes ``own`` (offsets).
+
+        With ``claim`` the role is one that the caller holds already.
+        """
         g = self.geometry
         mapping = self.region.mapping
-        claim = Claim(self.region, g.peers + role * abi.PEER.size, self.roles[role])
+        if claim is None:
+            claim = Claim(self.region, g.peers + role * abi.PEER.size, self.roles[role])
         cursor_at = abi.CURSOR_AT if cursor is None else cursor
         slots_at = g.slot(0, ring)
         numbers = (g.capacity, g.slot_bytes, g.stride, slots_at, cursor_at, g.stream, g.stamps, g.peers)

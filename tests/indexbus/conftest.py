@@ -12,27 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from byteor.indexbus.errors import IndexBusError
-from byteor.indexbus.kernel_choice import kernel
-
 WORKER = Path(__file__).with_name("worker.py")
 
 # Test folders are no packages; this is how the tests get at the worker's code: ``import indexbus_worker``.
 _spec = importlib.util.spec_from_file_location("indexbus_worker", WORKER)
 assert _spec is not None and _spec.loader is not None
-sys.modules["indexbus_worker"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(sys.modules["indexbus_worker"])
+_worker = sys.modules["indexbus_worker"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_worker)
 
 
-def available_kernels() -> list[str]:
-    try:
-        kernel("native")
-    except IndexBusError:
-        return ["pure"]
-    return ["native", "pure"]
-
-
-KERNELS = available_kernels()
+KERNELS = _worker.kernel_names()
 PAIRS = [(a, b) for a in KERNELS for b in KERNELS]
 
 

@@ -15,9 +15,19 @@ from byteor.indexbus.abi import End, Wait
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.events import Events
 from byteor.indexbus.fanout import Fanout
+from byteor.indexbus.kernel_choice import kernel
 from byteor.indexbus.sequenced import SequencedSlots
 
 LANES: dict[str, Any] = {"events": Events, "fanout": Fanout, "sequenced": SequencedSlots}
+
+
+def kernel_names() -> list[str]:
+    """The kernels of this installation."""
+    try:
+        kernel("native")
+    except IndexBusError:
+        return ["pure"]
+    return ["native", "pure"]
 
 
 def message(producer: int, number: int) -> bytes:
@@ -82,7 +92,7 @@ def stage(handle: Any) -> str:
 def main(
     lane_name: str, path: str, kernel: str, role: str, count: str = "0", batch: str = "1", wait: str = "YIELD"
 ) -> str:
-    lane = LANES[lane_name].open(path, kernel=kernel)
+    lane = LANES[lane_name].open(path, kernel=kernel_name)
     with take_role(lane, role, Wait[wait]) as handle:
         print("ready", flush=True)
         try:

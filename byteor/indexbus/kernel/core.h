@@ -190,6 +190,10 @@ static inline void ib_maybe_stamp(ib_party *p, uint64_t first, uint64_t n) {
     if (IB_UNLIKELY(p->since_stamp >= p->stamp_every)) ib_stamp_slot(p, first);
 }
 
+void ib_state_write(uint8_t *at, const void *data, uint32_t length);
+int ib_state_read(const uint8_t *at, uint32_t room, void *out, uint32_t *length, uint64_t *version, int tries);
+uint64_t ib_record_write(uint8_t *at, const void *data, uint32_t length);
+
 uint32_t ib_crc32c(uint32_t crc, const uint8_t *data, size_t length);
 
 /* Native stages: one row a stage in ib_stages. A function handles one message in place and returns IB_OK,

@@ -38,7 +38,61 @@ static PyObject *wake(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static int inside(const Py_buffer *map, unsigned long long at, unsigned long long bytes) {
+    if (at % 8 == 0 && at <= (size_t)map->len && bytes <= (size_t)map->len - at) return 1;
+    PyErr_SetString(PyExc_ValueError, "outside the region");
+    return 0;
+}
+
+static PyObject *state_write(PyObject *self, PyObject *args) {
+    Py_buffer map, data;
+    unsigned long long at;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "w*Ky*", &map, &at, &data)) return NULL;
+    int ok = inside(&map, at, 2 * IB_LINE + (unsigned long long)data.len);
+    if (ok) ib_state_write((uint8_t *)map.buf + at, data.buf, (uint32_t)data.len);
+    PyBuffer_Release(&data);
+    PyBuffer_Release(&map);
+    if (!ok) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *state_read(PyObject *self, PyObject *args) {
+    Py_buffer map;
+    unsigned long long at;
+    unsigned int room, length = 0;
+    int tries, code = IB_TIMEOUT;
+    uint64_t version = 0;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "w*KIi", &map, &at, &room, &tries)) return NULL;
+    PyObject *result = NULL;
+    uint8_t *copy = inside(&map, at, 2 * IB_LINE + (unsigned long long)room) ? PyMem_Malloc(room + 1) : NULL;
+    if (copy) {
+        code = ib_state_read((uint8_t *)map.buf + at, room, copy, &length, &version, tries);
+        result = Py_BuildValue("(iKy#)", code, (unsigned long long)version, copy, (Py_ssize_t)(code == IB_OK ? length : 0));
+        PyMem_Free(copy);
+    } else if (!PyErr_Occurred()) {
+        PyErr_NoMemory();
+    }
+    PyBuffer_Release(&map);
+    return result;
+}
+
+static PyObject *record_write(PyObject *self, PyObject *args) {
+    Py_buffer map, data;
+    unsigned long long at, size = 0;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "w*Ky*", &map, &at, &data)) return NULL;
+    if (inside(&map, at, ((unsigned long long)data.len + 12 + 7) & ~7ull)) size = ib_record_write((uint8_t *)map.buf + at, data.buf, (uint32_t)data.len);
+    PyBuffer_Release(&data);
+    PyBuffer_Release(&map);
+    return size ? PyLong_FromUnsignedLongLong(size) : NULL;
+}
+
 static PyMethodDef functions[] = {
+    {"state_write", state_write, METH_VARARGS, "state_write(mapping, at, data)"},
+    {"state_read", state_read, METH_VARARGS, "state_read(mapping, at, room, tries) -> (code, version, bytes)"},
+    {"record_write", record_write, METH_VARARGS, "record_write(mapping, at, data) -> bytes of the record"},
     {"clock_ns", clock_ns, METH_NOARGS, "CLOCK_MONOTONIC in ns."},
     {"crc32c", crc32c, METH_VARARGS, "crc32c(data, crc=0) -> int"},
     {"install_sigbus", install_sigbus, METH_NOARGS, "A truncated region ends the process with exit code 11 and a sentence."},

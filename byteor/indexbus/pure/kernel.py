@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import time
 
+from byteor.indexbus.abi import RECORD_COMMITTED, End
 from byteor.indexbus.pure import futex
 from byteor.indexbus.pure.consumer import Consumer
 from byteor.indexbus.pure.crc32c import crc32c
 from byteor.indexbus.pure.producer import Producer
 from byteor.indexbus.pure.stages import STAGES
 
-__all__ = ["NATIVE_STAGES", "Consumer", "Producer", "clock_ns", "crc32c", "install_sigbus", "wake"]
+__all__ = [
+    "NATIVE_STAGES",
+    "Consumer",
+    "Producer",
+    "clock_ns",
+    "crc32c",
+    "install_sigbus",
+    "record_write",
+    "state_read",
+    "state_write",
+    "wake",
+]
 
 NATIVE_STAGES = tuple(STAGES)
 clock_ns = time.monotonic_ns
@@ -22,6 +34,41 @@ def wake(mapping: object, offset: int) -> None:
         words[(offset >> 2) + 3] = 0
         words[(offset >> 2) + 2] = (words[(offset >> 2) + 2] + 1) & 0xFFFFFFFF
         futex.wake(futex.address_of(raw) + offset + 8)
+
+
+def state_write(mapping: object, at: int, data: bytes | bytearray | memoryview) -> None:
+    """See ``kernel/state.c``."""
+    with memoryview(mapping) as raw, raw.cast("Q") as words, raw.cast("I") as halves:  # type: ignore[arg-type]
+        odd = words[at >> 3] | 1
+        words[at >> 3] = odd
+        halves[(at >> 2) + 16] = len(data)
+        raw[at + 128 : at + 128 + len(data)] = data
+        words[at >> 3] = (odd + 1) & 0xFFFFFFFFFFFFFFFF
+
+
+def state_read(mapping: object, at: int, room: int, tries: int) -> tuple[int, int, bytes]:
+    """See ``kernel/state.c``."""
+    with memoryview(mapping) as raw, raw.cast("Q") as words, raw.cast("I") as halves:  # type: ignore[arg-type]
+        for _ in range(tries):
+            before = words[at >> 3]
+            length = halves[(at >> 2) + 16]
+            data = bytes(raw[at + 128 : at + 128 + min(length, room)])
+            if not before & 1 and words[at >> 3] == before:
+                return (End.OK, before, data) if length <= room else (End.CORRUPT, before, b"")
+            time.sleep(0)
+    return End.TIMEOUT, 0, b""
+
+
+def record_write(mapping: object, at: int, data: bytes | bytearray | memoryview) -> int:
+    """See ``kernel/journal.c``."""
+    n = len(data)
+    with memoryview(mapping) as raw, raw.cast("I") as halves:  # type: ignore[arg-type]
+        halves[(at >> 2) + 1] = 0
+        halves[at >> 2] = n
+        raw[at + 8 : at + 8 + n] = data
+        raw[at + 8 + n : at + 12 + n] = crc32c(data).to_bytes(4, "little")
+        halves[(at >> 2) + 1] = RECORD_COMMITTED
+    return n + 12 + 7 & ~7
 
 
 def install_sigbus() -> None:

@@ -1,0 +1,184 @@
+"""kill -9 of any role at a random instant: the others notice within a second, none hangs, nothing torn
+arrives.
+
+The long campaign: ``BYTEOR_SEED=1 pytest -m campaign tests/indexbus/test_faults.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import indexbus_worker as worker
+import pytest
+
+from byteor.indexbus import abi
+from byteor.indexbus.abi import Wait
+from byteor.indexbus.errors import IndexBusError
+
+SEED = int(os.environ.get("BYTEOR_SEED", "1"))
+KILLS = int(os.environ.get("BYTEOR_KILLS", "2000"))
+
+
+class Child:
+    """A forked process that takes one role and reports one line over a pipe."""
+
+    def __init__(self, work: Callable[[], str]) -> None:
+        self._read, write = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.write(write, b"+")
+                text = f"{work()}|{time.monotonic_ns()}"
+            except BaseException as error:  # noqa: BLE001
+                text = f"raised {error!r}|0"
+            os.write(write, text.encode())
+            os._exit(0)
+        os.close(write)
+        os.read(self._read, 1)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def result(self, timeout_s: float) -> tuple[str, int]:
+        """What it reported and when; ``hangs`` when it did not in time."""
+        ready, _, _ = select.select([self._read], [], [], timeout_s)
+        if not ready:
+            self.kill()
+        text = os.read(self._read, 4096).decode() if ready else "hangs|0"
+        os.close(self._read)
+        os.waitpid(self.pid, 0)
+        if not text:
+            return "killed", 0
+        report, _, at = text.rpartition("|")
+        return report, int(at)
+
+
+def run_role(
+    kind: str, path: Path, kernel: str, role: str, wait: Wait, count: int, batch: int
+) -> Callable[[], str]:
+    def work() -> str:
+        lane: Any = worker.LANES[kind].open(path, kernel=kernel)
+        handle = worker.take_role(lane, role, wait)
+        try:
+            if role.startswith("producer"):
+                index = int(role.partition(":")[2] or 0)
+                return str(worker.produce(handle, index, count, batch, close=False))
+            if role.startswith("stage"):
+                return str(worker.stage(handle))
+            return str(worker.consume(handle, batch))
+        except IndexBusError as error:
+            return f"error {error.code}"
+        finally:
+            handle.close()
+
+    return work
+
+
+def one_death(folder: Path, generator: random.Random, kernels: list[str]) -> None:
+    """A ring with three roles; one of them dies."""
+    path = folder / f"ring-{generator.getrandbits(48):x}"
+    worker.SequencedSlots.create(path, capacity=16, slot_bytes=64, gates=1, egress=(0,)).close()
+    wait = generator.choice([Wait.YIELD, Wait.BACKOFF, Wait.BLOCK])
+    roles = ["stage:0", "egress", "producer"]
+    batch = generator.choice([1, 5, 40])
+    children = {
+        role: Child(run_role("sequenced", path, generator.choice(kernels), role, wait, 1 << 40, batch))
+        for role in roles
+    }
+    victim = generator.choice(roles)
+    observer = worker.SequencedSlots.observe(path)
+    deadline = time.monotonic() + 2
+    while {observer.peers()[i].state for i in (0, 1, 5)} != {"alive"} and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(generator.random() * 0.02)
+    killed_at = time.monotonic_ns()
+    children[victim].kill()
+    for role, child in children.items():
+        report, at = child.result(3)
+        if role == victim:
+            assert report == "killed", (role, report)
+        else:
+            assert report in ("error E_PEER_DEAD", "stage DEAD"), (victim, role, wait, batch, report)
+            assert at - killed_at < 1_000_000_000, f"{role} noticed after {(at - killed_at) / 1e9} s"
+    observer.close()
+    path.unlink()
+
+
+def one_claimant_death(folder: Path, generator: random.Random) -> int:
+    """Two producers on an MPSC lane; one dies; the other's messages all arrive. Returns aborted slots."""
+    path = folder / f"mpsc-{generator.getrandbits(48):x}"
+    worker.Events.create(path, capacity=16, slot_bytes=64, producers=2).close()
+    wait = generator.choice([Wait.YIELD, Wait.BACKOFF, Wait.BLOCK])
+    batch = generator.choice([1, 5, 40])
+    reader = Child(run_role("events", path, "native", "consumer", wait, 0, batch))
+    victim = Child(run_role("events", path, "native", "producer:0", wait, 1 << 40, batch))
+    other = Child(run_role("events", path, "native", "producer:1", wait, 3000, batch))
+    time.sleep(0.005 + generator.random() * 0.02)
+    victim.kill()
+    assert victim.result(3)[0] == "killed"
+    report, _ = other.result(10)
+    assert report == "sent 3000 OK", report
+    worker.Events.open(path).close_stream()
+    report, _ = reader.result(10)
+    assert report.startswith("received") and "(1, 3000)" in report and report.endswith("FINISHED"), report
+    slots = worker.Events.observe(path)
+    aborted = sum(slots.slot(i).flags & 2 != 0 for i in range(16))
+    path.unlink()
+    return aborted
+
+
+def test_survivors_notice_a_dead_role_within_a_second(shm: Path) -> None:
+    generator = random.Random(SEED)
+    for _ in range(15):
+        one_death(shm, generator, worker.kernel_names())
+
+
+def test_a_dead_claimant_costs_its_own_slots_only(shm: Path) -> None:
+    if "native" not in worker.kernel_names():
+        pytest.skip("the twin has no MPSC")
+    generator = random.Random(SEED)
+    for _ in range(10):
+        one_claimant_death(shm, generator)
+
+
+@pytest.mark.campaign
+def test_two_thousand_deaths(shm: Path) -> None:
+    generator = random.Random(SEED)
+    aborted = 0
+    for index in range(KILLS):
+        if index % 4:
+            one_death(shm, generator, worker.kernel_names())
+        else:
+            aborted += one_claimant_death(shm, generator)
+    print(f"{KILLS} deaths, {aborted} slots of dead claimants skipped, seed {SEED}")
+
+
+def test_a_claimed_slot_of_the_dead_is_published_as_aborted_and_of_the_living_is_not(shm: Path) -> None:
+    if "native" not in worker.kernel_names():
+        pytest.skip("the twin has no MPSC")
+    lane = worker.Events.create(shm / "mpsc", capacity=8, slot_bytes=64, producers=3)
+    consumer, living = lane.consumer(wait=Wait.BLOCK), lane.producer(0)
+    living.publish(b"first")
+    entries = [lane.geometry.peers + (1 + i) * abi.PEER.size for i in range(3)]
+    with memoryview(lane.region.mapping) as raw, raw.cast("Q") as words:
+        words[abi.CURSOR_AT >> 3] += 1  # slot 1 is claimed and will not be published
+        dead, alive = entries[1] >> 3, entries[0] >> 3
+        words[dead], words[dead + 2], words[dead + 3], words[dead + 4] = 4_000_000, 1, 1, 1
+        words[alive + 2], words[alive + 4] = (
+            1,
+            1,
+        )  # the living one tries for slot 1 too, as far as one can see
+        assert consumer.receive() == b"first"
+        assert consumer.receive(0.2) is None
+        assert consumer.aborted_slots == 0
+        words[alive + 4] = 0
+    living.publish(b"third")
+    assert consumer.receive(1) == b"third"
+    assert (consumer.aborted_slots, consumer.filtered) == (1, 1)
