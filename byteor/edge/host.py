@@ -188,6 +188,10 @@ class OpenPanel:
         return [head + middle + value + b"}" for middle, value in zip(self._middles, values, strict=True)]
 
 
+def _why(error: Exception) -> str:
+    return reason(error) if isinstance(error, OSError) else "it has not the form that this program knows"
+
+
 def read_whole(fd: int) -> bytes:
     """A file of /proc from its start; the kernel may hand it over in several pieces."""
     text = os.pread(fd, READ_BYTES, 0)
@@ -226,20 +230,22 @@ class HostSource:
             except OSError as error:
                 self._missing(panel, path, error)
                 continue
+            opened = OpenPanel(panel, fd)
             try:
-                panel.parse(read_whole(fd))
-            except OSError as error:  # pressure files exist but refuse when the kernel has them off
+                opened.sample(b"{")
+            except (OSError, IndexError, ValueError) as error:
+                # Pressure files refuse when the kernel has them off; a sandbox's /proc may look different.
                 os.close(fd)
                 self._missing(panel, path, error)
                 continue
-            self._panels.append(OpenPanel(panel, fd))
+            self._panels.append(opened)
         self._due_s = time.monotonic()
 
-    def _missing(self, panel: Panel, path: str, error: OSError) -> None:
+    def _missing(self, panel: Panel, path: str, error: Exception) -> None:
         if panel is PANELS[0]:
             raise EdgeError(
                 "E_SOURCE_UNREADABLE",
-                f"cannot read {path}: {reason(error)}",
+                f"cannot read {path}: {_why(error)}",
                 hint="host: needs Linux with /proc mounted",
                 exit=Exit.UNAVAILABLE,
             ) from error
@@ -264,9 +270,9 @@ class HostSource:
         for panel in self._panels:
             try:
                 pending += panel.sample(head)
-            except OSError as error:
+            except (OSError, IndexError, ValueError) as error:
                 path = f"{self._proc}/{panel.panel.path}"
-                raise EdgeError("E_SOURCE_READ", f"cannot read {path}: {reason(error)}") from error
+                raise EdgeError("E_SOURCE_READ", f"cannot read {path}: {_why(error)}") from error
         self._pending, self._at = pending, 0
         self._samples += 1
         if self._period_s:

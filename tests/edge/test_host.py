@@ -120,3 +120,24 @@ def test_without_proc_the_source_does_not_open(tmp_path: Path) -> None:
     with pytest.raises(EdgeError) as caught:
         HostSource(1.0, str(tmp_path)).open()
     assert (caught.value.code, caught.value.exit) == ("E_SOURCE_UNREADABLE", Exit.UNAVAILABLE)
+
+
+@pytest.mark.parametrize("text", ["nonsense\n", "1 2\n", "1 2 vda x\n"])
+def test_a_file_of_another_form_is_left_out_and_told(proc: Path, text: str) -> None:
+    (proc / "diskstats").write_text(text)
+    source = HostSource(None, str(proc))
+    source.open()
+    seen = sample(source)
+    source.close()
+    assert not any(metric.startswith("disk.") for metric in seen)
+    assert "diskstats" in source.health().detail
+
+
+def test_a_file_that_changes_its_form_at_work_is_an_error_that_names_it(proc: Path) -> None:
+    source = HostSource(None, str(proc))
+    source.open()
+    (proc / "diskstats").write_text("garbage\n")
+    with pytest.raises(EdgeError, match="diskstats") as caught:
+        source.read(1, 0)
+    source.close()
+    assert caught.value.code == "E_SOURCE_READ"

@@ -15,7 +15,7 @@ import apsw
 import pytest
 
 from byteor.errors import ByteorError, Exit
-from byteor_store import AuditLog, Event, StoreError, audit_path, state_dir, verify
+from byteor_store import AuditLog, Event, StoreError, audit_path, database, state_dir, verify
 from byteor_store.database import OLDEST_SQLITE, refuse_old_sqlite
 from byteor_store.migrations import MIGRATIONS
 
@@ -136,6 +136,29 @@ def test_the_database_is_durable_and_checks_its_pages(log: AuditLog, path: Path)
     }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}
     assert log._connection.pragma("checksum_verification") == "1"
+
+
+def test_without_the_checksum_extension_a_new_log_works_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "checksum_vfs", lambda: None)
+    with AuditLog.open(path) as log:
+        log.append(started())
+    monkeypatch.undo()
+    assert verify(path).ok
+    with AuditLog.open(path) as log:
+        assert log.append(started()) == 1
+
+
+def test_without_the_extension_a_checksummed_log_is_read_and_not_written(
+    log: AuditLog, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.append(started())
+    monkeypatch.setattr(database, "checksum_vfs", lambda: None)
+    assert verify(path).ok
+    with pytest.raises(StoreError) as caught:
+        AuditLog.open(path)
+    assert caught.value.code == "E_SQLITE_VERSION"
 
 
 def test_entries_are_neither_changed_nor_deleted_by_sql(log: AuditLog) -> None:

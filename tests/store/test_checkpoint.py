@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from byteor.errors import Exit
-from byteor_store import Anchor, AuditLog, Event, Signer, StoreError, verify, verify_proof
+from byteor_store import Anchor, AuditLog, Event, Signer, StoreError, log_key, verify, verify_proof
 from byteor_store.checkpoint import Checkpoint, CheckpointError, checkpoint_text, origin, read, sign
 from byteor_store.database import checksum_vfs
 from byteor_store.leaf import leaf_text
@@ -190,6 +190,15 @@ def test_processes_that_make_the_key_at_once_get_the_same(log: AuditLog, path: P
     argv = [sys.executable, "-c", MAKER, str(path)]
     makers = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert len({maker.communicate(timeout=60)[0] for maker in makers}) == 1
+
+
+def test_a_maker_that_comes_second_takes_the_first_ones_key(
+    log: AuditLog, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = make_key(path)
+    answers = iter([None])  # as it was before the other process had written its key
+    monkeypatch.setattr(log_key, "load_key", lambda place: next(answers, load_key(place)))
+    assert make_key(path).private_bytes_raw() == first.private_bytes_raw()
 
 
 @pytest.mark.parametrize("spoil", ["mode", "content", "link", "x25519"])

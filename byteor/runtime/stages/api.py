@@ -90,6 +90,7 @@ def stage(
     writes: bool = True,
     parameters: str = "",
     required: bool = False,
+    decode: type | None = None,
 ) -> Callable[[Function], Function]: ...
 
 
@@ -101,8 +102,12 @@ def stage(
     writes: bool = True,
     parameters: str = "",
     required: bool = False,
+    decode: type | None = None,
 ) -> Function | Callable[[Function], Function]:
     """Declare a function ``bytes -> bytes | None`` as a stage; None filters the message.
+
+    With ``decode`` (a msgspec struct, or any type that msgspec reads) each message is JSON: the function
+    gets that type and returns something that msgspec encodes, or None. Other JSON is ``E_STAGE_INPUT``.
 
     The key is the function's name unless given. With ``parameters`` (their spelling, for people) the
     decorated function is a factory: it takes the text behind the key's first ``:`` and returns the
@@ -115,7 +120,7 @@ def stage(
     """
     if callable(key):
         return _define(key, None, "message", kind, writes, parameters, required)
-    return lambda function: _define(function, key, "message", kind, writes, parameters, required)
+    return lambda function: _define(function, key, "message", kind, writes, parameters, required, decode)
 
 
 def batch_stage(
@@ -144,12 +149,14 @@ def _define(
     writes: bool,
     parameters: str,
     required: bool,
+    decode: type | None = None,
 ) -> Function:
     key = key or function.__name__
     if not BASE_KEY.fullmatch(key):
         raise _misdeclared(key, "a key is [a-z][a-z0-9_]*")
     if kind not in get_args(Kind):
         raise _misdeclared(key, f"its kind is one of {', '.join(get_args(Kind))}, not {kind!r}")
+    make: Callable[[str], Callable[..., Any]] = function if parameters else lambda _: function
     definition = StageDef(
         key=key,
         kind=kind,
@@ -159,10 +166,25 @@ def _define(
         module=function.__module__,
         parameters=parameters,
         required=required,
-        make=function if parameters else lambda _: function,
+        make=make if decode is None else lambda text: _typed(key, make(text), decode),
     )
     setattr(function, ATTRIBUTE, definition)
     return function
+
+
+def _typed(key: str, function: Callable[[Any], object], decode: type) -> MessageFunction:
+    read: Callable[[bytes], Any] = msgspec.json.Decoder(decode).decode
+    write = msgspec.json.Encoder().encode
+
+    def run(message: bytes) -> bytes | None:
+        try:
+            value = read(message)
+        except NOT_JSON as error:
+            raise StageError("E_STAGE_INPUT", f"{key} cannot read {message[:80]!r}: {error}") from error
+        result = function(value)
+        return None if result is None else write(result)
+
+    return run
 
 
 def _misdeclared(key: str, why: str) -> StageError:

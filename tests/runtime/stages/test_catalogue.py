@@ -17,6 +17,7 @@ from byteor.runtime.stages import StageDef, StageError, batch_stage, known_stage
 from byteor.spec.keys import BUILTIN_KEYS
 
 MODULE = '''
+import msgspec
 from byteor.runtime.stages import batch_stage, stage
 
 @stage
@@ -29,6 +30,15 @@ def make_prefix(parameters):
     if len(parameters) > 3:
         raise ValueError("TEXT has at most 3 characters")
     return lambda message: parameters.encode() + message
+
+class Order(msgspec.Struct):
+    item: str
+    count: int = 1
+
+@stage("double", decode=Order)
+def double(order):
+    order.count *= 2
+    return order if order.count < 100 else None
 
 @batch_stage("count", kind="clocked", writes=False, parameters="START")
 def count(parameters):
@@ -63,6 +73,19 @@ def test_a_function_is_a_stage_under_its_own_name(module: str) -> None:
 
 def test_a_factory_gets_the_text_behind_the_first_colon(module: str) -> None:
     assert resolve("prefix:a:b", [module]).make()(b"!") == b"a:b!"
+
+
+def test_a_typed_stage_gets_and_gives_structs(module: str) -> None:
+    double = resolve("double", [module]).make()
+    assert double(b'{"item": "a"}') == b'{"item":"a","count":2}'
+    assert double(b'{"item":"a","count":50}') is None
+
+
+@pytest.mark.parametrize("message", [b"text", b'{"item":1}', b"{}", b'{"item":"\xff"}'])
+def test_what_is_not_of_the_type_is_an_error_of_that_stage(module: str, message: bytes) -> None:
+    with pytest.raises(StageError, match="double cannot read") as caught:
+        resolve("double", [module]).make()(message)
+    assert caught.value.code == "E_STAGE_INPUT"
 
 
 def test_every_make_has_state_of_its_own(module: str) -> None:
