@@ -133,3 +133,14 @@ def test_the_terminal_may_shrink_and_grow_while_it_draws(private: Path, live: An
         console.wait_for("LIVE")
     console.press("q")
     assert console.wait() == 0
+
+
+@pytest.mark.campaign
+def test_a_terminal_that_takes_nothing_does_not_hold_up_sigterm(
+    private: Path, live: Any, terminal: Start
+) -> None:
+    console = terminal(size=(200, 60))
+    console.wait_for("LIVE", "parse")
+    time.sleep(5)  # nobody reads: the line's buffer is full, the writer thread hangs
+    console.process.send_signal(signal.SIGTERM)
+    assert console.process.wait(timeout=10) == 143

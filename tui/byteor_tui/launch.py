@@ -16,6 +16,7 @@ def open_console(run: Run | None, *, note: str = "", plain: bool = False) -> int
     """Show ``run``, or the list of runs. A terminal that cannot place a cursor gets the line stream."""
     if plain or not is_terminal() or is_dumb(os.environ):
         return stream(run)
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")  # read when Textual is imported
     from byteor_tui.app import ConsoleApp
 
     way_out = WayOut()

@@ -1,0 +1,63 @@
+"""Pictures: sizes, files, and an SVG that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from byteor.errors import ByteorError
+from byteor_tui.shot import parse_size
+from byteor_tui.svg import CELL_W, _pieces, picture
+
+
+@pytest.mark.parametrize("text", ["", "80", "80x", "x24", "9x3", "80x2", "401x10", "80x24x1", "-80x24"])
+def test_a_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ByteorError, match="is not a size"):
+        parse_size(text)
+
+
+def test_a_size_is_columns_by_rows() -> None:
+    assert parse_size("120x40") == (120, 40)
+
+
+@given(st.text(alphabet=" aβ漢▁█░─x<&", max_size=30))
+def test_pieces_put_together_are_the_text(text: str) -> None:
+    assert "".join(piece for _, piece in _pieces(text)) == text
+
+
+@given(st.lists(st.text(alphabet=" ab漢▂█░─<&>\"'", max_size=12), max_size=6))
+def test_any_line_becomes_well_formed_xml_within_its_width(texts: list[str]) -> None:
+    strip = Strip([Segment(text, Style(bold=True, color="red", reverse=True)) for text in texts])
+    width = max(1, sum(map(cell_len, texts)))
+    root = ET.fromstring(picture([strip], width, "#000000", "#ffffff"))
+    for node in root:
+        right = float(node.get("x", 0)) + float(node.get("width") or node.get("textLength") or 0)
+        assert right <= width * CELL_W
+
+
+def test_a_picture_of_a_real_run_is_written_whole_and_fetches_nothing(private: Path, live: Any) -> None:
+    out = private / "overview.svg"
+    argv = [sys.executable, "-m", "byteor_tui", "shot", "overview", "--size", "80x24", "--after", "1"]
+    done = subprocess.run(
+        [*argv, "--run", live.run.run_id, "-o", str(out)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(out)
+    text = out.read_text()
+    said = " ".join(node.text or "" for node in ET.fromstring(text))
+    for word in ("LIVE", "host-telemetry", "parse", "annotate", "Needs you"):
+        assert word in said
+    assert text.count("http") == 1  # the namespace
+    assert "url(" not in text and "@font-face" not in text
+    assert [path.name for path in private.glob(".*")] == []
