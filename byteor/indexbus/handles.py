@@ -75,8 +75,13 @@ class _Role(_Handle):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        try:
+            self.close()
+        except IndexBusError:
+            self._claim.leave()
+            if kind is None:  # a view held by the frame that raised must not hide what it raised
+                raise
 
     def __del__(self) -> None:
         claim = getattr(self, "_claim", None)

@@ -63,8 +63,8 @@ class Claim:
         except OSError:
             os.close(self.fd)
             raise IndexBusError("E_ROLE_TAKEN", f"the role {name} of {region.path.name} is taken") from None
-        words = memoryview(region.mapping).cast("Q")
-        halves = memoryview(region.mapping).cast("I")
+        words = memoryview(region.mapping).cast("B").cast("Q")
+        halves = memoryview(region.mapping).cast("B").cast("I")
         word = at >> 3
         # The pid comes last: an entry with a pid and without a lock would look dead.
         words[word + 1] = process_start_time(self.pid)

@@ -114,7 +114,8 @@ def one_death(folder: Path, generator: random.Random, kernels: list[str]) -> Non
 def one_claimant_death(folder: Path, generator: random.Random) -> int:
     """Two producers on an MPSC lane; one dies; the other's messages all arrive. Returns aborted slots."""
     path = folder / f"mpsc-{generator.getrandbits(48):x}"
-    worker.Events.create(path, capacity=16, slot_bytes=64, producers=2).close()
+    lane = worker.Events.create(path, capacity=16, slot_bytes=64, producers=3)
+    idle = lane.producer(2)  # somebody stays alive, else the last death would end the consumer
     wait = generator.choice([Wait.YIELD, Wait.BACKOFF, Wait.BLOCK])
     batch = generator.choice([1, 5, 40])
     reader = Child(run_role("events", path, "native", "consumer", wait, 0, batch))
@@ -125,11 +126,12 @@ def one_claimant_death(folder: Path, generator: random.Random) -> int:
     assert victim.result(3)[0] == "killed"
     report, _ = other.result(10)
     assert report == "sent 3000 OK", report
-    worker.Events.open(path).close_stream()
+    lane.close_stream()
     report, _ = reader.result(10)
     assert report.startswith("received") and "(1, 3000)" in report and report.endswith("FINISHED"), report
     slots = worker.Events.observe(path)
     aborted = sum(slots.slot(i).flags & 2 != 0 for i in range(16))
+    idle.close()
     path.unlink()
     return aborted
 

@@ -126,6 +126,22 @@ def test_a_view_cannot_outlive_its_batch(ring: SequencedSlots) -> None:
         stage.view(2)
 
 
+def test_closing_ends_views_and_an_error_in_the_block_stays_the_error(ring: SequencedSlots) -> None:
+    ring.producer().publish(b"abcd")
+    stage = ring.stage(0)
+    stage.peek(1)
+    view = stage.view(0)
+    stage.close()
+    with pytest.raises(ValueError, match="released"):
+        bytes(view)
+    held: list[memoryview] = []
+    with pytest.raises(ZeroDivisionError), ring.stage(0) as stage:
+        stage.peek(1)
+        held.append(stage.view(0)[:2])
+        raise ZeroDivisionError
+    ring.stage(0).close()
+
+
 def test_numpy_sees_payloads_in_place(ring: SequencedSlots) -> None:
     numpy = pytest.importorskip("numpy")
     producer, stage = ring.producer(), ring.stage(0)

@@ -11,11 +11,11 @@ import time
 import zlib
 from typing import Any
 
-from byteor.indexbus.abi import End, Wait
+from byteor.indexbus.abi import Wait
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.events import Events
 from byteor.indexbus.fanout import Fanout
-from byteor.indexbus.kernel_choice import kernel
+from byteor.indexbus.kernel_choice import install_sigbus, kernel
 from byteor.indexbus.sequenced import SequencedSlots
 
 LANES: dict[str, Any] = {"events": Events, "fanout": Fanout, "sequenced": SequencedSlots}
@@ -90,7 +90,13 @@ def stage(handle: Any) -> str:
 
 
 def main(
-    lane_name: str, path: str, kernel: str, role: str, count: str = "0", batch: str = "1", wait: str = "YIELD"
+    lane_name: str,
+    path: str,
+    kernel_name: str,
+    role: str,
+    count: str = "0",
+    batch: str = "1",
+    wait: str = "YIELD",
 ) -> str:
     lane = LANES[lane_name].open(path, kernel=kernel_name)
     with take_role(lane, role, Wait[wait]) as handle:
@@ -111,5 +117,5 @@ def main(
 
 
 if __name__ == "__main__":
-    assert End.OK == 0
+    install_sigbus()
     print(main(*sys.argv[1:]), flush=True)

@@ -1,5 +1,5 @@
 /* The handle: construction with every offset checked, waiting with the GIL released, errors. */
-#include "binding.h"
+#include "consumer.h"
 
 #include <string.h>
 
@@ -184,7 +184,7 @@ PyObject *ib_handle_release(PyObject *self, PyObject *ignored) {
     ib_handle *h = (ib_handle *)self;
     (void)ignored;
     if (h->busy) return ib_raise("E_ROLE_TAKEN", "another thread is waiting on this handle; stop() it first");
-    if (h->exports) return ib_raise("E_VIEW_HELD", "a view of this lane is still held");
+    if (h->open && ib_consumer_revoke(h) != 0) return NULL;
     let_go(h);
     Py_RETURN_NONE;
 }

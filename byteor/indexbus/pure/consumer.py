@@ -27,6 +27,12 @@ class Consumer(Party):
         super().__init__(*args)
         self._views: list[tuple[memoryview, Any]] = []
 
+    def _release(self) -> None:
+        if self._open_flag:
+            self._enter()
+            self._revoke()
+        super()._release()
+
     # -- peek and advance
 
     @property
