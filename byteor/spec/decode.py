@@ -4,12 +4,14 @@ models."""
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from byteor.spec import model
+from byteor.spec.encode import attribute
 from byteor.spec.fields import DOCUMENTS, ID_LENGTH, INT_MAX, KEYS, RING_DEFAULTS, Field, Section
 from byteor.spec.finding import MAX_FINDINGS, Findings
 from byteor.spec.lines import Entry
@@ -57,7 +59,7 @@ class _Table:
 
     def __init__(self) -> None:
         self.scalars: dict[str, Entry] = {}
-        self.rows: dict[str, dict[int, Row]] = {}
+        self.rows: dict[str, dict[int, Row]] = defaultdict(lambda: defaultdict(dict))
         self.lines: dict[str, int] = {}
         self.bad_lists: set[str] = set()
 
@@ -98,6 +100,8 @@ def decode(entries: Iterable[Entry], findings: Findings, *, strict: bool = False
 def _sort(entries: Iterable[Entry], findings: Findings, strict: bool) -> _Table:
     table = _Table()
     unknown: set[str] = set()
+    cells: dict[Any, Any]
+    cell: Any
     for entry in entries:
         key = entry.key
         pattern = _INDEX.sub(".N", key)
@@ -107,18 +111,19 @@ def _sort(entries: Iterable[Entry], findings: Findings, strict: bool) -> _Table:
                 _unknown(entry, pattern, unknown, findings, strict)
             continue
         section, field = known
-        indexes = [int(i) if len(i) <= _MAX_INDEX_DIGITS else -1 for i in _INDEX.findall(key)]
-        if -1 in indexes:
-            hint = "list items are numbered 0, 1, 2, ... without a hole"
-            findings.add("E_INDEX", "the index is too large", key=key, line=entry.line, column=1, hint=hint)
-            table.bad_lists.add(section.prefix)
-            continue
-        if section.many:
-            row = table.rows.setdefault(section.prefix, {}).setdefault(indexes[0], {})
-            cells: dict[Any, Any] = row.setdefault(field.name, {}) if field.many else row
-            cell: Any = indexes[1] if field.many else field.name
-        else:
+        if pattern == key:
             cells, cell = table.scalars, key
+        else:
+            indexes = _INDEX.findall(key)
+            if max(map(len, indexes)) > _MAX_INDEX_DIGITS:
+                findings.add("E_INDEX", "the index is too large", key=key, line=entry.line, column=1)
+                table.bad_lists.add(section.prefix)
+                continue
+            row = table.rows[section.prefix][int(indexes[0])]
+            if field.many:
+                cells, cell = row.setdefault(field.name, {}), int(indexes[1])
+            else:
+                cells, cell = row, field.name
         if cell in cells:
             message = f"`{key}` stands twice" + (f", first in line {cells[cell].line}" if entry.line else "")
             findings.add("E_DUP_KEY", message, key=key, line=entry.line, column=1, value=entry.value)
@@ -242,7 +247,7 @@ def _row(section: Section, index: int, row: Row, table: _Table, findings: Findin
     values: Row = {}
     for field in section.fields:
         cell = row.get(field.name)
-        name = "from_" if field.name == "from" else field.name
+        name = attribute(field.name)
         belongs = not field.on or kind in field.on
         if cell is None:
             if field.many:

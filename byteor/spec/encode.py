@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
-from byteor.spec.fields import DOCUMENTS, Section
+from byteor.spec.fields import DOCUMENTS
 from byteor.spec.model import LaneGraph, PipelinePlanV2, SingleRing
 
 
@@ -30,28 +29,36 @@ def document_kind(value: SingleRing | LaneGraph | PipelinePlanV2) -> str:
     return "single_ring" if isinstance(value, SingleRing) else "lane_graph"
 
 
-def lines(value: Any) -> Iterator[str]:
-    """The lines of the canonical text, one by one, each with its LF."""
+def lines(value: Any) -> list[str]:
+    """The lines of the canonical text, each with its LF."""
     kind = document_kind(value)
     header = {"v": "2" if kind == "plan" else "1", "model": kind}
+    made: list[str] = []
     for section in DOCUMENTS[kind]:
         if section.many:
+            fields = [(field.name, attribute(field.name), field.many) for field in section.fields]
             for index, row in enumerate(getattr(value, section.attribute)):
-                yield from _row(f"{section.prefix}.{index}.", section, row)
+                _add_row(made, f"{section.prefix}.{index}.", fields, row)
         else:
             prefix = section.prefix + "." if section.prefix else ""
             owner = getattr(value, section.attribute) if section.attribute else value
             for field in section.fields:
                 content = header.get(field.name) or getattr(owner, field.name)
                 if content is not None:
-                    yield f"{prefix}{field.name}={content}\n"
+                    made.append(f"{prefix}{field.name}={content}\n")
+    return made
 
 
-def _row(prefix: str, section: Section, row: Any) -> Iterator[str]:
-    for field in section.fields:
-        content = getattr(row, "from_" if field.name == "from" else field.name)
-        if field.many:
+def attribute(name: str) -> str:
+    """The attribute of the model that holds field ``name``: ``from`` is a word of Python's."""
+    return "from_" if name == "from" else name
+
+
+def _add_row(made: list[str], prefix: str, fields: list[tuple[str, str, bool]], row: Any) -> None:
+    for name, attribute_name, many in fields:
+        content = getattr(row, attribute_name)
+        if many:
             for index, item in enumerate(content):
-                yield f"{prefix}{field.name}.{index}={item}\n"
+                made.append(f"{prefix}{name}.{index}={item}\n")
         elif content is not None:
-            yield f"{prefix}{field.name}={content}\n"
+            made.append(f"{prefix}{name}={content}\n")

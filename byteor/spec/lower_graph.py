@@ -43,8 +43,15 @@ class _Lowering:
         for index, connection in enumerate(plan.connections):
             self.out.setdefault(connection.from_, []).append(index)
             self.into.setdefault(connection.to, []).append(index)
+        self.pair = [f"{connection.from_}-{connection.to}" for connection in plan.connections]
+        self.routed = {place for place, indexes in self.out.items() if len(indexes) > 1}
         self.intent = [INTENTS[connection.intent] for connection in plan.connections]
         self.kind = {place: self._shared_kind(indexes) for place, indexes in self.into.items()}
+        self.fans = {
+            place
+            for place in self.routed
+            if all(self.intent[index] == "fanout_broadcast" for index in self.out[place])
+        }
         modes = [(policy.boundary, policy.mode) for policy in plan.boundary_policy]
         self.router_mode = {place: mode for place, mode in modes if mode in ROUTER_MODES}
         self.merge_policy = {place: mode for place, mode in modes if mode in MERGE_POLICIES}
@@ -75,15 +82,9 @@ class _Lowering:
     def _out_kind(self, place: str) -> str:
         return self.kind[place] if place in self.stages else self._shared_kind(self.out[place])
 
-    def _routed(self, place: str) -> bool:
-        return len(self.out.get(place, ())) > 1
-
-    def _fans(self, place: str) -> bool:
-        return self._routed(place) and all(self.intent[i] == "fanout_broadcast" for i in self.out[place])
-
     def _bridged_out(self, index: int) -> bool:
         place = self.plan.connections[index].from_
-        return place in self.stages and not self._routed(place) and self.kind[place] != self.intent[index]
+        return place in self.stages and place not in self.routed and self.kind[place] != self.intent[index]
 
     def _bridged_in(self, index: int) -> bool:
         place = self.plan.connections[index].to  # an egress has no kind of its own: its merge takes all
@@ -93,20 +94,17 @@ class _Lowering:
             and _as_read(self.intent[index]) != self.kind[place]
         )
 
-    def _pair(self, index: int) -> str:
-        return f"{self.plan.connections[index].from_}-{self.plan.connections[index].to}"
-
     # The lanes that places write and read.
 
     def _written(self, place: str) -> str:
-        if self._routed(place):
+        if place in self.routed:
             return f"out-{place}"
         index = self.out[place][0]
-        return f"{'pre' if self._bridged_out(index) else 'lane'}-{self._pair(index)}"
+        return f"{'pre' if self._bridged_out(index) else 'lane'}-{self.pair[index]}"
 
     def _delivered(self, index: int) -> str:
         place = self.plan.connections[index].from_
-        return f"fan-{place}" if self._fans(place) else f"lane-{self._pair(index)}"
+        return f"fan-{place}" if place in self.fans else f"lane-{self.pair[index]}"
 
     def _read(self, place: str) -> str:
         indexes = self.into[place]
@@ -118,16 +116,16 @@ class _Lowering:
         for index, connection in enumerate(self.plan.connections):
             origin = f"pipeline.connections.{index}"
             place, to = connection.from_, connection.to
-            if self._routed(place) and self.out[place][0] == index:
+            if place in self.routed and self.out[place][0] == index:
                 self._lane(f"out-{place}", self._out_kind(place), origin)
-                if self._fans(place):
+                if place in self.fans:
                     self._lane(f"fan-{place}", "fanout_broadcast", origin, consumers=len(self.out[place]))
             if self._bridged_out(index):
-                self._lane(f"pre-{self._pair(index)}", self.kind[place], origin)
-            if not self._fans(place):
-                self._lane(f"lane-{self._pair(index)}", self.intent[index], origin, consumers=1)
+                self._lane(f"pre-{self.pair[index]}", self.kind[place], origin)
+            if place not in self.fans:
+                self._lane(f"lane-{self.pair[index]}", self.intent[index], origin, consumers=1)
             if self._bridged_in(index):
-                self._lane(f"post-{self._pair(index)}", self.kind[to], origin)
+                self._lane(f"post-{self.pair[index]}", self.kind[to], origin)
             if len(self.into[to]) > 1 and self.into[to][0] == index:
                 self._lane(f"in-{to}", self.kind[to], origin)
 
@@ -166,23 +164,23 @@ class _Lowering:
     def _serve(self, index: int, routed: set[str]) -> str:
         """Add what stands on connection ``index`` before its destination; the lane that delivers it."""
         place = self.plan.connections[index].from_
-        if self._routed(place) and place not in routed:
+        if place in self.routed and place not in routed:
             routed.add(place)
             self._router(place)
         if self._bridged_out(index):
             why = f"`{place}` writes {self.kind[place]}, the connection is {self.intent[index]}"
-            self._bridge(index, "bridge", f"pre-{self._pair(index)}", f"lane-{self._pair(index)}", why)
+            self._bridge(index, "bridge", f"pre-{self.pair[index]}", f"lane-{self.pair[index]}", why)
         if not self._bridged_in(index):
             return self._delivered(index)
         to = self.plan.connections[index].to
         name = "bridge2" if self._bridged_out(index) else "bridge"
         why = f"the connection is {self.intent[index]}, `{to}` reads {self.kind[to]}"
-        self._bridge(index, name, self._delivered(index), f"post-{self._pair(index)}", why)
-        return f"post-{self._pair(index)}"
+        self._bridge(index, name, self._delivered(index), f"post-{self.pair[index]}", why)
+        return f"post-{self.pair[index]}"
 
     def _router(self, place: str) -> None:
         indexes = self.out[place]
-        tx = (f"fan-{place}",) if self._fans(place) else tuple(f"lane-{self._pair(i)}" for i in indexes)
+        tx = (f"fan-{place}",) if place in self.fans else tuple(f"lane-{self.pair[i]}" for i in indexes)
         mode = self.router_mode.get(place, "broadcast")
         role = Role(f"router-{place}", "router", mode=mode, rx=(f"out-{place}",), tx=tx)
         message = f"`{place}` leads to {len(indexes)} places ({mode})"
@@ -195,7 +193,7 @@ class _Lowering:
         self._insert("MergeInserted", role, message, f"pipeline.connections.{self.into[place][0]}")
 
     def _bridge(self, index: int, prefix: str, rx: str, tx: str, why: str) -> None:
-        role = Role(f"{prefix}-{self._pair(index)}", "bridge", rx=(rx,), tx=(tx,))
+        role = Role(f"{prefix}-{self.pair[index]}", "bridge", rx=(rx,), tx=(tx,))
         self._insert("BridgeInserted", role, why, f"pipeline.connections.{index}")
 
     def _insert(self, kind: str, role: Role, message: str, origin: str) -> None:

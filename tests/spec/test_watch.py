@@ -215,7 +215,7 @@ def test_the_verb_prints_ndjson_and_runs_a_command_after_a_green_change(tmp_path
         document = json.loads(process.stdout.readline())
         assert document["diff"]["changes"][0] == {"op": "changed", "path": "capacity", "a": 1024, "b": 64}
         deadline = time.monotonic() + 10
-        while not ran.exists() and time.monotonic() < deadline:
+        while not (ran.exists() and ran.read_text()) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert ran.read_text() == f"{tmp_path}/a.spec.kv\n"
     finally:
