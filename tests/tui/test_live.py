@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
+import struct
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +16,12 @@ from typing import Any
 
 import pytest
 
+from byteor_tui.model.runs import open_source
+
 Start = Callable[..., Any]
 
 
-def test_it_opens_the_only_live_run_takes_a_snapshot_and_gives_the_terminal_back(
+def test_it_opens_the_only_live_run_takes_a_snapshot_survives_resizing_and_gives_the_terminal_back(
     private: Path, live: Any, terminal: Start
 ) -> None:
     console = terminal(size=(120, 40))
@@ -26,13 +31,17 @@ def test_it_opens_the_only_live_run_takes_a_snapshot_and_gives_the_terminal_back
     (file,) = (private / "state" / "snapshots").iterdir()
     assert json.loads(file.read_bytes())["run_id"] == live.run.run_id
     assert file.stat().st_mode & 0o077 == 0
+    for columns, rows in ((10, 3), (250, 80), (20, 5)):
+        fcntl.ioctl(console.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        console.process.send_signal(signal.SIGWINCH)
+        console.wait_for("LIVE")
     console.press("q")
     assert console.wait() == 0
     assert console.restored
     assert live.process.poll() is None
 
 
-def test_it_holds_no_writable_descriptor_or_mapping_of_the_run(
+def test_it_holds_nothing_writable_of_the_run_and_kill_9_of_it_changes_nothing(
     private: Path, live: Any, terminal: Start
 ) -> None:
     console = terminal()
@@ -45,18 +54,11 @@ def test_it_holds_no_writable_descriptor_or_mapping_of_the_run(
     for link in opened:
         flags = int((proc / "fdinfo" / link.name).read_text().split("flags:")[1].split()[0], 8)
         assert flags & (os.O_WRONLY | os.O_RDWR) == 0, link.readlink()
-
-
-def test_kill_9_of_the_console_changes_nothing_for_the_run(private: Path, live: Any, terminal: Start) -> None:
-    console = terminal()
-    console.wait_for("LIVE", "parse")
     console.process.kill()
     console.process.wait()
-    from byteor_tui.model.runs import open_source
-
     source = open_source(live.run)
     before = source.sample()
-    time.sleep(0.5)
+    time.sleep(0.3)
     after = source.sample()
     source.close()
     assert after.state == "running" and after.workers[-1].messages_in > before.workers[-1].messages_in
@@ -117,21 +119,6 @@ def test_a_dumb_terminal_gets_lines(private: Path, live: Any, terminal: Start) -
     assert b"\x1b" not in console.raw
     live.stop()
     console.wait_for("stage parse done")
-    assert console.wait() == 0
-
-
-def test_the_terminal_may_shrink_and_grow_while_it_draws(private: Path, live: Any, terminal: Start) -> None:
-    import fcntl
-    import struct
-    import termios
-
-    console = terminal()
-    console.wait_for("LIVE", "parse")
-    for columns, rows in ((10, 3), (250, 80), (20, 5), (120, 40)):
-        fcntl.ioctl(console.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        console.process.send_signal(signal.SIGWINCH)
-        console.wait_for("LIVE")
-    console.press("q")
     assert console.wait() == 0
 
 

@@ -127,7 +127,7 @@ class ConsoleApp(App[None]):
     def _tick(self) -> None:
         """Hand the newest frame to the screen in front; a modal over it keeps it as it is."""
         screen = self._front
-        if screen is None or not screen.ready:
+        if screen is None or not screen.ready or not self.is_running:
             return
         if isinstance(screen, RunsScreen):
             self._look_for_runs()
