@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .venv/ready: pyproject.toml setup.py constraints.txt $(wildcard byteor/indexbus/kernel/*)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@$(BIN)/python -c 'from byteor import indexbus; print("IndexBus kernel:", indexbus.kernel_name())'
 	@touch $@
 

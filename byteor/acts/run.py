@@ -9,11 +9,13 @@ import msgspec
 
 from byteor.acts.audit import record, record_killed
 from byteor.edge import parse_sink, parse_source
+from byteor.errors import Where
 from byteor.runtime.adapter import Sink, Source
 from byteor.runtime.execute import Ended, ExecuteOptions, execute
 from byteor.runtime.folders import RunIdentity, RunResult, list_runs
 from byteor.runtime.prepare import Prepared, prepare
-from byteor.spec import load
+from byteor.runtime.stages import StageError
+from byteor.spec import Document, PipelinePlanV2, SingleRing, check_document, read_document
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +56,29 @@ def ready(order: RunOrder) -> ReadyRun:
 
     Raises ``SpecError``, ``StageError``, ``EdgeError`` or ``RunError``; nothing was started or written.
     """
-    spec = load(order.spec, strict=True)
-    prepared = prepare(spec, order.stage_modules)
+    document = read_document(order.spec, strict=True)
+    spec = check_document(document).required()
+    try:
+        prepared = prepare(spec, order.stage_modules)
+    except StageError as error:
+        error.where = _place(document, error.where)
+        raise
     return ReadyRun(order.name or spec.name, prepared, parse_source(order.source), parse_sink(order.sink))
+
+
+def _place(document: Document, where: Where | None) -> Where | None:
+    """The line of the key of the stage that ``where`` names, as the person wrote it."""
+    value = document.value
+    if isinstance(value, PipelinePlanV2):
+        prefix, names = "pipeline", [stage.id for stage in value.stages]
+    elif isinstance(value, SingleRing):
+        prefix, names = "single_ring", [stage.name for stage in value.stages]
+    else:
+        return where
+    if where is None or where.key not in names:
+        return where
+    key = f"{prefix}.stages.{names.index(where.key)}.key"
+    return Where(document.file, document.lines.get(key), None, key)
 
 
 def run(order: RunOrder) -> EndedRun:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from byteor.errors import Exit
+from byteor.errors import Exit, Where
 from byteor.runtime.errors import RunError
 from byteor.runtime.layout import RingLayout, lay_out
-from byteor.runtime.stages import ResolvedStage, resolve
+from byteor.runtime.stages import ResolvedStage, StageError, resolve
 from byteor.spec import SingleRing, ValidatedSpec
 
 
@@ -25,15 +25,16 @@ class Prepared(msgspec.Struct, frozen=True):
 def prepare(spec: ValidatedSpec, modules: Sequence[str] = ()) -> Prepared:
     """Resolve every stage of ``spec`` and decide where each runs.
 
-    Raises ``StageError`` for a key that nobody knows, ``E_NOT_OFFERED`` (exit 69) for what this build
-    does not execute yet, and ``E_SHARED_WRITE`` when a stage of the user's may rewrite what others read.
+    Raises ``StageError`` for a key that nobody knows (``where.key`` is the stage's name),
+    ``E_NOT_OFFERED`` (exit 69) for what this build does not execute yet, and ``E_SHARED_WRITE`` when a
+    stage of the user's may rewrite what others read.
     """
     ring = spec.spec
     if not isinstance(ring, SingleRing):
         raise _not_offered("a LaneGraph")
     if ring.shards > 1:
         raise _not_offered(f"a ring of {ring.shards} shards")
-    stages = tuple(resolve(stage.key, modules) for stage in ring.stages)
+    stages = tuple(_resolve(index, ring, modules) for index in range(len(ring.stages)))
     _check_writers(ring, stages)
     layout = lay_out(
         [
@@ -42,6 +43,14 @@ def prepare(spec: ValidatedSpec, modules: Sequence[str] = ()) -> Prepared:
         ]
     )
     return Prepared(spec, ring, stages, layout)
+
+
+def _resolve(index: int, ring: SingleRing, modules: Sequence[str]) -> ResolvedStage:
+    try:
+        return resolve(ring.stages[index].key, modules)
+    except StageError as error:
+        error.where = error.where or Where(key=ring.stages[index].name)
+        raise
 
 
 def _check_writers(ring: SingleRing, stages: Sequence[ResolvedStage]) -> None:

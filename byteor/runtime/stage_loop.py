@@ -12,7 +12,6 @@ from byteor.runtime.folders import Failure
 from byteor.runtime.stages import ResolvedStage
 from byteor.runtime.workers import Outcome
 
-
 # What the kernel's own stages can say; Python stages bring an exception.
 NATIVE_ENDS = {
     End.STAGE_ERROR: ("E_STAGE_INPUT", "it cannot work on this message"),

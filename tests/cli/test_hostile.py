@@ -87,6 +87,7 @@ def test_an_unknown_stage_key_names_the_nearest_one_and_starts_nothing(home: Hom
     done = home.byteor("run", home.spec(("a", "zscor:10,3")), *OK)
     assert done.returncode == 3
     assert "did you mean 'zscore'" in done.stderr
+    assert ".spec.kv:6 (single_ring.stages.0.key)" in done.stderr
     assert_clean(home)
 
 
