@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,7 @@ from byteor.errors import Exit
 from byteor_store.checkpoint import Checkpoint, origin, sign
 from byteor_store.database import open_for_reading, open_for_writing, translated
 from byteor_store.errors import StoreError
+from byteor_store.group_commit import GroupCommit
 from byteor_store.leaf import (
     SALT_BYTES,
     Event,
@@ -57,8 +59,15 @@ class Signer(NamedTuple):
     project: str | None = None
 
 
+class _Append(NamedTuple):
+    events: Sequence[Event]
+    bodies: Sequence[bytes | None]
+    seal: bool
+
+
 class AuditLog:
-    """An open log. Each append is one transaction, durable when the call returns; safe between threads.
+    """An open log. What is appended is durable when the call returns; threads that append at once share a
+    transaction.
 
     Many processes may append to one file: size and frontier are read from the database inside every
     transaction (BEGIN IMMEDIATE) and nothing is remembered across two. With a ``signer`` a checkpoint is
@@ -69,7 +78,8 @@ class AuditLog:
         self.path = path
         self._signer = signer
         self._connection = connection
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # one thread at a time uses the connection
+        self._appends: GroupCommit[_Append, list[int]] = GroupCommit(self._commit)
         self._boot_id = current_boot_id()
 
     @classmethod
@@ -125,11 +135,21 @@ class AuditLog:
         ``seal`` signs a checkpoint over them whether or not one is due (approvals, key and policy changes).
         """
         bodies = [None if event.body is None else canonical(event.body) for event in events]
+        return self._appends.do(_Append(events, bodies, seal))
+
+    def _commit(self, appends: Sequence[_Append]) -> list[list[int]]:
+        events = [event for append in appends for event in append.events]
+        bodies = [body for append in appends for body in append.bodies]
+        seal = any(append.seal for append in appends)
         with self._transaction():
-            seqs = self._write(events, bodies)
+            first = self._write(events, bodies)
             if self._signer is not None and (seal or self._checkpoint_due()):
                 self._sign(self._signer)
-        return seqs
+        starts = accumulate((len(append.events) for append in appends), initial=first)
+        return [
+            list(range(start, start + len(append.events)))
+            for start, append in zip(starts, appends, strict=False)
+        ]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -146,7 +166,8 @@ class AuditLog:
                     raise translated(error, self.path) from error
                 raise
 
-    def _write(self, events: Sequence[Event], bodies: Sequence[bytes | None]) -> list[int]:
+    def _write(self, events: Sequence[Event], bodies: Sequence[bytes | None]) -> int:
+        """Insert entries and bodies, store the tree; the first entry's seq."""
         frontier = read_frontier(self._connection, self.path)
         first = frontier.size
         entries: list[tuple[int, bytes, bytes]] = []
@@ -168,7 +189,7 @@ class AuditLog:
         write("INSERT INTO bodies (seq, salt, body) VALUES (?, ?, ?)", kept)
         state = (frontier.size, b"".join(frontier.hashes))
         self._connection.execute("UPDATE log SET size = ?, frontier = ?", state)
-        return [entry[0] for entry in entries]
+        return first
 
     def size(self) -> int:
         """How many entries there are."""
@@ -297,7 +318,7 @@ class AuditLog:
             self._connection.execute(delete, (seq, seq))
             if not self._connection.changes():
                 raise StoreError("E_AUDIT_ENTRY", f"entry {seq} has no body to erase", exit=Exit.NOT_FOUND)
-            own = self._write([event], [body])[0]
+            own = self._write([event], [body])
         with self._lock:
             try:
                 # The old page, with the body, is still in the WAL until that is cut.

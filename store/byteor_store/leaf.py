@@ -39,22 +39,25 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A leaf as it is read back. ``ts_unix_ns`` is a decimal string: it passes 2^53-1."""
+    """The members of a leaf, in the order of their text (RFC 8785 sorts them).
 
-    v: int
-    seq: int
-    ts_unix_ns: str
-    boot_id: str
-    actor: str
-    kid: str | None
+    ``ts_unix_ns`` is a decimal string: it passes 2^53-1.
+    """
+
     action: str
-    env: str | None
-    spec_hash: str | None
-    decision: str | None
-    rule: str | None
+    actor: str
     approval_id: str | None
-    run_id: str | None
     body_digest: str | None
+    boot_id: str
+    decision: str | None
+    env: str | None
+    kid: str | None
+    rule: str | None
+    run_id: str | None
+    seq: int
+    spec_hash: str | None
+    ts_unix_ns: str
+    v: int
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
@@ -64,26 +67,44 @@ def canonical(document: Mapping[str, Any]) -> bytes:
     try:
         return rfc8785.dumps(dict(document))
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise StoreError(
-            "E_AUDIT_BODY",
-            f"an audit record has no canonical JSON text: {error}",
-            hint="write whole numbers beyond 2^53-1 as decimal strings",
-            exit=Exit.RUNTIME,
-        ) from error
+        raise _no_text(error) from error
+
+
+def _no_text(error: Exception) -> StoreError:
+    return StoreError(
+        "E_AUDIT_BODY",
+        f"an audit record has no canonical JSON text: {error}",
+        hint="write whole numbers beyond 2^53-1 as decimal strings",
+        exit=Exit.RUNTIME,
+    )
 
 
 def leaf_text(event: Event, *, seq: int, ts_unix_ns: int, boot_id: str, body_digest: str | None) -> bytes:
-    """The leaf's bytes; their hash is ``merkle.leaf_hash`` of them."""
-    fields: dict[str, Any] = {name: getattr(event, name) for name in Event.__struct_fields__}
-    del fields["body"]
-    fields |= {
-        "v": LEAF_VERSION,
-        "seq": seq,
-        "ts_unix_ns": str(ts_unix_ns),
-        "boot_id": boot_id,
-        "body_digest": body_digest,
-    }
-    return canonical(fields)
+    """The leaf's bytes; their hash is ``merkle.leaf_hash`` of them.
+
+    Strings, a small whole number and sorted members: there plain compact JSON is RFC 8785 text, which a
+    test compares, and which costs a fiftieth. Raises ``StoreError`` ``E_AUDIT_BODY``.
+    """
+    leaf = Leaf(
+        action=event.action,
+        actor=event.actor,
+        approval_id=event.approval_id,
+        body_digest=body_digest,
+        boot_id=boot_id,
+        decision=event.decision,
+        env=event.env,
+        kid=event.kid,
+        rule=event.rule,
+        run_id=event.run_id,
+        seq=seq,
+        spec_hash=event.spec_hash,
+        ts_unix_ns=str(ts_unix_ns),
+        v=LEAF_VERSION,
+    )
+    try:
+        return msgspec.json.encode(leaf)
+    except UnicodeEncodeError as error:
+        raise _no_text(error) from error
 
 
 def body_digest(salt: bytes, body: bytes) -> str:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from byteor.errors import Exit
 from byteor_store import Event, Leaf, StoreError, current_actor
@@ -58,3 +61,19 @@ def test_the_salt_keeps_equal_bodies_apart() -> None:
 
 def test_this_process_has_an_actor() -> None:
     assert current_actor().startswith(("user:", "uid:"))
+
+
+@given(st.lists(st.text() | st.none(), min_size=9, max_size=9), st.integers(0, 2**53 - 1))
+def test_a_leafs_text_is_what_rfc_8785_says(texts: list[str | None], seq: int) -> None:
+    action, actor, *others = texts
+    names = ("approval_id", "decision", "env", "kid", "rule", "run_id", "spec_hash")
+    event = Event(action=action or "", actor=actor or "", **dict(zip(names, others, strict=True)))
+    text = leaf_text(event, seq=seq, ts_unix_ns=seq, boot_id="b", body_digest=None)
+    assert text == rfc8785.dumps(json.loads(text))
+    assert msgspec.json.decode(text, type=Leaf).actor == event.actor
+
+
+def test_every_character_that_json_escapes_is_escaped_as_rfc_8785_does() -> None:
+    awkward = "".join(map(chr, range(0x20))) + '"\\/\x7f\u2028\u00e9\U0001f600'
+    text = leaf_text(Event(action="a", actor=awkward), seq=0, ts_unix_ns=0, boot_id="", body_digest=None)
+    assert text == rfc8785.dumps(json.loads(text))
