@@ -25,4 +25,12 @@ class SpecError(ByteorError):
         errors = [finding for finding in self.findings if finding.severity == "error"]
         first = errors[0]
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        super().__init__(first.code, first.message + more, hint=first.hint, where=first.where, exit=exit)
+        hint = first.hint
+        if more:
+            file = first.where.file or "FILE"
+            hint = (
+                f"{hint}; `byteor validate {file}` lists all"
+                if hint
+                else f"`byteor validate {file}` lists all"
+            )
+        super().__init__(first.code, first.message + more, hint=hint, where=first.where, exit=exit)

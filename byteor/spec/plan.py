@@ -16,7 +16,7 @@ _P = "pipeline."
 def check_plan(plan: PipelinePlanV2, report: Report, incomplete: frozenset[str]) -> None:
     """Report every rule that ``plan`` breaks. Lists in ``incomplete`` have stand-ins: what refers to
     them, and the shape that they make, is not judged."""
-    before = report.errors
+    before = report.broken
     _check_ids(plan, report)
     whole = not incomplete & {"pipeline.stages", "pipeline.boundaries"}
     if whole:
@@ -28,7 +28,7 @@ def check_plan(plan: PipelinePlanV2, report: Report, incomplete: frozenset[str])
     _check_payload(plan, report)
     if plan.target == "SingleRing":
         _check_ring_boundaries(plan, report)
-    if whole and report.errors == before:
+    if whole and report.broken == before:
         if plan.target == "SingleRing":
             _check_ring_cycle(plan, report)
         elif plan.target == "LaneGraph" and "pipeline.connections" not in incomplete:

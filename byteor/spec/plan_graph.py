@@ -26,11 +26,11 @@ class _Links:
 def check_graph_plan(plan: PipelinePlanV2, report: Report) -> None:
     """Report what ``plan`` breaks as a LaneGraph; its references must be sound."""
     links = _Links(plan)
-    before = report.errors
+    before = report.broken
     _check_boundaries(plan, links, report)
     _check_fans(links, report)
     _check_policies(plan, links, report)
-    if report.errors == before:
+    if report.broken == before:
         _check_shape(plan, links, report)
 
 

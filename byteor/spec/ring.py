@@ -19,10 +19,10 @@ def check_ring(spec: SingleRing, report: Report, *, complete: bool = True) -> No
         check_memory(spec, _P + "capacity", report)
     _check_stages(spec.stages, report)
     if complete:
-        before = report.errors
+        before = report.broken
         for index, stage in enumerate(spec.stages):
             _check_dependencies(index, stage, report)
-        if report.errors == before:
+        if report.broken == before:
             _check_shared_writes(spec.stages, report)
 
 

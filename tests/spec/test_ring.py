@@ -142,3 +142,13 @@ def test_an_error_carries_all_findings_and_the_first_one_s_place() -> None:
         "name",
     )
     assert error.message.endswith("(and 1 more)")
+
+
+def test_a_dependency_that_was_already_told_of_is_still_not_followed() -> None:
+    """Found by the fuzzer: the key stood twice, so its range was not told, and then taken for sound."""
+    data = text(RING, {"single_ring.stages.0.depends_on.0": "1"}, "single_ring.stages.0.depends_on.0=1\n")
+    assert codes_of(data) == ["E_DUP_KEY"]
+
+
+def codes_of(data: str) -> list[str]:
+    return [finding.code for finding in check_document(read_document(data.encode())).plan_diagnostics]
