@@ -107,9 +107,9 @@ def known_stages(modules: Sequence[str] = ()) -> list[StageDef]:
 
 
 def definitions_of(module: ModuleType) -> list[StageDef]:
-    """The stages declared in ``module`` (not those that it merely imports)."""
+    """The stages that have a name in ``module``: declared there, or imported, as a package's front does."""
     found = (getattr(value, ATTRIBUTE, None) for value in vars(module).values() if callable(value))
-    return [item for item in found if isinstance(item, StageDef) and item.module == module.__name__]
+    return [item for item in found if isinstance(item, StageDef)]
 
 
 def _named(modules: Sequence[str]) -> dict[str, StageDef]:
@@ -117,7 +117,7 @@ def _named(modules: Sequence[str]) -> dict[str, StageDef]:
     for name in modules:
         definitions = definitions_of(_import(name))
         if not definitions:
-            raise _bad_module(name, "declares no stage", hint="decorate a function with @stage")
+            raise _bad_module(name, "it has no stage", hint="decorate a function with @stage")
         for definition in definitions:
             other = built_in().get(definition.key) or found.get(definition.key)
             if other is not None and other is not definition:

@@ -13,6 +13,7 @@ from byteor.runtime.stages.fields import with_members
 from byteor.runtime.stages.parameters import at_most, number, whole
 
 MAX_METRICS = 1 << 14  # beyond it the metric seen first is forgotten, so that memory stays bounded
+MAX_VALUE = 1e100  # its square is still a number
 MIN_VALUES = 8  # fewer say nothing about spread
 DEFAULT_WINDOW, DEFAULT_THRESHOLD = 120, 4.0
 
@@ -52,25 +53,20 @@ class Window:
         """
         values = self.values
         count = len(values)
-        difference = value - self.base
         z: float | None = None
         if count >= MIN_VALUES or count == self.size:
-            mean = self.total / count
-            variance = self.squares / count - mean * mean
-            level = abs(self.base + mean)
-            if variance > 1e-30 * level * level:
-                z = (difference - mean) / math.sqrt(variance)
-            else:  # constant but for rounding
-                off = difference - mean
-                z = 0.0 if abs(off) <= 1e-14 * level else math.copysign(math.inf, off)
+            z = self._score(value, count)
         if self.fresh == 0:
-            self._make_anew(value)
+            values.append(value)
+            self._make_anew()
             return z
+        difference = value - self.base
         if count == self.size:
             gone = values[0] - self.base
             squares = self.squares - gone * gone
             if gone * gone > 1e6 * squares:  # what is left of the sum is mostly the big one's rounding
-                self._make_anew(value)
+                values.append(value)
+                self._make_anew()
                 return z
             self.total -= gone
             self.squares = squares
@@ -80,13 +76,28 @@ class Window:
         self.fresh -= 1
         return z
 
-    def _make_anew(self, value: float) -> None:
-        self.values.append(value)
+    def _score(self, value: float, count: int) -> float:
+        mean = self.total / count
+        power = self.squares / count
+        variance = power - mean * mean
+        level = self.base + mean
+        rounding = 1e-30 * level * level
+        if variance < 1e-6 * power and power > 100 * rounding:  # the base is far off: digits cancel out
+            self._make_anew()
+            mean = self.total / count
+            variance = self.squares / count - mean * mean
+        off = value - self.base - mean
+        if variance > rounding:
+            return off / math.sqrt(variance)
+        # Constant but for rounding.
+        return 0.0 if abs(off) <= 1e-14 * abs(level) else math.copysign(math.inf, off)
+
+    def _make_anew(self) -> None:
         count = len(self.values)
         self.base = math.fsum(self.values) / count
         differences = [item - self.base for item in self.values]
         self.total = math.fsum(differences)
-        self.squares = math.fsum(item * item for item in differences)
+        self.squares = math.fsum([item * item for item in differences])
         # While the window fills, anew at every doubling: the first values say little about the base.
         self.fresh = count
 
@@ -97,7 +108,8 @@ def zscore(parameters: str) -> Callable[[Sequence[Message]], Sequence[Message | 
 
     z is the distance from their mean in standard deviations; the value judged is not among them. It is
     null before 8 values, and when they were all equal and this one is not (that is an outlier too).
-    outlier: |z| >= THRESHOLD (4.0). Messages without "metric" and a numeric "value" pass as they are.
+    outlier: |z| >= THRESHOLD (4.0). Messages without "metric" and a numeric "value" (up to 1e100) pass as
+    they are.
     """
     parts = at_most(parameters, 2)
     size = whole(parts[0], "WINDOW", 2, 10_000) if parts else DEFAULT_WINDOW
@@ -113,6 +125,9 @@ def zscore(parameters: str) -> Callable[[Sequence[Message]], Sequence[Message | 
             try:
                 reading = decode(message)
             except NOT_JSON:
+                results.append(message)
+                continue
+            if abs(reading.value) > MAX_VALUE:
                 results.append(message)
                 continue
             window = windows.get(reading.metric)

@@ -36,7 +36,7 @@ class Rates:
         self._anchors: dict[str, list[Any]] = {}
 
     def rate(self, metric: str, t_ns: int, value: int | float) -> float | None:
-        """None for a metric's first value, and after the counter or the clock went back."""
+        """None for a metric's first value, after counter or clock went back, and beyond what floats hold."""
         anchors = self._anchors.get(metric)
         if anchors is None:
             if len(self._anchors) >= MAX_METRICS:
@@ -51,8 +51,11 @@ class Rates:
             return None
         if t_ns - newer_t >= self._window_ns:
             anchors[:] = newer_t, newer, t_ns, value
-        # Three decimals: what a person reads, and what fits a slot.
-        return int((value - older) * 1_000_000_000_000 / (t_ns - older_t) + 0.5) / 1000
+        try:
+            # Three decimals: what a person reads, and what fits a slot.
+            return int((value - older) * 1_000_000_000_000 / (t_ns - older_t) + 0.5) / 1000
+        except OverflowError:  # numbers that no counter has
+            return None
 
 
 @batch_stage("json_normalise", parameters="WINDOW_MS[,error|drop]")

@@ -107,6 +107,22 @@ def test_a_module_on_the_path_is_named_with_dots(module: str, monkeypatch: pytes
     assert resolve("shout", [Path(module).stem]).definition.module == Path(module).stem
 
 
+def test_a_package_may_gather_stages_from_its_modules(module: str, tmp_path: Path) -> None:
+    front = tmp_path / "front_of_stages.py"
+    front.write_text(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"from {Path(module).stem} import shout\n"
+        "from byteor.runtime.stages.detect import zscore\n"
+    )
+    path = list(sys.path)
+    try:
+        assert resolve("shout", [str(front)]).make()(b"x") == b"X"
+        assert resolve("zscore", [str(front)]).distribution == "byteor"
+    finally:
+        sys.path[:] = path
+        sys.modules.pop("front_of_stages", None)
+
+
 BAD_KEYS = [
     ("identiy", "E_STAGE_KEY", Exit.INVALID, "did you mean 'identity'?"),
     ("", "E_STAGE_KEY", Exit.INVALID, "known stages: crc32c, crc32c_append"),
@@ -158,7 +174,7 @@ BAD_MODULES = {
     "raises": ("1 / 0", "ZeroDivisionError"),
     "exits": ("raise SystemExit(3)", "SystemExit"),
     "syntax": ("def (", "SyntaxError"),
-    "empty": ("x = 1", "declares no stage"),
+    "empty": ("x = 1", "has no stage"),
     "imports": ("import byteor_has_no_such_module", "byteor_has_no_such_module"),
     "clash": ("from byteor.runtime.stages import stage\n@stage\ndef identity(m): return m", "declared by"),
     "key": ("from byteor.runtime.stages import stage\n@stage('Bad Key')\ndef f(m): return m", "Bad Key"),

@@ -54,15 +54,29 @@ def test_rounding_does_not_add_up_over_a_long_stream(level: float) -> None:
     assert scored[-200:] == pytest.approx(textbook(values[-300:], 50)[-200:], rel=1e-3, abs=1e-3)
 
 
-def test_a_huge_value_that_has_left_the_window_leaves_no_trace() -> None:
-    values = [1.0, 1.5] * 10 + [1e12] + [1.0, 1.5] * 10
-    assert scores([*values, 1.25])[-1] == scores([*[1.0, 1.5] * 10, 1.25])[-1]
+@pytest.mark.parametrize("huge", [1e9, 1e12, -1e15])
+def test_a_huge_value_that_has_left_the_window_leaves_no_trace(huge: float) -> None:
+    numbers = random.Random(3)
+    values = [numbers.gauss(0, 1) for _ in range(200)]
+    for place in (70, 71, 99):
+        spoiled = [*values[:place], huge, *values[place:]]
+        window = Window(50)
+        scored = [window.judge(value) for value in spoiled]
+        behind = slice(place + 51, None)
+        assert scored[behind] == pytest.approx(textbook(spoiled, 50)[behind], rel=1e-3, abs=1e-3)
+
+
+@given(st.floats(-1e15, 1e15), st.integers(2, 40))
+def test_a_constant_is_never_an_outlier(value: float, size: int) -> None:
+    window = Window(size)
+    assert {window.judge(value) for _ in range(3 * size)} <= {None, 0.0}
 
 
 def test_an_outlier_is_flagged_and_the_ordinary_is_not() -> None:
     ordinary = [100.0 + number % 3 for number in range(20)]
     judged = scores([*ordinary, 150.0, 101.0])
     assert [outlier for _, outlier in judged] == [False] * 20 + [True, False]
+    assert scores([*ordinary, 50.0])[-1][1] is True, "downwards, too"
     assert judged[20][0] == pytest.approx(
         statistics.NormalDist.from_samples(ordinary[10:]).mean * 0 + 60, rel=0.2
     )
@@ -136,3 +150,12 @@ def test_a_threshold_says_which_side_was_left(value: float, breach: str | None) 
 def test_a_threshold_leaves_other_metrics_alone() -> None:
     other = message(99, "other")
     assert resolve("threshold:m,0,1").make()([other])[0] is other
+
+
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([1e308, -1e308, 0, 1e100]))
+)
+def test_no_numbers_stop_the_stage_or_break_its_json(values: list[float]) -> None:
+    for out in resolve("zscore:4,3").make()([message(value) for value in values]):
+        record = json.loads(out, parse_constant=lambda name: pytest.fail(name))
+        assert record["metric"] == "m"

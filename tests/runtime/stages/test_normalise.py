@@ -157,3 +157,15 @@ def test_memory_for_metrics_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         counter(1000, 4, "c"),
     ]
     assert values(messages) == [None, None, None, None, 4]
+
+
+numbers = st.integers(-(10**400), 10**400) | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(numbers.filter(lambda n: isinstance(n, int)), numbers), max_size=8))
+def test_no_numbers_stop_the_stage(points: list[tuple[int, float]]) -> None:
+    normalise = resolve("json_normalise:1,drop").make()
+    for t, value in points:
+        message = counter(0, value).replace(b'"t_ns": 0', b'"t_ns": %d' % t)
+        (out,) = normalise([message])
+        assert out is None or "value" in json.loads(out)
