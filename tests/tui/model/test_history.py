@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byteor.runtime.sample import RunSample, WorkerSample
+from byteor.runtime.sample import RingSample, RunSample, WorkerSample
 from byteor_tui.model.frame import Mark
 from byteor_tui.model.history import TREND_SECONDS, History, judge
 
@@ -210,3 +210,24 @@ def test_no_torn_or_hostile_sample_breaks_the_fold(steps: list[tuple[int, int, i
         sample = RunSample("r", name, state, "", 1, "", 0, at_ns, at_ns, (worker, worker), (), name)
         frame = history.fold(sample)
         assert len(frame.rows) == 2
+
+
+def test_nothing_a_run_says_can_steer_the_terminal() -> None:
+    evil = "\x1b[2J\u202e\r\n"
+    worker = WorkerSample(evil, evil, evil, evil, 1, True, evil, 10**12, 1, 1, 1, 1, 1, 1, 1, 1, 1, evil)
+    ring = RingSample(evil, 1, 1, 1, ((evil, 1),), 1, False)
+    sample = RunSample(evil, evil, evil, evil, 1, evil, 0, 0, 0, (worker,), (ring,), evil)
+
+    def texts(value: Any) -> Iterator[str]:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            for part in value.values():
+                yield from texts(part)
+        elif isinstance(value, list | tuple):
+            for part in value:
+                yield from texts(part)
+
+    found = list(texts(msgspec.to_builtins(History().fold(sample))))
+    assert len(found) > 10
+    assert [text for text in found if not text.isprintable()] == []

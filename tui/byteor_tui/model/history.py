@@ -75,7 +75,7 @@ class History:
         return Frame(
             run_id=clean(sample.run_id),
             name=clean(sample.name),
-            state=sample.state,
+            state=clean(sample.state),
             env=clean(sample.env),
             pid=sample.pid,
             spec_hash=clean(sample.spec_hash),
@@ -101,9 +101,9 @@ class History:
             _close_seconds(memory, sample.taken_ns, worker, known=mark is not Mark.UNKNOWN)
         return StageRow(
             name=clean(worker.name),
-            role=worker.role,
+            role=clean(worker.role),
             key=clean(worker.key),
-            where=worker.where,
+            where=clean(worker.where),
             pid=worker.pid,
             state=state,
             mark=mark,
