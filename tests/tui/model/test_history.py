@@ -214,7 +214,7 @@ def test_no_torn_or_hostile_sample_breaks_the_fold(steps: list[tuple[int, int, i
 
 def test_nothing_a_run_says_can_steer_the_terminal() -> None:
     evil = "\x1b[2J\u202e\r\n"
-    worker = WorkerSample(evil, evil, evil, evil, 1, True, evil, 10**12, 1, 1, 1, 1, 1, 1, 1, 1, 1, evil)
+    worker = WorkerSample(evil, evil, evil, evil, 1, True, evil, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, evil)
     ring = RingSample(evil, 1, 1, 1, ((evil, 1),), 1, False)
     sample = RunSample(evil, evil, evil, evil, 1, evil, 0, 0, 0, (worker,), (ring,), evil)
 
