@@ -16,8 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from byteor.errors import ByteorError, Exit
+from byteor.settings_files import FILE_NAME, settings_files
 
-FILE_NAME = "byteor.toml"
 PREFIX = "BYTEOR_"
 TABLE = "settings"
 # Other parts of byteor.toml have readers of their own; org_id and project_id stand at its top level.
@@ -96,7 +96,7 @@ def load(
     """Merge all layers. ``flags`` holds only what was given. Raises ``SettingsError`` with every problem."""
     problems: list[SettingsProblem] = []
     layers: list[_Layer] = []
-    for path in _files(environ, config, cwd or Path.cwd()):
+    for path in settings_files(environ, config, cwd or Path.cwd()):
         layers.append(_file_layer(path, problems, required=path == config))
     layers.append(_environment_layer(environ))
     layers.append(
@@ -112,23 +112,6 @@ def load(
     settings = Settings.model_validate({key: item.value for key, item in merged.items()})
     origins = {key: merged[key].origin if key in merged else "default" for key in Settings.model_fields}
     return Loaded(settings, origins)
-
-
-def user_config(environ: Mapping[str, str]) -> Path:
-    base = environ.get("XDG_CONFIG_HOME", "")
-    home = Path(environ.get("HOME") or Path.home())
-    return (Path(base) if base.startswith("/") else home / ".config") / "byteor" / FILE_NAME
-
-
-def _files(environ: Mapping[str, str], config: Path | None, cwd: Path) -> list[Path]:
-    """Those that exist, weakest first; a ``--config`` that does not exist is an error later."""
-    found = [path for path in [user_config(environ)] if path.is_file()]
-    upward = next(
-        (folder / FILE_NAME for folder in (cwd, *cwd.parents) if (folder / FILE_NAME).is_file()), None
-    )
-    if upward is not None and upward not in found:
-        found.append(upward)
-    return found if config is None else [*found, config]
 
 
 def _file_layer(path: Path, problems: list[SettingsProblem], *, required: bool) -> _Layer:

@@ -19,7 +19,8 @@ ALLOWED: dict[str, set[str]] = {
     "byteor.runtime": {"byteor.errors", "byteor.atomic", "byteor.indexbus", "byteor.spec", "byteor._version"},
     "byteor.edge": {"byteor.errors", "byteor.atomic", "byteor.runtime"},
     "byteor_store": {"byteor.errors", "byteor.atomic"},
-    "byteor.settings": {"byteor.errors", "byteor.atomic"},
+    "byteor.settings": {"byteor.errors", "byteor.atomic", "byteor.settings_files"},
+    "byteor.settings_files": set(),
 }
 BELOW_THE_TOP = ALLOWED.keys() | {"byteor.acts", "byteor._version"}
 SOURCES = sorted(

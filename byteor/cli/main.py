@@ -11,12 +11,6 @@ from byteor.errors import ByteorError, Exit
 if TYPE_CHECKING:
     import typer
 
-HELP = """Governed execution and replay for real-time pipelines.
-
-A pipeline is a spec: `byteor validate` it, look at it with `describe`, `run` it on shared memory,
-watch it with `byteor-console`, and ask `byteor audit log` what happened. Every verb takes --json.
-"""
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return the exit code (``byteor.errors.Exit``)."""
@@ -71,16 +65,16 @@ def build_app(args: list[str]) -> typer.Typer:
 
     import typer
 
+    from byteor.cli.root import root
     from byteor.cli.verbs import VERBS
 
     app = typer.Typer(
-        help=HELP,
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_root)
+    app.callback()(root)
     named = next((verb for verb in VERBS if args and verb.name == args[0]), None)
     for verb in (named,) if named else VERBS:
         module: Any = importlib.import_module(verb.module)
@@ -89,13 +83,6 @@ def build_app(args: list[str]) -> typer.Typer:
         else:
             app.command(verb.name, rich_help_panel=verb.panel)(module.command)
     return app
-
-
-def _root() -> None:
-    """Holds the root's help; the verbs do the work."""
-
-
-_root.__doc__ = HELP
 
 
 def _report(error: ByteorError, as_json: bool) -> None:

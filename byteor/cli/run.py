@@ -33,9 +33,17 @@ def command(
     max_messages: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Take N messages from the source, then end.")
     ] = None,
-    wait: Annotated[str, typer.Option(help=f"How workers wait: {', '.join(WAITS)}.")] = "backoff",
+    wait: Annotated[
+        str, typer.Option(envvar="BYTEOR_WAIT", help=f"How workers wait: {', '.join(WAITS)}.")
+    ] = "backoff",
     drain_timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="How long messages in flight may take to finish.")
+        float,
+        typer.Option(
+            envvar="BYTEOR_DRAIN_TIMEOUT_S",
+            metavar="SECONDS",
+            min=0,
+            help="How long messages in flight may take to finish.",
+        ),
     ] = 5.0,
     dry_run: DryRun = False,
     json: Json = False,

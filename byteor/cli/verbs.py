@@ -7,25 +7,42 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """``module`` holds a function ``command``, or a Typer ``app`` when the verb is a group of verbs."""
+    """``module`` holds a function ``command``, or a Typer ``app`` when the verb is a group of verbs.
+
+    ``settings``: settings files come into force before it starts. Verbs about documents do without.
+    """
 
     name: str
     module: str
     panel: str
     group: bool = False
+    settings: bool = False
 
 
 SPECS, RUNS, EVIDENCE, HOST = "Specs", "Runs", "Evidence", "This host"
+GOVERNANCE = "Governance"
 
 VERBS = (
     Verb("validate", "byteor.cli.validate", SPECS),
     Verb("describe", "byteor.cli.describe", SPECS),
     Verb("fmt", "byteor.cli.fmt", SPECS),
-    Verb("run", "byteor.cli.run", RUNS),
-    Verb("ps", "byteor.cli.ps", RUNS),
-    Verb("stop", "byteor.cli.stop", RUNS),
-    Verb("gc", "byteor.cli.gc", RUNS),
-    Verb("snapshot", "byteor.cli.snapshot", EVIDENCE),
-    Verb("audit", "byteor.cli.audit", EVIDENCE, group=True),
+    Verb("compile", "byteor.cli.compile", SPECS),
+    Verb("hash", "byteor.cli.hash", SPECS),
+    Verb("dot", "byteor.cli.dot", SPECS),
+    Verb("diff", "byteor.cli.diff", SPECS),
+    Verb("capabilities", "byteor.cli.capabilities", SPECS),
+    Verb("compatibility", "byteor.cli.compatibility", SPECS),
+    Verb("explain", "byteor.cli.explain", SPECS),
+    Verb("schema", "byteor.cli.schema", SPECS),
+    Verb("watch", "byteor.cli.watch", SPECS),
+    Verb("run", "byteor.cli.run", RUNS, settings=True),
+    Verb("ps", "byteor.cli.ps", RUNS, settings=True),
+    Verb("stop", "byteor.cli.stop", RUNS, settings=True),
+    Verb("gc", "byteor.cli.gc", RUNS, settings=True),
+    Verb("snapshot", "byteor.cli.snapshot", EVIDENCE, settings=True),
+    Verb("audit", "byteor.cli.audit", EVIDENCE, group=True, settings=True),
+    Verb("policy", "byteor.cli.policy", GOVERNANCE, group=True, settings=True),
+    Verb("env", "byteor.cli.env", GOVERNANCE, group=True, settings=True),
+    Verb("key", "byteor.cli.key", GOVERNANCE, group=True, settings=True),
     Verb("config", "byteor.cli.config", HOST, group=True),
 )

@@ -1,0 +1,25 @@
+"""Where settings files lie. Apart from ``byteor.settings``, so that asking costs no import of pydantic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+FILE_NAME = "byteor.toml"
+
+
+def user_config(environ: Mapping[str, str]) -> Path:
+    """The user's own file: ``$XDG_CONFIG_HOME/byteor/byteor.toml``, else under ``~/.config``."""
+    base = environ.get("XDG_CONFIG_HOME", "")
+    home = Path(environ.get("HOME") or Path.home())
+    return (Path(base) if base.startswith("/") else home / ".config") / "byteor" / FILE_NAME
+
+
+def settings_files(environ: Mapping[str, str], config: Path | None, cwd: Path) -> list[Path]:
+    """Those that exist, weakest first; a ``--config`` that does not exist is an error later."""
+    found = [path for path in [user_config(environ)] if path.is_file()]
+    folders = (cwd, *cwd.parents)
+    upward = next((folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()), None)
+    if upward is not None and upward not in found:
+        found.append(upward)
+    return found if config is None else [*found, config]
