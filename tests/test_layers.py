@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "byteor.indexbus": {"byteor.errors"},
     "byteor.spec": {"byteor.errors", "byteor.atomic"},
     "byteor.runtime": {"byteor.errors", "byteor.atomic", "byteor.indexbus", "byteor.spec", "byteor._version"},
+    "byteor.governance": {"byteor.errors", "byteor.atomic", "byteor.spec"},
     "byteor.edge": {"byteor.errors", "byteor.atomic", "byteor.runtime"},
     "byteor_store": {"byteor.errors", "byteor.atomic"},
     "byteor.settings": {"byteor.errors", "byteor.atomic", "byteor.settings_files"},
