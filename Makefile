@@ -5,10 +5,11 @@ BIN := .venv/bin
 .PHONY: demo test check bench screenshots clean
 .DEFAULT_GOAL := demo
 
+# pip hides what setup.py prints, so what became of the native kernel is told here again.
 .venv/ready: pyproject.toml setup.py constraints.txt $(wildcard byteor/indexbus/kernel/*)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@$(BIN)/python -c 'from byteor import indexbus; print("IndexBus kernel:", indexbus.kernel_name())'
+	@$(BIN)/python -m byteor.indexbus
 	@touch $@
 
 demo: .venv/ready
@@ -26,7 +27,7 @@ bench: .venv/ready
 	$(BIN)/python -m bench.transport
 
 screenshots: .venv/ready
-	$(BIN)/python -m byteor_tui.shot
+	$(BIN)/byteor-console shot --all
 
 clean:
 	rm -rf .venv build *.egg-info byteor/indexbus/_native*.so
