@@ -22,11 +22,10 @@ def command(
 ) -> int:
     """Rewrite a file canonically: fixed order, defaults written out, no comments, no unknown keys.
 
-    Comments are not part of the canonical form: a file that has any is only rewritten with --output.
     A JSON or TOML document needs --output; what is written is KV.
     """
     from byteor.atomic import write_file
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, note
     from byteor.errors import ByteorError, Exit
     from byteor.spec.document import read_document
     from byteor.spec.errors import SpecError
@@ -43,11 +42,9 @@ def command(
             hint = f"byteor fmt {file} --output {file.with_suffix('.kv').name}"
             raise ByteorError("E_USAGE", "only KV is formatted in place", hint=hint, exit=Exit.USAGE)
         target = output or file
-        lost = [line for line in before.splitlines() if line.startswith(b"#")] if output is None else []
-        if lost:
-            hint = f"byteor fmt {file} --output FILE, or remove the comments"
-            message = f"the file has {len(lost)} comment lines, which the canonical form drops"
-            raise ByteorError("E_COMMENTS", message, hint=hint, exit=Exit.CONFLICT)
+        comments = sum(line.startswith(b"#") for line in before.splitlines())
+        if comments and output is None:
+            note(f"{comments} comment lines dropped: the canonical form has none")
         write_file(target, canonical, mode=stat.S_IMODE(file.stat().st_mode))
     elif output is not None and not check:
         write_file(output, canonical, mode=stat.S_IMODE(file.stat().st_mode))

@@ -12,7 +12,16 @@ import msgspec
 
 from byteor.spec import model
 from byteor.spec.encode import attribute
-from byteor.spec.fields import DOCUMENTS, ID_LENGTH, INT_MAX, KEYS, RING_DEFAULTS, Field, Section
+from byteor.spec.fields import (
+    DOCUMENTS,
+    GRAPH_ON_FULL,
+    ID_LENGTH,
+    INT_MAX,
+    KEYS,
+    RING_DEFAULTS,
+    Field,
+    Section,
+)
 from byteor.spec.finding import MAX_FINDINGS, Findings
 from byteor.spec.lines import Entry
 from byteor.spec.nearest import nearest
@@ -91,7 +100,7 @@ def decode(entries: Iterable[Entry], findings: Findings, *, strict: bool = False
                 if f"pipeline.constraints.{name}" not in table.scalars:
                     constraints[name] = default
         elif scalars["on_full"] is None and "pipeline.on_full" not in table.scalars:
-            scalars["on_full"] = "Block"
+            scalars["on_full"] = GRAPH_ON_FULL
         scalars["constraints"] = model.PlanConstraints(**constraints)
     value = _VALUES[kind](**scalars, **lists)
     return Draft(kind, value, frozenset(table.bad_lists), table.lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from byteor.spec.fields import INTENTS, MERGE_POLICIES, ROUTER_MODES
+from byteor.spec.fields import GRAPH_ON_FULL, INTENTS, MERGE_POLICIES, ROUTER_MODES
 from byteor.spec.model import Endpoint, Lane, LaneGraph, PipelinePlanV2, Role
 
 
@@ -68,7 +68,7 @@ class _Lowering:
             Endpoint(b.id, b.kind, self._written(b.id) if b.kind == "ingress" else self._read(b.id))
             for b in self.plan.boundaries
         )
-        on_full = (self.plan.on_full or "Block").lower()
+        on_full = (self.plan.on_full or GRAPH_ON_FULL).lower()
         spec = LaneGraph(self.plan.name, endpoints, tuple(self.lanes), tuple(self.roles), on_full)
         return LoweredGraph(spec, tuple(self.inserted), tuple(self.lane_origin), tuple(self.role_origin))
 

@@ -3,7 +3,7 @@ for."""
 
 from __future__ import annotations
 
-from byteor.spec.fields import RING_DEFAULTS
+from byteor.spec.fields import GRAPH_ON_FULL, RING_DEFAULTS
 from byteor.spec.model import PipelinePlanV2
 from byteor.spec.nearest import did_you_mean
 from byteor.spec.order import find_cycle, topological_order
@@ -109,7 +109,7 @@ def _check_policy_references(plan: PipelinePlanV2, report: Report) -> None:
 
 
 def _check_payload(plan: PipelinePlanV2, report: Report) -> None:
-    """The target's payload is there, and no setting stands for a target whose payload is not."""
+    """The target's payload is there, and no setting but a default is for a target whose payload is not."""
     depends = any(stage.depends_on for stage in plan.stages)
     if plan.target == "LaneGraph":
         if not plan.connections:
@@ -119,7 +119,7 @@ def _check_payload(plan: PipelinePlanV2, report: Report) -> None:
             )
         if not depends:
             for name in (*RING_DEFAULTS, "shard_key"):
-                if getattr(plan.constraints, name) is not None:
+                if getattr(plan.constraints, name) not in (None, RING_DEFAULTS.get(name)):
                     _wrong_target(f"constraints.{name}", "SingleRing", plan, report)
     elif plan.target == "SingleRing":
         if plan.connections and not depends and len(plan.stages) > 1:
@@ -127,7 +127,7 @@ def _check_payload(plan: PipelinePlanV2, report: Report) -> None:
             message = "the target is SingleRing, but the plan has connections and no dependencies"
             report.add("E_PAYLOAD", message, _P + "target", hint=hint)
         if not plan.connections:
-            if plan.on_full is not None:
+            if plan.on_full not in (None, GRAPH_ON_FULL):
                 _wrong_target("on_full", "LaneGraph", plan, report)
             if plan.boundary_policy:
                 _wrong_target("boundary_policy", "LaneGraph", plan, report)

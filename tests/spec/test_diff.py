@@ -129,6 +129,8 @@ def test_the_same_spec_goes_in_live_and_another_only_after_draining() -> None:
     other = compatibility(BASE, ring(("parse", "json_normalise"), slot_bytes=64))
     assert (other.replace, other.needs_approval, other.voids_approvals) == ("drained", False, False)
     assert any("slots shrink from 256 to 64" in reason for reason in other.reasons)
+    grown = compatibility(BASE, ring(("parse", "json_normalise")))
+    assert not any("shrink" in reason for reason in grown.reasons)
 
 
 def test_a_spec_that_acts_needs_an_approval_of_its_own(specs: Path) -> None:

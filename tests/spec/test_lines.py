@@ -121,3 +121,8 @@ def test_a_flood_of_faults_is_bounded_and_counted() -> None:
 @pytest.mark.parametrize("line", ["pipeline.name=x", "lane_graph.on_full=drop", "lane_graph.lanes.0.name=x"])
 def test_a_key_of_another_document_does_not_belong(line: str) -> None:
     assert [code for code, _, _ in found(f"{GOOD}{line}\n".encode())] == ["E_FIELD"]
+
+
+def test_utf_16_is_one_finding_and_a_byte_order_mark_hides_no_other() -> None:
+    assert found(GOOD.encode("utf-16")) == [("E_ENCODING", 1, 1)]
+    assert found(b"\xef\xbb\xbf" + GOOD.encode() + b"oops\n") == [("E_ENCODING", 1, 1), ("E_LINE", LAST, 1)]

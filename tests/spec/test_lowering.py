@@ -271,3 +271,21 @@ def test_a_built_value_obeys_the_same_rules_as_a_file() -> None:
         report = check_value(plan)
         assert not report.ok
         assert report.plan_diagnostics[0].code in ("E_ENCODING", "E_LINE")
+
+
+def test_settings_of_the_other_target_are_told_unless_they_are_its_defaults() -> None:
+    connections = (PlanConnection("in", "a"), PlanConnection("a", "out"))
+    stages = (PlanStage("a", "identity"),)
+
+    def found(target: str, **more: object) -> list[str]:
+        plan = PipelinePlanV2("p", target, None, (IN, OUT), stages, **more)  # type: ignore[arg-type]
+        return [finding.code for finding in compile_plan(plan).plan_diagnostics]
+
+    graph_plan = {"connections": connections}
+    assert found("LaneGraph", **graph_plan, constraints=PlanConstraints(shards=1, ordering="Strict")) == []
+    assert found("LaneGraph", **graph_plan, constraints=PlanConstraints(shards=4)) == ["E_TARGET"]
+    assert found("LaneGraph", **graph_plan, constraints=PlanConstraints(shard_key="json:/a")) == ["E_TARGET"]
+    assert found("SingleRing", on_full="Block") == []
+    assert found("SingleRing", on_full="Drop") == ["E_TARGET"]
+    assert found("SingleRing", boundary_policy=(PlanPolicy("in", "work_queue"),)) == ["E_TARGET"]
+    assert found("SingleRing", connections=connections, on_full="Drop") == []
