@@ -63,13 +63,8 @@ class Window:
         difference = value - self.base
         if count == self.size:
             gone = values[0] - self.base
-            squares = self.squares - gone * gone
-            if gone * gone > 1e6 * squares:  # what is left of the sum is mostly the big one's rounding
-                values.append(value)
-                self._make_anew()
-                return z
             self.total -= gone
-            self.squares = squares
+            self.squares -= gone * gone
         values.append(value)
         self.total += difference
         self.squares += difference * difference
