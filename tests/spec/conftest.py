@@ -14,16 +14,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# A verb is run through its module, so that these tests do not depend on the table of verbs.
-_RUN = """
-import importlib, sys, typer
-from byteor.cli import main, verbs
-name = sys.argv[1]
-if not any(verb.name == name for verb in verbs.VERBS):
-    verbs.VERBS += (verbs.Verb(name, f"byteor.cli.{name}", verbs.SPECS),)
-sys.exit(main(sys.argv[1:]))
-"""
-
 
 class Ran(NamedTuple):
     code: int
@@ -49,7 +39,7 @@ def specs() -> Path:
 def byteor(tmp_path: Path) -> Callable[..., Ran]:
     def run(*args: str | Path, env: dict[str, str] | None = None) -> Ran:
         done = subprocess.run(
-            [sys.executable, "-c", _RUN, *map(str, args)],
+            [sys.executable, "-m", "byteor", *map(str, args)],
             capture_output=True,
             text=True,
             timeout=60,

@@ -187,16 +187,10 @@ def test_a_watched_file_survives_being_replaced(tmp_path: Path) -> None:
 
 def test_the_verb_prints_ndjson_and_runs_a_command_after_a_green_change(tmp_path: Path) -> None:
     (tmp_path / "a.spec.kv").write_text(GOOD)
-    script = (
-        "import sys\nfrom byteor.cli import main, verbs\n"
-        "if not any(v.name == 'watch' for v in verbs.VERBS):\n"
-        "    verbs.VERBS += (verbs.Verb('watch', 'byteor.cli.watch', verbs.SPECS),)\n"
-        "sys.exit(main(['watch', *sys.argv[1:]]))\n"
-    )
     ran = tmp_path / "ran"
     run = f"{sys.executable} -c \"import os; open('{ran}', 'a').write(os.environ['BYTEOR_CHANGED'] + '\\n')\""
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path), "--json", "--exec", run],
+        [sys.executable, "-m", "byteor", "watch", str(tmp_path), "--json", "--exec", run],
         stdout=subprocess.PIPE,
         text=True,
     )
