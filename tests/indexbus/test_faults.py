@@ -10,6 +10,7 @@ import os
 import random
 import select
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,8 +82,31 @@ def run_role(
     return work
 
 
-def one_death(folder: Path, generator: random.Random, kernels: list[str]) -> None:
-    """A ring with three roles; one of them dies."""
+class Metronome:
+    """How late this machine lets a sleeper wake: what a survivor's notice is measured against."""
+
+    def __init__(self) -> None:
+        self.worst_s = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def _beat(self) -> None:
+        while not self._stop.is_set():
+            before = time.monotonic()
+            time.sleep(0.005)
+            self.worst_s = max(self.worst_s, time.monotonic() - before - 0.005)
+
+    def __enter__(self) -> Metronome:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def one_death(folder: Path, generator: random.Random, kernels: list[str]) -> float:
+    """A ring with three roles; one of them dies. How long the slower survivor took to notice, in seconds."""
     path = folder / f"ring-{generator.getrandbits(48):x}"
     worker.SequencedSlots.create(path, capacity=16, slot_bytes=64, gates=1, egress=(0,)).close()
     wait = generator.choice([Wait.YIELD, Wait.BACKOFF, Wait.BLOCK])
@@ -98,17 +122,22 @@ def one_death(folder: Path, generator: random.Random, kernels: list[str]) -> Non
     while {observer.peers()[i].state for i in (0, 1, 5)} != {"alive"} and time.monotonic() < deadline:
         time.sleep(0.001)
     time.sleep(generator.random() * 0.02)
-    killed_at = time.monotonic_ns()
-    children[victim].kill()
-    for role, child in children.items():
-        report, at = child.result(3)
+    slowest = 0.0
+    with Metronome() as machine:
+        killed_at = time.monotonic_ns()
+        children[victim].kill()
+        results = {role: child.result(5) for role, child in children.items()}
+    for role, (report, at) in results.items():
         if role == victim:
             assert report == "killed", (role, report)
         else:
             assert report in ("error E_PEER_DEAD", "stage DEAD"), (victim, role, wait, batch, report)
-            assert at - killed_at < 1_000_000_000, f"{role} noticed after {(at - killed_at) / 1e9} s"
+            slowest = max(slowest, (at - killed_at) / 1e9)
+    # A starved machine is not the lane's: a second, plus what a mere sleep was late meanwhile.
+    assert slowest < 1 + 3 * machine.worst_s, (victim, wait, slowest, machine.worst_s)
     observer.close()
     path.unlink()
+    return slowest
 
 
 def one_claimant_death(folder: Path, generator: random.Random) -> int:
@@ -138,7 +167,7 @@ def one_claimant_death(folder: Path, generator: random.Random) -> int:
 
 def test_survivors_notice_a_dead_role_within_a_second(shm: Path) -> None:
     generator = random.Random(SEED)
-    for _ in range(15):
+    for _ in range(8):
         one_death(shm, generator, worker.kernel_names())
 
 
@@ -146,7 +175,7 @@ def test_a_dead_claimant_costs_its_own_slots_only(shm: Path) -> None:
     if "native" not in worker.kernel_names():
         pytest.skip("the twin has no MPSC")
     generator = random.Random(SEED)
-    for _ in range(10):
+    for _ in range(6):
         one_claimant_death(shm, generator)
 
 
@@ -154,11 +183,18 @@ def test_a_dead_claimant_costs_its_own_slots_only(shm: Path) -> None:
 def test_two_thousand_deaths(shm: Path) -> None:
     generator = random.Random(SEED)
     aborted = 0
+    noticed = []
     for index in range(KILLS):
         if index % 4:
-            one_death(shm, generator, worker.kernel_names())
+            noticed.append(one_death(shm, generator, worker.kernel_names()))
         else:
             aborted += one_claimant_death(shm, generator)
+    noticed.sort()
+    middle, last = noticed[len(noticed) // 2], noticed[-1]
+    print(
+        f"noticed after {middle:.3f} s (median), {last:.3f} s (longest); over a second: "
+        f"{sum(s >= 1 for s in noticed)}"
+    )
     print(f"{KILLS} deaths, {aborted} slots of dead claimants skipped, seed {SEED}")
 
 
