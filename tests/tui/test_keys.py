@@ -238,6 +238,6 @@ def test_an_alert_is_painted_although_the_sample_came_between_two_ticks(
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         await pilot.pause(0.8)
-        assert "stage parse at sequence 9: boom" in screen_text(app)
+        assert "parse         at sequence 9: boom" in screen_text(app)
 
     play(ConsoleApp(run, opener=lambda _: played(failing)), story)

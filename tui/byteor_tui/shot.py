@@ -70,6 +70,8 @@ async def _shoot(
             await pilot.press("question_mark")
         elif screen == "runs":
             await pilot.press("minus")
+        else:
+            await pilot.press("j", "j")  # a stage in the middle has more to show than the source
         for size, outputs in wanted:
             await pilot.resize_terminal(*size)
             await asyncio.sleep(SETTLE_S)

@@ -136,10 +136,13 @@ def test_an_alert_keeps_the_moment_it_was_first_seen_and_forgets_it_when_it_goes
     assert history.fold(again).needs[0].since_unix_ns == again.taken_unix_ns
 
 
-def test_the_first_failure_of_the_run_is_told_once(sample: Make) -> None:
+def test_the_first_failure_of_the_run_is_told_once_and_by_the_name_of_its_stage(sample: Make) -> None:
     failed = with_worker(sample(1.0), "detect", state="failed", last_error="boom")
     failed = msgspec.structs.replace(failed, state="failed", first_failure="stage detect at sequence 7: boom")
-    assert [need.text for need in History().fold(failed).needs] == ["stage detect at sequence 7: boom"]
+    (need,) = History().fold(failed).needs
+    assert (need.mark, need.subject, need.text) == (Mark.ALERT, "detect", "at sequence 7: boom")
+    nameless = msgspec.structs.replace(failed, first_failure="supervisor: no space")
+    assert "supervisor: no space" in {need.text for need in History().fold(nameless).needs}
 
 
 def test_a_killed_supervisor_is_one_alert_not_one_a_worker(sample: Make) -> None:

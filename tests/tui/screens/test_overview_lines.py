@@ -84,6 +84,15 @@ def test_needs_that_do_not_fit_are_counted(sample: Any) -> None:
     assert said(lines.needs(History().fold(sample(1.0)), 80, 3)[0]).strip() == "nothing"
 
 
+def test_a_long_alert_is_wrapped_into_the_rows_that_are_free(sample: Any) -> None:
+    why = "stage parse at sequence 9: " + " ".join(f"word{number}" for number in range(20))
+    frame = History().fold(sample(1.0, first_failure=why))
+    shown = [said(line) for line in lines.needs(frame, 80, 4)]
+    assert len(shown) == 3 and all(len(row) <= 80 for row in shown)
+    assert "word19" in shown[-1]
+    assert len(lines.needs(frame, 80, 1)) == 1
+
+
 def test_the_log_shows_command_lines_with_outcome_and_audit_number() -> None:
     entries = (
         LogEntry(0, "byteor snapshot r", command=True, ok=True, audit_seq=7),

@@ -130,7 +130,7 @@ class History:
         """Alerts first, each with the moment it was first seen; an alert that went is forgotten."""
         found: list[tuple[Mark, str, str]] = []
         if sample.first_failure:
-            found.append((Mark.ALERT, sample.name, sample.first_failure))
+            found.append((Mark.ALERT, *_first_failure(sample)))
         if sample.state == "dead":
             found.append(
                 (Mark.ALERT, sample.name, f"supervisor pid {sample.pid} is gone; this is the last state")
@@ -251,6 +251,15 @@ def _why(row: StageRow) -> str:
     if row.state == "DEAD":
         return f"worker pid {row.pid} is gone" + (f": {row.note}" if row.note else "")
     return row.note or "failed without a reason"
+
+
+def _first_failure(sample: RunSample) -> tuple[str, str]:
+    """(subject, what happened): the stage that failed when the text names it, else the run."""
+    for worker in sample.workers:
+        start = f"stage {worker.name} "
+        if sample.first_failure.startswith(start):
+            return worker.name, sample.first_failure.removeprefix(start)
+    return sample.name, sample.first_failure
 
 
 def _sum_known(rates: list[float | None]) -> float | None:

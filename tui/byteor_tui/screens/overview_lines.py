@@ -22,7 +22,7 @@ _MODE_TONES = {
     "DEAD": Tone.ALARM,
 }
 
-TWO_CHARTS = 22
+TWO_CHARTS, TALLEST_CHART = 22, 16
 
 
 def top(view: View, width: int) -> Line:
@@ -73,6 +73,8 @@ def _ms(ns: int) -> str:
 
 def rings(frame: Frame, width: int, height: int, glyphs: Glyphs) -> list[Line]:
     """A ring a line: how full, and who everybody waits for."""
+    if not frame.rings:
+        return [(("  none: a run that ended well removes its ring", Tone.DIM),)]
     return [_ring(ring, width, glyphs) for ring in frame.rings[:height]]
 
 
@@ -94,24 +96,30 @@ def _ring(ring: RingFill, width: int, glyphs: Glyphs) -> Line:
 
 
 def needs(frame: Frame, width: int, height: int) -> list[Line]:
-    """The lines of *needs you*, alerts first; when they do not fit, the last line counts the rest."""
+    """The lines of *needs you*, alerts first, wrapped into the rows there are; the rest is counted."""
     if not frame.needs:
         return [(("  nothing", Tone.DIM),)]
     shown = frame.needs[:height] if len(frame.needs) <= height else frame.needs[: max(0, height - 1)]
-    lines = [_need(need, width) for need in shown]
+    lines: list[Line] = []
+    for index, need in enumerate(shown):
+        rows_after = len(shown) - index - 1
+        lines += _need(need, width, max(1, height - len(lines) - rows_after))
     if len(shown) < len(frame.needs):
         lines.append(((f"   and {len(frame.needs) - len(shown)} more", Tone.WARN),))
     return lines
 
 
-def _need(need: Need, width: int) -> Line:
+def _need(need: Need, width: int, height: int) -> list[Line]:
     tone = Tone.ALARM if need.mark is Mark.ALERT else Tone.WARN
-    return (
+    start: Line = (
         (f" {need.mark.value} ", tone),
         (f"{wall_clock(need.since_unix_ns)} ", Tone.DIM),
         (pad(need.subject, min(16, max(8, width // 6))) + " ", tone),
-        (need.text, Tone.PLAIN),
     )
+    indent = span_width(start)
+    parts = textwrap.wrap(need.text, max(10, width - indent - 1)) or [""]
+    more = [((" " * indent + part, Tone.PLAIN),) for part in parts[1:height]]
+    return [(*start, (parts[0], Tone.PLAIN)), *more]
 
 
 def log(entries: tuple[LogEntry, ...], width: int, height: int) -> list[Line]:
@@ -189,7 +197,7 @@ def detail(row: StageRow | None, width: int, height: int, glyphs: Glyphs) -> lis
         lines.append(_pairs((("note", row.note),)))
     rest = max(0, height - len(lines))
     if rest < TWO_CHARTS or not any(row.trend_p99):
-        return lines + _chart(row.trend, width, rest, glyphs, count)
+        return lines + _chart(row.trend, width, min(rest, TALLEST_CHART), glyphs, count)
     half = (rest - 2) // 2
     title: Line = (("  p99 in ms", Tone.DIM),)
     lines += _chart(row.trend, width, half, glyphs, count)
