@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -52,12 +53,21 @@ def pre_authentication(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def seal(payload_type: str, document: object, signers: list[tuple[str, Signs]]) -> bytes:
+def seal(payload_type: str, document: object, signers: Sequence[tuple[str, Signs]]) -> bytes:
     """The file: an envelope with the RFC 8785 text of ``document``, signed by each (key id, signer)."""
     payload = canonical_json(document)
     message = pre_authentication(payload_type, payload)
     signatures = tuple(EnvelopeSignature(kid, _base64(signer.sign(message))) for kid, signer in signers)
     return canonical_json(Envelope(_base64(payload), payload_type, signatures))
+
+
+def add_signatures(envelope: Envelope, signers: Sequence[tuple[str, Signs]]) -> bytes:
+    """The file with ``signers`` added; a key id that has signed before signs anew."""
+    message = pre_authentication(envelope.payloadType, _unbase64(envelope.payload))
+    names = {kid for kid, _ in signers}
+    kept = tuple(one for one in envelope.signatures if one.keyid not in names)
+    added = tuple(EnvelopeSignature(kid, _base64(signer.sign(message))) for kid, signer in signers)
+    return canonical_json(msgspec.structs.replace(envelope, signatures=(*kept, *added)))
 
 
 def open_envelope(data: bytes, payload_type: str, kind: type[T]) -> tuple[T, Envelope]:

@@ -16,7 +16,7 @@ import msgspec
 
 from byteor.atomic import write_file
 from byteor.governance.canonical import MAX_SAFE_INTEGER, sha256_of, unix_of
-from byteor.governance.dsse import ENVIRONMENTS, open_envelope, seal, valid_signers
+from byteor.governance.dsse import ENVIRONMENTS, add_signatures, open_envelope, seal, valid_signers
 from byteor.governance.environment import (
     BUILT_IN_DEV,
     Environment,
@@ -190,8 +190,25 @@ def check_signature(data: bytes, envelope: bytes, trust: Trust, now: int) -> Sig
 
 
 def sign_file(path: Path, *, version: int, expires_at: str, signers: Sequence[tuple[str, Signer]]) -> Path:
-    """Write byteor.toml.dsse beside ``path``, signed by each (key id, signer); its path."""
+    """Write byteor.toml.dsse beside ``path``, signed by each (key id, signer); its path.
+
+    One that is there for the same bytes and version is added to, with its own end; any other is replaced.
+    """
     payload = SignedFile(expires_at=expires_at, sha256=sha256_of(_read(path)[0]), v=1, version=version)
     signature = path.with_name(path.name + ".dsse")
-    write_file(signature, seal(ENVIRONMENTS, payload, list(signers)), mode=0o644)
+    fresh = seal(ENVIRONMENTS, payload, list(signers))
+    if signature.exists():
+        fresh = _added(_read(signature)[0], payload, signers) or fresh
+    write_file(signature, fresh, mode=0o644)
     return signature
+
+
+def _added(old: bytes, payload: SignedFile, signers: Sequence[tuple[str, Signer]]) -> bytes | None:
+    """``old`` with more signatures if it is over the same file and version, else ``None``."""
+    try:
+        before, envelope = open_envelope(old, ENVIRONMENTS, SignedFile)
+    except ValueError:
+        return None
+    if (before.sha256, before.version) != (payload.sha256, payload.version):
+        return None
+    return add_signatures(envelope, signers)

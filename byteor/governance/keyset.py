@@ -137,6 +137,12 @@ def read_key_set(text: bytes, *, source: str = "signing_keys.json") -> KeySet:
     return keys
 
 
+def check_key(key: Key) -> None:
+    """Raise ``E_KEYSET`` unless ``key`` may stand in a key set."""
+    for path, message in _key_problems(key):
+        raise refused("E_KEYSET", message, key=path)
+
+
 def _problems(keys: KeySet) -> Iterable[tuple[str, str]]:
     if not 1 <= keys.version <= MAX_SAFE_INTEGER:
         yield "version", "a version is a number from 1 to 2^53 - 1"

@@ -83,8 +83,9 @@ def test_a_request_that_breaks_a_rule_is_refused(change: dict[str, Any], request
 
 
 @pytest.mark.parametrize("mangle", [
-    lambda text: text + b"\n", lambda text: b" " + text, lambda text: text.replace(b'"v":1', b'"v":1,"x":1'),
-    lambda text: text.replace(b'"v":1', b'"v":1,"v":1'), lambda text: b"", lambda text: text.replace(b',"v":1', b""),
+    lambda text: text + b"\n", lambda text: b" " + text, lambda text: b"",
+    lambda text: text.replace(b'"v":1', b'"v":1,"x":1'), lambda text: text.replace(b'"v":1', b'"v":1,"v":1'),
+    lambda text: text.replace(b',"v":1', b""),
 ])  # fmt: skip
 def test_a_request_has_one_text(mangle: Any, request_: Request) -> None:
     assert code(read_request, mangle(request_.text())) == "E_REQUEST"

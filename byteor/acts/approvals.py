@@ -1,0 +1,241 @@
+"""Approvals as an operator handles them: requests and answers as files, each step with its audit row.
+
+$BYTEOR_STATE_DIR/approvals/<request id>/   0700
+  request.json                              the request
+  <key>.cred, <key>.approval.dsse           a yes: the credential and its companion
+  <key>.denial.dsse                         a no
+
+The same files travel by mail or on a stick. Where a request stands is worked out from them, never stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from byteor.atomic import check_private_folder, private_folder, write_file
+from byteor.errors import ByteorError, Exit
+from byteor.governance.answers import Account, Answer, account_of, check_answer
+from byteor.governance.canonical import is_uuid
+from byteor.governance.companion import Companion, Denial
+from byteor.governance.credential import MAX_CREDENTIAL_BYTES, decode_credential
+from byteor.governance.dsse import APPROVAL, DENIAL, open_envelope
+from byteor.governance.errors import refused
+from byteor.governance.keyset import KeySet
+from byteor.governance.regular_file import read_regular
+from byteor.governance.request import Request, read_request
+from byteor.governance.trust import learn_revocations, seen_revocations, state_dir
+from byteor_store import AuditLog, Event, audit_path, current_actor
+
+REQUEST, CREDENTIAL, YES, NO = "request.json", ".cred", ".approval.dsse", ".denial.dsse"
+MAX_BYTES = 1 << 20
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A request with what answered it so far."""
+
+    request: Request
+    answers: Mapping[str, Answer]
+
+
+def record(
+    action: str, request: Request, *, kid: str | None = None, body: Mapping[str, Any] | None = None
+) -> int:
+    """Append ``action`` about ``request`` to the audit log; durable on return. Its seq."""
+    event = Event(
+        action=action,
+        actor=current_actor(),
+        kid=kid,
+        env=request.environment_id,
+        spec_hash=request.spec_hash,
+        approval_id=request.request_id,
+        body={"request_sha256": request.digest, "action": request.action, **(body or {})},
+    )
+    with AuditLog.open(audit_path()) as log:
+        return log.append(event)
+
+
+def folder_of(request_id: str) -> Path:
+    """The request's folder, made when missing."""
+    return private_folder(private_folder(state_dir() / "approvals") / request_id)
+
+
+def keep_request(request: Request) -> int:
+    """Keep a new request and note it. Raises ``E_EXISTS`` (exit 6) when another one has its id."""
+    path = folder_of(request.request_id) / REQUEST
+    if path.exists() and path.read_bytes() != request.text():
+        raise ByteorError("E_EXISTS", f"another request has the id {request.request_id}", exit=Exit.CONFLICT)
+    seq = record(
+        "approval_requested", request, body={"reason": request.reason, "requester": request.requester}
+    )
+    write_file(path, request.text())
+    return seq
+
+
+def read_kept(request_id: str) -> Kept:
+    """The request of this id with its answers. Raises ``E_NOT_FOUND`` (exit 7)."""
+    folder = state_dir() / "approvals" / request_id
+    if not is_uuid(request_id) or not (folder / REQUEST).exists():
+        hint = "byteor approval list; a request from elsewhere comes in by byteor approval import FILE"
+        raise ByteorError("E_NOT_FOUND", f"there is no request {request_id}", hint=hint, exit=Exit.NOT_FOUND)
+    check_private_folder(folder)
+    request = read_request(_bytes(folder / REQUEST), source=str(folder / REQUEST))
+    return Kept(request, _answers(folder))
+
+
+def _answers(folder: Path) -> dict[str, Answer]:
+    found: dict[str, Answer] = {}
+    fields = ((CREDENTIAL, "credential"), (YES, "companion"), (NO, "denial"))
+    for path in sorted(folder.iterdir()):
+        for suffix, field in fields:
+            stem = path.name.removesuffix(suffix)
+            if stem != path.name and not path.name.startswith("."):
+                data = _bytes(path)
+                value = data.decode("ascii", "replace").removesuffix("\n") if field == "credential" else data
+                old = found.get(stem, Answer())
+                found[stem] = msgspec.structs.replace(old, **{field: value})
+                break
+    return found
+
+
+def all_kept() -> list[Kept]:
+    """Every request on this host, the newest first."""
+    root = state_dir() / "approvals"
+    if not root.exists():
+        return []
+    check_private_folder(root)
+    kept = [read_kept(path.name) for path in root.iterdir() if (path / REQUEST).exists()]
+    return sorted(kept, key=lambda one: (one.request.created_at, one.request.request_id), reverse=True)
+
+
+def account(kept: Kept, keys: KeySet, now: int) -> Account:
+    """Where a request stands at ``now`` (s). Uses are counted from the audit log."""
+    revocations = seen_revocations(now=now, current=False)
+    uses = count_uses(kept.request.request_id)
+    return account_of(kept.request, kept.answers, keys=keys, revocations=revocations, uses=uses, now=now)
+
+
+def count_uses(request_id: str) -> int:
+    """How often the audit log says that this approval was used."""
+    if not audit_path().exists():
+        return 0
+    with AuditLog.observe(audit_path()) as log:
+        return sum(
+            row.leaf.action == "approval_used" and row.leaf.approval_id == request_id for row in log.rows()
+        )
+
+
+def keep_answer(request: Request, kid: str, answer: Answer, *, keys: KeySet, now: int) -> int:
+    """Check an answer, note it, keep its files. Raises the code of what is wrong; nothing is written then.
+
+    The request must still be open: an answer that comes after its end changes nothing.
+    """
+    check_answer(request, answer, keys=keys, now=now)
+    before = account(read_kept(request.request_id), keys, now)
+    if before.progress.state != "pending":
+        raise refused("E_REQUEST_STATE", f"the request is {before.progress.state}; it takes no more answers")
+    others = {**read_kept(request.request_id).answers, kid: answer}
+    after = account_of(request, others, keys=keys, revocations=None, uses=0, now=now)
+    if kid in after.void:
+        raise refused("E_NOT_ELIGIBLE", after.void[kid])
+    action = "approval_denied" if answer.denial is not None else "approval_granted"
+    seq = record(action, request, kid=kid, body={"state": after.progress.state})
+    folder = folder_of(request.request_id)
+    for name, data in answer_files(kid, answer).items():
+        write_file(folder / name, data)
+    return seq
+
+
+def answer_files(kid: str, answer: Answer) -> dict[str, bytes]:
+    """File name -> content, of an answer that travels or is kept."""
+    stem = file_stem(kid)
+    files: dict[str, bytes] = {}
+    # The companion first: a crash in between leaves no credential that would count without it.
+    if answer.companion is not None:
+        files[stem + YES] = answer.companion
+    if answer.credential is not None:
+        files[stem + CREDENTIAL] = answer.credential.encode("ascii") + b"\n"
+    if answer.denial is not None:
+        files[stem + NO] = answer.denial
+    return files
+
+
+def file_stem(kid: str) -> str:
+    """A file name for a key id: the id when it is a plain word, else a digest. It leads out of no folder."""
+    plain = kid.isascii() and all(c.isalnum() or c in "-_" for c in kid) and 0 < len(kid) <= 64
+    return kid if plain else "key-" + hashlib.sha256(kid.encode()).hexdigest()[:16]
+
+
+def bring_in(paths: list[Path], *, keys: KeySet, now: int) -> list[tuple[str, str, int]]:
+    """Import requests and answers from files, in any order. (kind, request id, audit seq) for each."""
+    requests: list[Request] = []
+    answers: dict[tuple[str, str], Answer] = {}
+    for path in paths:
+        data = _bytes(path)
+        if data.lstrip()[:1] != b"{":
+            text = data.decode("ascii", "replace").removesuffix("\n")
+            claims = decode_credential(text)[0]
+            _merge(answers, claims.approval_id, claims.kid, credential=text)
+        elif APPROVAL.encode() in data:
+            yes = _opened(path, data, APPROVAL, Companion)
+            _merge(answers, yes.approval_id, yes.kid, companion=data)
+        elif DENIAL.encode() in data:
+            no = _opened(path, data, DENIAL, Denial)
+            _merge(answers, no.request_id, no.kid, denial=data)
+        else:
+            requests.append(read_request(data, source=str(path)))
+    done = [("request", request.request_id, keep_request(request)) for request in requests]
+    for (request_id, kid), answer in answers.items():
+        seq = keep_answer(read_kept(request_id).request, kid, answer, keys=keys, now=now)
+        done.append(("denial" if answer.denial is not None else "approval", request_id, seq))
+    return done
+
+
+def _merge(answers: dict[tuple[str, str], Answer], request_id: str, kid: str, **field: Any) -> None:
+    old = answers.get((request_id, kid), Answer())
+    answers[request_id, kid] = msgspec.structs.replace(old, **field)
+
+
+def _opened(path: Path, data: bytes, payload_type: str, kind: type[Any]) -> Any:
+    try:
+        return open_envelope(data, payload_type, kind)[0]
+    except ValueError as error:
+        raise refused("E_COMPANION", f"{path}: {error}") from None
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return read_regular(path, MAX_BYTES)[0]
+    except FileNotFoundError:
+        raise ByteorError("E_NOT_FOUND", f"there is no file {path}", exit=Exit.NOT_FOUND) from None
+    except ValueError as error:
+        raise ByteorError("E_FILE", f"{path} {error}", hint="give a file", exit=Exit.INVALID) from None
+
+
+def read_credential(path: Path) -> str:
+    """The text of a credential file: one final newline belongs to the file, not to the credential."""
+    data = _bytes(path)
+    if len(data) > MAX_CREDENTIAL_BYTES + 1:
+        raise refused("E_DECODE", f"{path} is too long for a credential")
+    return data.decode("latin-1").removesuffix("\n")
+
+
+def take_back(request: Request, data: bytes, kid: str, *, now: int) -> int:
+    """Learn the revocation list ``data``, which names ``request``, and note it."""
+    learn_revocations(data, now=now)
+    return record("approval_revoked", request, kid=kid)
+
+
+def send_out(kept: Kept, folder: Path) -> list[Path]:
+    """Write the request and its answers into ``folder`` (made when missing); the paths."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files = {REQUEST: kept.request.text()}
+    for kid, answer in kept.answers.items():
+        files |= answer_files(kid, answer)
+    for name, data in files.items():
+        write_file(folder / name, data)
+    return [folder / name for name in files]

@@ -1,0 +1,108 @@
+"""What the governance verbs share: environments, the moment, key files and passphrases."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from byteor.cli.options import usage_error
+
+if TYPE_CHECKING:
+    from byteor.governance.environment_file import Environments
+    from byteor.governance.private_key import Signer
+
+MAX_PASSPHRASE_BYTES = 4096
+
+EnvironmentsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--environments", metavar="FILE", help="This byteor.toml alone (for checks and dry runs).",
+        show_default=False,
+    ),
+]  # fmt: skip
+NowOption = Annotated[
+    str | None,
+    typer.Option("--now", metavar="T", help="Pretend it is this moment (RFC 3339, Z).", show_default=False),
+]
+KeyFileOption = Annotated[
+    Path, typer.Option("--key-file", metavar="PEM", help="The private key that signs.", show_default=False)
+]
+KidOption = Annotated[
+    str, typer.Option("--kid", metavar="KID", help="Its id in the key set.", show_default=False)
+]
+PassphraseOption = Annotated[
+    int | None,
+    typer.Option(
+        "--passphrase-fd", metavar="N", min=0, help="Read the passphrase from this file descriptor.",
+        show_default=False,
+    ),
+]  # fmt: skip
+
+
+def moment(now: str | None = None) -> int:
+    """``now`` (RFC 3339) or this moment, in seconds since 1970. Raises ``E_USAGE``."""
+    import time
+
+    from byteor.governance.canonical import unix_of
+
+    if now is None:
+        return int(time.time())
+    try:
+        return unix_of(now)
+    except ValueError as error:
+        raise usage_error(f"--now {now} is {error}", "write 2027-01-15T08:00:00Z") from None
+
+
+def environments(given: Path | None, now: int) -> Environments:
+    """The environments that count here; the version of a signed file is remembered."""
+    from byteor.governance.environment_file import load_environments, user_file
+    from byteor.governance.trust import environment_trust, remember_environments
+
+    found = load_environments(
+        given=given, start=Path.cwd(), user=user_file(), trust=environment_trust(), now=now
+    )
+    if found.signed_version:
+        remember_environments(found.signed_version)
+    return found
+
+
+def passphrase(descriptor: int | None, *, twice: bool = False) -> bytes:
+    """A passphrase from ``descriptor`` (its first line) or from the terminal, without echo.
+
+    Never from an argument or the environment: other processes read those. Raises ``E_USAGE`` without either.
+    """
+    if descriptor is not None:
+        return _from_descriptor(descriptor)
+    if not sys.stdin.isatty():
+        raise usage_error("a passphrase is needed and there is no terminal", "--passphrase-fd=N 3< FILE")
+    import getpass
+
+    first = getpass.getpass("passphrase: ")
+    if twice and getpass.getpass("again: ") != first:
+        raise usage_error("the two passphrases differ", "try again")
+    return first.encode()
+
+
+def _from_descriptor(descriptor: int) -> bytes:
+    data = b""
+    try:
+        while b"\n" not in data and len(data) <= MAX_PASSPHRASE_BYTES:
+            chunk = os.read(descriptor, MAX_PASSPHRASE_BYTES)
+            if not chunk:
+                break
+            data += chunk
+    except OSError as error:
+        raise usage_error(f"file descriptor {descriptor}: {error.strerror}", "open it: 3< FILE") from None
+    return data.partition(b"\n")[0]
+
+
+def signer_from(path: Path, descriptor: int | None) -> Signer:
+    """The approver's key in ``path``; the file is judged before anybody types a passphrase."""
+    from byteor.governance.private_key import is_encrypted, open_key, read_pem
+
+    pem = read_pem(path)
+    return open_key(pem, passphrase(descriptor) if is_encrypted(pem) else None)
