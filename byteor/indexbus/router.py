@@ -112,6 +112,14 @@ class Queues(Lane):
         numbers = memoryview(data).cast("Q")
         return dict(zip(abi.ROUTER_COUNTERS, numbers, strict=True))
 
+    def tail_of(self, index: int) -> int:
+        """Messages routed to consumer ``index``."""
+        return self._value(self.tail_at(index))
+
+    def head_of(self, index: int) -> int:
+        """Messages that consumer ``index`` has finished."""
+        return self._value(self.head_at(index))
+
     def tail_at(self, index: int) -> int:
         return self.geometry.cell(CELLS * index)
 
