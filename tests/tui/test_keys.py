@@ -241,3 +241,21 @@ def test_an_alert_is_painted_although_the_sample_came_between_two_ticks(
         assert "parse         at sequence 9: boom" in screen_text(app)
 
     play(ConsoleApp(run, opener=lambda _: played(failing)), story)
+
+
+def test_a_run_with_a_failed_stage_opens_with_the_cursor_on_it(
+    private: Path, run: Run, sample: Any, played: Any
+) -> None:
+    def failed(at_s: float) -> RunSample:
+        made: RunSample = sample(at_s)
+        workers = list(made.workers)
+        workers[3] = msgspec.structs.replace(workers[3], state="failed", last_error="boom")
+        return msgspec.structs.replace(made, workers=tuple(workers))
+
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        assert table(app).cursor_key == "annotate"
+        await pilot.press("k")
+        await pilot.pause(0.2)
+        assert table(app).cursor_key == "detect"
+
+    play(ConsoleApp(run, opener=lambda _: played(failed)), story)

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from byteor_tui.actions.registry import Action
 from byteor_tui.glyphs import BLOCKS
-from byteor_tui.model.frame import Frame
+from byteor_tui.model.frame import Frame, Mark
 from byteor_tui.model.view import View, mode_word
 from byteor_tui.screens import overview_lines as lines
 from byteor_tui.screens import stage_columns as columns
@@ -80,6 +80,8 @@ class OverviewScreen(Skeleton):
         table, glyphs = self.table, view.glyphs
         rows = {row.name: row for row in columns.ordered(frame.rows, self._sort, backwards=self._backwards)}
         longest = columns.longest_name(frame.rows)
+        if table.cursor_key is None:  # somebody who opens a failed run wants to see the stage that failed
+            table.cursor_key = next((row.name for row in frame.rows if row.mark is Mark.ALERT), None)
 
         def header(width: int) -> Line:
             return columns.header_line(columns.place(width, longest), width, self._sort)

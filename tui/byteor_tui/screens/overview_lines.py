@@ -195,6 +195,8 @@ def detail(row: StageRow | None, width: int, height: int, glyphs: Glyphs) -> lis
     ]
     if row.note:
         lines.append(_pairs((("note", row.note),)))
+    if not row.trend:
+        return [*lines, (("  no rates yet: they are collected while somebody watches", Tone.DIM),)]
     rest = max(0, height - len(lines))
     if rest < TWO_CHARTS or not any(row.trend_p99):
         return lines + _chart(row.trend, width, min(rest, TALLEST_CHART), glyphs, count)
