@@ -106,7 +106,34 @@ def open_for_reading(path: Path) -> apsw.Connection:
     if reserved is None:
         raise _unreadable(path, "it is no SQLite database")
     vfs = checksum_vfs() if reserved == CHECKSUM_BYTES else None
-    return _connect(path, apsw.SQLITE_OPEN_READONLY, vfs)
+    connection = _connect(path, apsw.SQLITE_OPEN_READONLY, vfs)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+        return connection
+    except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
+        connection.close()
+        return _open_at_rest(path, vfs, error)
+    except apsw.Error as error:
+        connection.close()
+        raise translated(error, path) from error
+
+
+def _open_at_rest(path: Path, vfs: str | None, error: apsw.Error) -> apsw.Connection:
+    """A log in a folder that we may not write, as on a mounted backup: SQLite cannot make its side files.
+
+    Without entries in a side file nothing is missing, and the file is read as one that nobody changes.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    if wal.exists() and wal.stat().st_size:
+        hint = f"copy {path.name} and {wal.name} together into a folder of yours"
+        raise _unreadable(
+            path, f"its newest entries are in {wal.name}, which needs a writable folder", hint
+        ) from error
+    uri = f"{path.resolve().as_uri()}?immutable=1"
+    try:
+        return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, vfs=vfs)
+    except apsw.Error as refused:
+        raise translated(refused, path) from refused
 
 
 def translated(error: apsw.Error, path: Path) -> StoreError:

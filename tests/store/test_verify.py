@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
@@ -233,3 +234,48 @@ def test_a_log_of_every_older_shape_is_read_and_then_brought_up(path: Path, vers
         steps = log._connection.execute("SELECT version, name FROM migrations ORDER BY version").fetchall()
     assert steps == [(step.version, step.name) for step in MIGRATIONS]
     assert verify(path).ok
+
+
+def as_somebody_else(act: Callable[[], bool]) -> bool:
+    """``act`` in a child without root's rights, which would see past the modes of files."""
+    child = os.fork()
+    if child == 0:
+        code = 2
+        try:
+            if os.geteuid() == 0:
+                os.setgid(65534)
+                os.setuid(65534)
+            code = 0 if act() else 1
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.fixture
+def backup(filled: Path) -> Iterator[Path]:
+    """A copy of the log in a folder that nobody may write."""
+    folder = Path(tempfile.mkdtemp(prefix="byteor-test-"))
+    shutil.copy(filled, folder / "audit.db")
+    (folder / "audit.db").chmod(0o444)
+    folder.chmod(0o555)
+    yield folder / "audit.db"
+    folder.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def test_a_log_on_a_medium_that_is_read_only_is_verified(backup: Path) -> None:
+    assert as_somebody_else(lambda: verify(backup).size == ENTRIES and verify(backup).ok)
+
+
+def test_a_read_only_copy_whose_newest_entries_lie_beside_it_is_refused(backup: Path) -> None:
+    def refused() -> bool:
+        try:
+            verify(backup)
+        except StoreError as error:
+            return error.code == "E_AUDIT_UNREADABLE" and "audit.db-wal" in error.message
+        return False
+
+    backup.parent.chmod(0o755)
+    (backup.parent / "audit.db-wal").write_bytes(b"x" * 100)
+    backup.parent.chmod(0o555)
+    assert as_somebody_else(refused)
