@@ -162,11 +162,12 @@ def test_stop_drains_and_the_run_ends_well(home: Home) -> None:
 
 
 def test_a_stage_that_hangs_is_killed_when_the_drain_takes_too_long(home: Home) -> None:
+    spec = home.spec(("stuck", "hangs"))
     process = home.start(
-        home.spec(("stuck", "hangs")), "--stages", home.stages,
-        "--source", f"file:{home.lines(10)}", "--sink", "null:", "--for", "0.2", "--drain-timeout", "0.2",
-    )  # fmt: skip
+        spec, "--stages", home.stages, "--source", "generate:0,8", "--sink", "null:", "--drain-timeout", "0.2"
+    )
     children = [(pid, start_time_of(pid)) for pid in home.children(process.pid)]
+    process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 10
     assert children
     assert not any(is_alive(pid, start) for pid, start in children)
