@@ -407,6 +407,13 @@ def test_an_impossible_length_is_corruption_not_a_crash(ring: SequencedSlots) ->
     producer, stage = ring.producer(), ring.stage(0)
     producer.publish(b"x")
     with memoryview(ring.region.mapping) as raw, raw.cast("I") as words:
-        words[ring.geometry.slot(0) >> 2] = 33
-    for call in (stage.receive, lambda: stage.receive_many(4), lambda: (stage.peek(1), stage.view(0))):
-        assert code_of(call) == "E_CORRUPT"
+        for length in (33, 2**31, 2**32 - 1):
+            words[ring.geometry.slot(0) >> 2] = length
+            calls = (
+                stage.receive,
+                lambda: stage.receive_many(4),
+                lambda: stage.receive_into(bytearray(8), 4),
+            )
+            assert [code_of(call) for call in calls] == ["E_CORRUPT"] * 3
+        stage.peek(1)
+        assert code_of(lambda: stage.view(0)) == "E_CORRUPT"

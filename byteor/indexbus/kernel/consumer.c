@@ -293,7 +293,7 @@ static PyObject *receive_into(PyObject *self, PyObject *args) {
         ib_party *p = &h->p;
         uint64_t i = 0, skipped = 0;
         uint8_t *to = out.buf;
-        uint32_t odd = 0;
+        ib_slot *odd = NULL;
         h->busy = 1;
         Py_BEGIN_ALLOW_THREADS
         for (; i < (uint64_t)n; i++) {
@@ -303,7 +303,7 @@ static PyObject *receive_into(PyObject *self, PyObject *args) {
                 continue;
             }
             if (IB_UNLIKELY(slot->length != (uint64_t)record)) {
-                odd = slot->length + 1;
+                odd = slot;
                 break;
             }
             memcpy(to + (size_t)kept * (size_t)record, slot->payload, (size_t)record);
@@ -315,7 +315,8 @@ static PyObject *receive_into(PyObject *self, PyObject *args) {
         pass(h, i);
         if (odd && !kept) {
             char text[96];
-            PyOS_snprintf(text, sizeof text, "a message of %u bytes among records of %zd", odd - 1, record);
+            if (!ib_consumer_slot(h, h->p.next)) goto out;
+            PyOS_snprintf(text, sizeof text, "a message of %u bytes among records of %zd", odd->length, record);
             ib_raise("E_VALUE", text);
             goto out;
         }
