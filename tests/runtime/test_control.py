@@ -73,9 +73,7 @@ def test_what_is_no_request_is_answered_with_a_refusal(run: Path, asked: list[st
     assert asked == []
 
 
-def test_a_client_that_sends_without_end_is_dropped(
-    run: Path, asked: list[str]
-) -> None:
+def test_a_client_that_sends_without_end_is_dropped(run: Path, asked: list[str]) -> None:
     try:
         assert raw(run, b"x" * 100_000) == b""
     except (BrokenPipeError, ConnectionResetError):

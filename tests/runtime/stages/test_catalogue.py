@@ -14,7 +14,6 @@ from byteor.errors import Exit
 from byteor.indexbus import native_stage_names
 from byteor.indexbus.pure.stages import STAGES as PURE_STAGES
 from byteor.runtime.stages import StageDef, StageError, batch_stage, known_stages, resolve, stage
-from byteor.spec.keys import BUILTIN_KEYS
 
 MODULE = '''
 import msgspec
@@ -272,16 +271,6 @@ def test_the_kernel_makes_json_of_the_argument_that_it_is_given(message: bytes) 
     assert native is not None
     out = PURE_STAGES[native[0]](message, native[1])
     assert json.loads(out) == json.loads(message) | {"site": "demo"}
-
-
-@pytest.mark.parametrize("key", BUILTIN_KEYS)
-def test_the_spec_layer_knows_the_same_of_a_stage(key: str) -> None:
-    theirs = BUILTIN_KEYS[key]
-    ours = next((definition for definition in known_stages() if definition.key == key), None)
-    if ours is None:
-        assert theirs.capability is not None  # a governed action: not one of these stages
-    else:
-        assert (theirs.writes, theirs.native) == (ours.writes, ours.native is not None)
 
 
 def test_a_batch_stage_needs_a_known_kind() -> None:
