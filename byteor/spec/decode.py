@@ -46,6 +46,13 @@ _ITEMS = {
     "pipeline.boundary_policy": model.PlanPolicy,
 }
 _VALUES = {"single_ring": model.SingleRing, "lane_graph": model.LaneGraph, "plan": model.PipelinePlanV2}
+_CHILDREN: dict[str, list[str]] = {}  # beginning of a key -> the segments that may follow
+for _key in KEYS:
+    _parts = _key.split(".")
+    for _depth, _part in enumerate(_parts):
+        _followers = _CHILDREN.setdefault(".".join(_parts[:_depth]), [])
+        if _part not in _followers:
+            _followers.append(_part)
 _NEUTRAL: dict[str, Any] = {"int": 0, "name": "", "id": "", "stage_key": "identity", "enum": "", "text": ""}
 
 # A cell of a row: one entry, or for a list field its entries by index.
@@ -149,11 +156,23 @@ def _unknown(entry: Entry, pattern: str, seen: set[str], findings: Findings, str
         return
     seen.add(entry.key)
     code = "E_UNKNOWN_KEY" if strict else "W_UNKNOWN_KEY"
-    near = nearest(pattern, KEYS)
+    near = _meant(pattern)
     indexes = iter(_INDEX.findall(entry.key))
     hint = f"did you mean `{re.sub(r'[.]N', lambda _: '.' + next(indexes, 'N'), near)}`?" if near else None
     message = f"`{entry.key[:80]}` is not a key of any document"
     findings.add(code, message, key=entry.key, line=entry.line, column=1, value=entry.value, hint=hint)
+
+
+def _meant(pattern: str) -> str | None:
+    """The key that ``pattern`` was meant to be, segment by segment."""
+    meant = ""
+    for segment in pattern.split("."):
+        likely = _CHILDREN.get(meant, [])
+        near = segment if segment in likely else nearest(segment, likely)
+        if near is None:
+            return None
+        meant = f"{meant}.{near}" if meant else near
+    return meant if meant in KEYS else None
 
 
 def _kind(table: _Table, findings: Findings) -> str | None:

@@ -14,7 +14,7 @@ def nearest(word: str, words: Collection[str]) -> str | None:
         return None
     import difflib
 
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.7)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return close[0] if close else None
 
 
