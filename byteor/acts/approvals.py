@@ -24,11 +24,12 @@ from byteor.governance.canonical import is_uuid
 from byteor.governance.companion import Companion, Denial
 from byteor.governance.credential import MAX_CREDENTIAL_BYTES, decode_credential
 from byteor.governance.dsse import APPROVAL, DENIAL, open_envelope
+from byteor.governance.environment import Environment
 from byteor.governance.errors import refused
 from byteor.governance.keyset import KeySet
 from byteor.governance.regular_file import read_regular
 from byteor.governance.request import Request, read_request
-from byteor.governance.trust import learn_revocations, seen_revocations, state_dir
+from byteor.governance.trust import learn_revocations, seen_revocations, state_dir, trusted_keys
 from byteor_store import AuditLog, Event, audit_path, current_actor
 
 REQUEST, CREDENTIAL, YES, NO = "request.json", ".cred", ".approval.dsse", ".denial.dsse"
@@ -56,7 +57,15 @@ def record(
         body={"request_sha256": request.digest, "action": request.action, **(body or {})},
     )
     with AuditLog.open(audit_path()) as log:
-        return log.append(event)
+        return log.append(event, seal=True)
+
+
+def host_audience(environment: Environment) -> str:
+    """The origin of this host's audit log: an approval that names it is worth nothing on another host."""
+    from byteor_store.checkpoint import origin
+
+    with AuditLog.open(audit_path()) as log:
+        return origin(log.uuid(), environment.org_id, environment.project_id)
 
 
 def folder_of(request_id: str) -> Path:
@@ -67,7 +76,7 @@ def folder_of(request_id: str) -> Path:
 def keep_request(request: Request) -> int:
     """Keep a new request and note it. Raises ``E_EXISTS`` (exit 6) when another one has its id."""
     path = folder_of(request.request_id) / REQUEST
-    if path.exists() and path.read_bytes() != request.text():
+    if path.exists() and read_document(path) != request.text():
         raise ByteorError("E_EXISTS", f"another request has the id {request.request_id}", exit=Exit.CONFLICT)
     seq = record(
         "approval_requested", request, body={"reason": request.reason, "requester": request.requester}
@@ -83,7 +92,7 @@ def read_kept(request_id: str) -> Kept:
         hint = "byteor approval list; a request from elsewhere comes in by byteor approval import FILE"
         raise ByteorError("E_NOT_FOUND", f"there is no request {request_id}", hint=hint, exit=Exit.NOT_FOUND)
     check_private_folder(folder)
-    request = read_request(_bytes(folder / REQUEST), source=str(folder / REQUEST))
+    request = read_request(read_document(folder / REQUEST), source=str(folder / REQUEST))
     return Kept(request, _answers(folder))
 
 
@@ -94,7 +103,7 @@ def _answers(folder: Path) -> dict[str, Answer]:
         for suffix, field in fields:
             stem = path.name.removesuffix(suffix)
             if stem != path.name and not path.name.startswith("."):
-                data = _bytes(path)
+                data = read_document(path)
                 value = data.decode("ascii", "replace").removesuffix("\n") if field == "credential" else data
                 old = found.get(stem, Answer())
                 found[stem] = msgspec.structs.replace(old, **{field: value})
@@ -170,12 +179,12 @@ def file_stem(kid: str) -> str:
     return kid if plain else "key-" + hashlib.sha256(kid.encode()).hexdigest()[:16]
 
 
-def bring_in(paths: list[Path], *, keys: KeySet, now: int) -> list[tuple[str, str, int]]:
+def bring_in(paths: list[Path], *, now: int) -> list[tuple[str, str, int]]:
     """Import requests and answers from files, in any order. (kind, request id, audit seq) for each."""
     requests: list[Request] = []
     answers: dict[tuple[str, str], Answer] = {}
     for path in paths:
-        data = _bytes(path)
+        data = read_document(path)
         if data.lstrip()[:1] != b"{":
             text = data.decode("ascii", "replace").removesuffix("\n")
             claims = decode_credential(text)[0]
@@ -190,7 +199,7 @@ def bring_in(paths: list[Path], *, keys: KeySet, now: int) -> list[tuple[str, st
             requests.append(read_request(data, source=str(path)))
     done = [("request", request.request_id, keep_request(request)) for request in requests]
     for (request_id, kid), answer in answers.items():
-        seq = keep_answer(read_kept(request_id).request, kid, answer, keys=keys, now=now)
+        seq = keep_answer(read_kept(request_id).request, kid, answer, keys=trusted_keys(), now=now)
         done.append(("denial" if answer.denial is not None else "approval", request_id, seq))
     return done
 
@@ -207,7 +216,8 @@ def _opened(path: Path, data: bytes, payload_type: str, kind: type[Any]) -> Any:
         raise refused("E_COMPANION", f"{path}: {error}") from None
 
 
-def _bytes(path: Path) -> bytes:
+def read_document(path: Path) -> bytes:
+    """The bytes of a file that somebody named, at most 1 MiB. Raises ``E_NOT_FOUND`` (exit 7), ``E_FILE``."""
     try:
         return read_regular(path, MAX_BYTES)[0]
     except FileNotFoundError:
@@ -218,7 +228,7 @@ def _bytes(path: Path) -> bytes:
 
 def read_credential(path: Path) -> str:
     """The text of a credential file: one final newline belongs to the file, not to the credential."""
-    data = _bytes(path)
+    data = read_document(path)
     if len(data) > MAX_CREDENTIAL_BYTES + 1:
         raise refused("E_DECODE", f"{path} is too long for a credential")
     return data.decode("latin-1").removesuffix("\n")

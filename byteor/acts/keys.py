@@ -20,4 +20,4 @@ def trust(data: bytes, fingerprint: str | None, *, now: int) -> tuple[KeySet, in
         body={"fingerprint": keys.fingerprint, "version": keys.version},
     )
     with AuditLog.open(audit_path()) as log:
-        return keys, log.append(event)
+        return keys, log.append(event, seal=True)

@@ -82,7 +82,7 @@ def _policies(
     replay_policy: str | None,
     side_effects: str | None,
 ) -> tuple[str, str, str]:
-    """(posture, replay policy, side-effect policy): of an environment, or as typed (unknown is fail-closed)."""
+    """(posture, replay policy, side-effect policy): of an environment, or as typed."""
     from byteor.cli.governed import environments, moment
     from byteor.cli.options import usage_error
 

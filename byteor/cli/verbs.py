@@ -44,5 +44,6 @@ VERBS = (
     Verb("policy", "byteor.cli.policy", GOVERNANCE, group=True, settings=True),
     Verb("env", "byteor.cli.env", GOVERNANCE, group=True, settings=True),
     Verb("key", "byteor.cli.key", GOVERNANCE, group=True, settings=True),
+    Verb("approval", "byteor.cli.approval", GOVERNANCE, group=True, settings=True),
     Verb("config", "byteor.cli.config", HOST, group=True),
 )

@@ -213,6 +213,25 @@ def signers(keys: KeySet, by: KeySet, now: int) -> frozenset[bytes]:
     return frozenset(found)
 
 
+def check_unaltered(keys: KeySet) -> None:
+    """Raise ``E_KEYSET_SIGNATURE`` when a signature of one of its own keys does not hold.
+
+    Says nothing about who may sign or when: a set that is given, not trusted, may carry no signature at all.
+    """
+    text = keys.signed_text()
+    for signature in keys.signatures:
+        key = keys.key(signature.kid)
+        if key is None:
+            continue
+        try:
+            holds = signature_holds(key.raw, decode_base64url(signature.sig.encode()), text)
+        except ValueError:
+            holds = False
+        if not holds:
+            message = f"the key set was changed after `{signature.kid}` signed it"
+            raise refused("E_KEYSET_SIGNATURE", message)
+
+
 def check_self_signed(keys: KeySet, now: int) -> None:
     """Raise ``E_KEYSET_SIGNATURE`` unless a threshold of the set's own keys signed it."""
     have = len(signers(keys, keys, now))

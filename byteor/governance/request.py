@@ -118,8 +118,8 @@ def _problems(request: Request) -> Iterable[tuple[str, str]]:
     if not is_uuid(request.request_id):
         yield "request_id", "request_id is not a UUID in its usual form"
     for name in ("org_id", "project_id", "environment_id", "requester", "reason"):
-        if not getattr(request, name).strip():
-            yield name, f"{name} is empty"
+        if not getattr(request, name).strip() or not getattr(request, name).isprintable():
+            yield name, f"{name} is empty or not one printable line"
     if list(request.capabilities) != sorted(set(request.capabilities)):
         yield "capabilities", "capabilities are not sorted, each once"
     if not all(is_normal(capability) for capability in request.capabilities):

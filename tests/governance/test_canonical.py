@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byteor.governance.canonical import (
@@ -23,6 +23,7 @@ from byteor.governance.canonical import (
 LAST = 253402300799  # 9999-12-31T23:59:59Z
 
 
+@settings(deadline=None)
 @given(st.integers(-62135596800, LAST))
 def test_a_moment_survives_and_is_what_the_library_says(unix: int) -> None:
     text = time_of(unix)
@@ -36,6 +37,7 @@ def test_a_moment_outside_the_years_1_to_9999_is_none(unix: int) -> None:
         time_of(unix)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=70))
 def test_base64url_survives_without_padding(data: bytes) -> None:
     text = encode_base64url(data)
@@ -43,6 +45,7 @@ def test_base64url_survives_without_padding(data: bytes) -> None:
     assert decode_base64url(text.encode()) == data
 
 
+@settings(deadline=None)
 @given(st.text("ABCDwxyz0189-_+/=\n ", max_size=12))
 def test_only_the_text_that_the_encoder_writes_is_decoded(text: str) -> None:
     try:
@@ -68,6 +71,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_canonical_json_is_rfc_8785(value: object) -> None:
     assert canonical_json(value) == rfc8785.dumps(value)  # type: ignore[arg-type]

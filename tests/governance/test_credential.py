@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 import rfc8785
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from byteor.governance.canonical import encode_base64url
@@ -447,6 +447,7 @@ def test_no_credential_is_written_that_no_verifier_would_take(change: dict[str, 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
+@settings(deadline=None)
 @given(TEXT, st.lists(TEXT, max_size=4, unique=True))
 @example('\x7f\x1f"\\/\u2028\U0001f600', ["\ue000", "\U0001f600"])
 def test_any_text_survives_and_is_written_as_rfc_8785_does(
@@ -461,6 +462,7 @@ def test_any_text_survives_and_is_written_as_rfc_8785_does(
     assert text == rfc8785.dumps(msgspec.to_builtins(claims))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_mutated_credential_is_taken_and_none_raises_anything_else(
     world: Any, data: st.DataObject
@@ -479,6 +481,7 @@ def mutate(draw: Callable[[Any], Any], token: str) -> str:
     return found if found != token else token + "."
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_no_text_at_all_is_taken(world: Any, text: str) -> None:
     assert code_of(world, text) == "E_DECODE"

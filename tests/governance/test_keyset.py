@@ -12,6 +12,7 @@ from byteor.governance.errors import GovernanceError
 from byteor.governance.keyset import (
     check_self_signed,
     check_successor,
+    check_unaltered,
     follow,
     read_key_set,
     signers,
@@ -233,3 +234,17 @@ def test_rotation_voids_nothing_that_lives(world: Any) -> None:
     )
     text = world.credential("alice")
     assert verify_credential(text, keys=both, wanted=world.wanted, now=world.now).key.kid == "alice-1"
+
+
+def test_a_set_that_was_changed_after_signing_is_told_whatever_its_keys_windows(world: Any) -> None:
+    keys = world.signed(world.keys, "alice", "bob")
+    check_unaltered(keys)
+    check_unaltered(world.keys)
+    check_unaltered(world.signed(world.keys, "stranger"))
+    changed = msgspec.structs.replace(keys, threshold=2)
+    assert refusal(check_unaltered, changed) == "E_KEYSET_SIGNATURE"
+    for sig in ("", "A", "A" * 86):
+        bad = msgspec.structs.replace(keys.signatures[0], sig=sig)
+        assert (
+            refusal(check_unaltered, msgspec.structs.replace(keys, signatures=(bad,))) == "E_KEYSET_SIGNATURE"
+        )

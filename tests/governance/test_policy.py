@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byteor.governance.policy import RULES, Inputs, all_inputs, decide
@@ -90,6 +90,7 @@ WORDS = [
 ODD = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=12), st.sampled_from(WORDS))
 
 
+@settings(deadline=None)
 @given(st.tuples(*[ODD] * 7))
 def test_nothing_outside_the_table_is_ever_allowed(values: tuple[object, ...]) -> None:
     inputs = Inputs(*values)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byteor.governance.environment import Quota
@@ -80,6 +80,7 @@ def brute_force(places: list[str], groups: list[set[str]]) -> int:
 ROWS = st.tuples(st.sampled_from("abc"), st.integers(1, 2))
 
 
+@settings(deadline=None)
 @given(
     st.lists(ROWS, min_size=1, max_size=2, unique_by=lambda row: row[0]),
     st.lists(GROUPS, max_size=4),

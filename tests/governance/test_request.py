@@ -64,6 +64,8 @@ def test_a_request_survives_its_file(request_: Request) -> None:
 BAD: list[dict[str, Any]] = [
     {"v": 2}, {"action": "delete"}, {"environment_posture": "qa"}, {"request_id": "1"}, {"org_id": ""},
     {"project_id": " "}, {"environment_id": ""}, {"requester": ""}, {"reason": "\n "},
+    {"reason": "ok\x1b[2J"},
+    {"requester": "a\nb"},
     {"capabilities": ("b:1", "a:1")},
     {"capabilities": ("a:1", "a:1")}, {"capabilities": ("http_post:https://A.example",)},
     {"capabilities": ("x",)},
