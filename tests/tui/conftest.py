@@ -255,7 +255,7 @@ def moves(run: Run) -> bool:
 
 
 class LiveRun:
-    """A real ``byteor run`` of the demo plan on this host's counters, 200 samples/s."""
+    """A real ``byteor run`` of the demo plan on this host's counters, 20 samples/s."""
 
     def __init__(self, folder: Path, *more: str) -> None:
         from byteor_tui.demo_plan import PLAN
@@ -269,7 +269,7 @@ class LiveRun:
             "byteor",
             "run",
             f"--spec={spec}",
-            "--source=host:200",
+            "--source=host:20",
             "--sink=null:",
         ]
         with (folder / "run.log").open("wb") as log:

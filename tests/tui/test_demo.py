@@ -12,7 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from byteor_tui import demo
+from byteor_tui.cli import main
 
 Start = Callable[..., Any]
 CONSOLE = [sys.executable, "-m", "byteor_tui"]
@@ -47,10 +50,27 @@ def test_without_a_terminal_it_prints_the_document_of_the_run(private: Path) -> 
     assert [path for path in private.rglob("*") if path.is_file()] == []
 
 
-def test_without_a_terminal_it_is_headless_by_itself(private: Path) -> None:
-    argv = [*CONSOLE, "demo", "--seconds", "0.5"]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and "messages/s" in done.stdout
+@pytest.mark.parametrize(
+    ("args", "asked"),
+    [
+        ([], (5.0, False)),
+        (["--seconds", "2"], (2.0, False)),
+        (["--headless", "--json"], (5.0, True)),
+    ],
+)
+def test_without_a_terminal_it_is_headless_by_itself_for_5_s(
+    monkeypatch: pytest.MonkeyPatch, args: list[str], asked: tuple[float, bool]
+) -> None:
+    seen: list[tuple[float, bool]] = []
+
+    def headless(seconds: float, *, as_json: bool) -> int:
+        seen.append((seconds, as_json))
+        return 0
+
+    monkeypatch.setattr(demo, "headless", headless)
+    monkeypatch.setattr("byteor_tui.terminal.is_terminal", lambda: False)
+    assert main(["demo", *args]) == 0
+    assert seen == [asked]
 
 
 def test_leaving_stops_the_run_and_removes_everything(private: Path, terminal: Start) -> None:

@@ -76,15 +76,6 @@ def test_a_killed_run_shows_its_last_state_and_needs_somebody(
     assert console.wait() == 0 and console.restored
 
 
-def test_an_ended_run_can_be_opened_by_name(private: Path, live: Any, terminal: Start) -> None:
-    live.stop()
-    console = terminal("--run", live.run.name)
-    seen = console.wait_for("ago", "parse", "done")
-    assert "STOPPED" in seen or "FINISHED" in seen
-    console.press("q")
-    assert console.wait() == 0
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_the_terminal_is_given_back_on_signals(
     private: Path, terminal: Start, number: signal.Signals, code: int
@@ -113,13 +104,20 @@ def test_the_terminal_is_given_back_after_a_defect_and_no_traceback_is_shown(
     assert "Traceback" not in console.text
 
 
-def test_a_dumb_terminal_gets_lines(private: Path, live: Any, terminal: Start) -> None:
+def test_a_dumb_terminal_gets_lines_and_the_ended_run_can_be_opened_by_name(
+    private: Path, live: Any, terminal: Start
+) -> None:
     console = terminal(TERM="dumb")
     console.wait_for(f"run {live.run.run_id}", "stage parse run", "run running")
     assert b"\x1b" not in console.raw
     live.stop()
     console.wait_for("stage parse done")
     assert console.wait() == 0
+    again = terminal("--run", live.run.name)
+    seen = again.wait_for("ago", "parse", "done")
+    assert "STOPPED" in seen or "FINISHED" in seen
+    again.press("q")
+    assert again.wait() == 0
 
 
 @pytest.mark.campaign
