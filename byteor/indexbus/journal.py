@@ -117,6 +117,9 @@ class JournalReader:
         window = self._journal.window_bytes
         offset = self.position % window
         length = min(published - self.position, window - offset)
+        if published % 8 or self.position % 8:
+            text = f"positions {self.position} and {published} are no records'"
+            raise IndexBusError("E_CORRUPT", text, position=self.position)
         first = min(length, CHUNK)
         data = self._journal.region.read(WINDOW_AT + offset, first)
         if self._overrun():

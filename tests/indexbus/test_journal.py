@@ -69,6 +69,16 @@ def test_a_torn_record_is_never_delivered(shm: Path) -> None:
     assert (caught.value.code, caught.value.fields["position"]) == ("E_CORRUPT", second)
 
 
+def test_an_impossible_end_is_corruption(shm: Path) -> None:
+    journal = Journal.create(shm / "journal", window_bytes=4096)
+    journal.writer().append(b"x")
+    for end in (1, 7, 17):
+        journal.region.mapping[64:72] = end.to_bytes(8, "little")
+        with pytest.raises(IndexBusError) as caught:
+            journal.reader(0).read()
+        assert caught.value.code == "E_CORRUPT"
+
+
 def test_one_writer_and_no_record_beyond_a_quarter_of_the_window(shm: Path) -> None:
     journal = Journal.create(shm / "journal", window_bytes=4096)
     writer = journal.writer()

@@ -126,10 +126,10 @@ static PyObject *publish_one(ib_handle *h, PyObject *const *args, Py_ssize_t nar
     if (IB_UNLIKELY(nargs != 1 || kwnames) && options(args, nargs, kwnames, &ingress, &origin, &has_origin) != 0) return NULL;
     char *data;
     Py_ssize_t length;
-    Py_buffer view = {0};
+    Py_buffer view;
+    view.obj = NULL;
     if (IB_LIKELY(PyBytes_CheckExact(args[0]))) {
-        data = PyBytes_AsString(args[0]);
-        length = PyBytes_Size(args[0]);
+        PyBytes_AsStringAndSize(args[0], &data, &length);
     } else {
         if (PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) != 0) return NULL;
         data = view.buf;
@@ -152,7 +152,8 @@ static PyObject *publish_one(ib_handle *h, PyObject *const *args, Py_ssize_t nar
         if (p->row) ib_row_batch(p, 1, 1, 0);
     }
     if (IB_UNLIKELY(view.obj != NULL)) PyBuffer_Release(&view);
-    return got < 0 ? NULL : PyBool_FromLong(got);
+    if (IB_UNLIKELY(got < 0)) return NULL;
+    return Py_NewRef(got ? Py_True : Py_False);
 }
 
 /* Publish what is described by items[0..n); returns how many, -1 on error. The memory must stay. */
@@ -222,8 +223,7 @@ static PyObject *publish_list(ib_handle *h, PyObject *const *args, Py_ssize_t na
     Py_ssize_t i;
     for (i = 0; i < n; i++) {
         PyObject *message = PyTuple_GetItem(tuple, i);
-        items[i].data = (const uint8_t *)PyBytes_AsString(message);
-        items[i].length = PyBytes_Size(message);
+        PyBytes_AsStringAndSize(message, (char **)&items[i].data, &items[i].length);
         if (IB_UNLIKELY(items[i].length > (Py_ssize_t)h->p.slot_bytes)) {
             ib_raise_oversize(i, items[i].length, h->p.slot_bytes);
             break;
