@@ -19,6 +19,16 @@ def check_file(path: str, *, strict: bool = False) -> CompileReport:
         return CompileReport(None, None, error.findings)
 
 
+def json_path(path: str) -> str:
+    """``path`` as JSON can hold it: bytes that are no UTF-8 are written as escapes."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def shown_path(path: str) -> str:
+    """``path`` as a terminal may see it: whatever would move the cursor or break the line is an escape."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in json_path(path))
+
+
 def finding_fields(finding: Finding) -> dict[str, Any]:
     """``finding`` as the JSON output of every verb gives it."""
     where = finding.where
@@ -40,7 +50,8 @@ def finding_lines(findings: Sequence[Finding]) -> list[str]:
     lines = []
     for finding in findings:
         where = finding.where
-        place = ":".join(str(part) for part in (where.file, where.line, where.column) if part is not None)
+        file = None if where.file is None else shown_path(where.file)
+        place = ":".join(str(part) for part in (file, where.line, where.column) if part is not None)
         key = f" {where.key}:" if where.key else ""
         lines.append(f"{place}: {finding.severity}[{finding.code}]{key} {finding.message}".lstrip(": "))
         if finding.hint:

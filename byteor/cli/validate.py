@@ -39,7 +39,7 @@ def command(
     bad = [document for document in documents if not document["ok"]]
     if json:
         for document in documents:
-            del document["shown"]
+            del document["shown"], document["shown_path"]
         emit_json("validate", {"ok": not bad, "documents": documents})
     else:
         emit_text(_text(documents))
@@ -50,12 +50,13 @@ def command(
 
 
 def _document(path: str, report: Any) -> dict[str, Any]:
-    from byteor.cli.spec_io import finding_fields, finding_lines
+    from byteor.cli.spec_io import finding_fields, finding_lines, json_path, shown_path
 
     read, spec = report.document, report.spec
     value = read.value if read is not None else None
     return {
-        "path": path,
+        "path": json_path(path),
+        "shown_path": shown_path(path),
         "kind": read.kind if read is not None else None,
         "model": _model(read, spec),
         "name": getattr(value, "name", None) or None,
@@ -78,14 +79,14 @@ def _model(read: Any, spec: Any) -> str | None:
 
 
 def _text(documents: list[dict[str, Any]]) -> str:
-    width = max(len(document["path"]) for document in documents)
+    width = max(len(document["shown_path"]) for document in documents)
     lines = []
     for document in documents:
         verdict = "ok  " if document["ok"] else "FAIL"
         about = (
             f"{document['kind'] or '-':<4}  {document['model'] or '-':<11}  {document['spec_hash'] or '-'}"
         )
-        lines.append(f"{verdict}  {document['path']:<{width}}  {about}")
+        lines.append(f"{verdict}  {document['shown_path']:<{width}}  {about}")
         lines += [f"      {line}" for line in document["shown"]]
     bad = sum(not document["ok"] for document in documents)
     if len(documents) > 1:

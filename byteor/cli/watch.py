@@ -65,27 +65,27 @@ def command(
 
 def _fields(event: Event) -> dict[str, Any]:
     from byteor.cli.diff import diff_fields
-    from byteor.cli.spec_io import finding_fields
+    from byteor.cli.spec_io import finding_fields, json_path
 
     return {
-        "path": event.path,
+        "path": json_path(event.path),
         "state": event.state,
         "spec_hash": event.spec_hash,
         "new_failure": event.new_failure,
-        "renamed_from": event.renamed_from,
-        "stale": list(event.stale),
+        "renamed_from": None if event.renamed_from is None else json_path(event.renamed_from),
+        "stale": [json_path(path) for path in event.stale],
         "findings": [finding_fields(finding) for finding in event.findings],
         "diff": None if event.difference is None else diff_fields(event.difference),
     }
 
 
 def _lines(event: Event) -> list[str]:
-    from byteor.cli.spec_io import finding_lines
+    from byteor.cli.spec_io import finding_lines, shown_path
 
     marks = {"ok": "ok  ", "failed": "FAIL", "removed": "gone"}
-    line = f"{marks[event.state]}  {event.path}"
+    line = f"{marks[event.state]}  {shown_path(event.path)}"
     if event.renamed_from is not None:
-        line += f"  (was {event.renamed_from})"
+        line += f"  (was {shown_path(event.renamed_from)})"
     if event.spec_hash is not None:
         line += f"  {event.spec_hash[:19]}"
     difference = event.difference
@@ -97,7 +97,7 @@ def _lines(event: Event) -> list[str]:
     if difference is not None:
         lines += [f"      gains capability {name}" for name in difference.gained]
         lines += [f"      loses capability {name}" for name in difference.lost]
-    lines += [f"      {path} is not what this lowers to any more" for path in event.stale]
+    lines += [f"      {shown_path(path)} is not what this lowers to any more" for path in event.stale]
     return lines + [f"      {text}" for text in finding_lines(event.findings)]
 
 
@@ -114,7 +114,7 @@ def _execute(command_line: str, events: Sequence[Event]) -> None:
 
     from byteor.cli.output import note
 
-    changed = "\n".join(event.path for event in events)
+    changed = "\n".join(event.path for event in events)  # as they are: the command opens them
     try:
         done = subprocess.run(
             shlex.split(command_line), env={**os.environ, "BYTEOR_CHANGED": changed}, check=False

@@ -52,7 +52,7 @@ class Findings:
         row = CODES[code]
         is_error = not code.startswith("W_")
         self._errors += is_error
-        if key is not None:
+        if key is not None and is_error:
             self._keys.add(key)
         if len(self._found) >= MAX_FINDINGS:
             self._more += 1
@@ -70,11 +70,11 @@ class Findings:
         return self._errors
 
     def has(self, key: str) -> bool:
-        """Whether something was already said about ``key``."""
+        """Whether an error was already reported on ``key``."""
         return key in self._keys
 
     def keys(self) -> frozenset[str]:
-        """The keys that something was said about so far."""
+        """The keys that an error was reported on so far."""
         return frozenset(self._keys)
 
     @property
@@ -89,7 +89,7 @@ class Findings:
             if finding.code == "E_TOO_MANY_FINDINGS":
                 continue
             self._found.append(finding)
-            if finding.where.key is not None:
+            if finding.where.key is not None and finding.severity == "error":
                 self._keys.add(finding.where.key)
         self._errors += errors
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from byteor.errors import Where
 from byteor.spec.document import Document, read_document
 from byteor.spec.encode import encode, hash_text, lines
 from byteor.spec.errors import SpecError
@@ -63,12 +64,22 @@ def check_document(document: Document) -> CompileReport:
 
 
 def _placed(document: Document, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """``findings`` with a place each: what is missing altogether is missed at the start of the document."""
     found = tuple(findings)
-    if document.format == "kv" or not found:
+    if document.format == "kv":
+        return tuple(_at_start(finding) if finding.where.line is None else finding for finding in found)
+    if not found:
         return found
     from byteor.spec.places import place_findings
 
     return place_findings(found, document.source, document.format)
+
+
+def _at_start(finding: Finding) -> Finding:
+    where = finding.where
+    if where.key is None:  # about the file as a whole
+        return finding
+    return msgspec.structs.replace(finding, where=Where(where.file, 1, 1, where.key))
 
 
 def check_value(value: SingleRing | LaneGraph | PipelinePlanV2) -> CompileReport:
@@ -107,15 +118,16 @@ def _check(
     inserted: tuple[Inserted, ...] = ()
     if isinstance(value, PipelinePlanV2):
         check_plan(value, report, incomplete)
-        if findings.errors:
+        if findings.errors or report.broken:
             _check_plan_limits(value, report, incomplete)
             return None, ()
         spec, rename, inserted = _lower(value)
-        _check_spec(spec, Report(findings, places, rename), complete=True)
+        report = Report(findings, places, rename)
+        _check_spec(spec, report, complete=True)
     else:
         spec = value
         _check_spec(spec, report, complete=not incomplete)
-    if findings.errors:
+    if findings.errors or report.broken:  # the second alone would be a rule broken that was not told
         return None, inserted
     canonical = encode(spec)
     return ValidatedSpec(SEAL, spec, canonical, hash_text(canonical), capabilities(spec)), inserted

@@ -213,3 +213,14 @@ def test_schema_prints_json_schema(byteor: Byteor) -> None:
     assert json.loads(byteor("schema", "plan").out)["title"].startswith("ByteOr plan")
     assert byteor("schema", "yaml").code == 2
     assert "pipeline.stages.N.depends_on.K" in byteor("schema", "kv").out
+
+
+def test_a_file_s_name_cannot_write_to_the_terminal(byteor: Byteor, tmp_path: Path) -> None:
+    (tmp_path / "a\x1b[31m\nok.kv").write_text("v=1\n")
+    (tmp_path / "b\udcff.kv").write_text("v=1\n")
+    for verb in ("validate", "watch"):
+        more = ("--once",) if verb == "watch" else ()
+        ran = byteor(verb, tmp_path, *more)
+        assert ran.code == 3 and "\x1b" not in ran.out and "\\x1b[31m\\nok.kv" in ran.out
+        ran = byteor(verb, tmp_path, *more, "--json")
+        assert ran.code == 3 and "b\\\\udcff.kv" in ran.out

@@ -46,7 +46,7 @@ def test_the_right_example_breaks_no_rule(code: str) -> None:
 def test_every_finding_says_where_and_what_to_do(code: str) -> None:
     example = EXAMPLES[code]
     for finding in check(example, example.bad, example.raw).plan_diagnostics:
-        assert finding.where.line is not None or finding.where.key is not None
+        assert finding.where.line is not None and finding.where.column is not None
         assert finding.category == CODES[code].category
         assert finding.hint
 

@@ -150,5 +150,11 @@ def test_a_dependency_that_was_already_told_of_is_still_not_followed() -> None:
     assert codes_of(data) == ["E_DUP_KEY"]
 
 
+def test_a_warning_on_a_key_never_hides_a_rule() -> None:
+    """Found by the fuzzer: an unknown key of the same name kept a broken rule from being told."""
+    edits: Edits = {"single_ring.stages.1.depends_on.0": None, "single_ring.stages.1.depends_on": "0"}
+    assert codes_of(text(RING, edits)) == ["W_UNKNOWN_KEY", "E_DEP_MISSING"]
+
+
 def codes_of(data: str) -> list[str]:
     return [finding.code for finding in check_document(read_document(data.encode())).plan_diagnostics]
