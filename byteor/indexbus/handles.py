@@ -7,7 +7,7 @@ with nothing in between. It belongs to one thread at a time and to the process t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -101,6 +101,15 @@ class Producer(_Role, _ProducerKernel):
     ``E_CORRUPT``, ``E_ROLE_TAKEN`` when two threads use one handle.
     """
 
+    async def apublish_many(self, messages: Sequence[bytes], ingress: int = 0) -> int:
+        """As ``publish_many`` for ``await``: only a full lane waits, in a thread. How many were published."""
+        import asyncio
+
+        done = self.try_publish_many(messages, ingress)
+        while done < len(messages) and await asyncio.to_thread(self.wait_room, None):
+            done += self.try_publish_many(messages[done:], ingress)
+        return done
+
     def close_stream(self) -> None:
         """No more messages will come: consumers finish what is there, then end with ``End.FINISHED``."""
         self._close_stream()
@@ -163,6 +172,21 @@ class Consumer(_Role, _ConsumerKernel):
         while n := self.peek(max):
             yield Batch(self)
             self.advance(min(n, self.peeked))
+        if self.ended == End.ABORTED:
+            raise IndexBusError("E_ABORTED", "the stream was aborted")
+
+    async def abatches(self, max: int = 256) -> AsyncIterator[Batch]:
+        """As ``batches`` for ``async for``: waits in a thread. Cancelling it stops this handle for good."""
+        import asyncio
+
+        try:
+            # What is there already needs no thread.
+            while n := self.peek(max, 0) or await asyncio.to_thread(self.peek, max):
+                yield Batch(self)
+                self.advance(min(n, self.peeked))
+        except asyncio.CancelledError:
+            self.stop()
+            raise
         if self.ended == End.ABORTED:
             raise IndexBusError("E_ABORTED", "the stream was aborted")
 
