@@ -14,16 +14,21 @@ _P = "single_ring."
 def check_ring(spec: SingleRing, report: Report, *, complete: bool = True) -> None:
     """Report every rule that ``spec`` breaks. ``complete`` False: the stage list has stand-ins, so
     dependencies are not judged."""
-    _check_sharding(spec, report)
-    if check_geometry(spec.capacity, spec.slot_bytes, _P, report) and 1 <= spec.shards <= MAX_SHARDS:
-        check_memory(spec, _P + "capacity", report)
-    _check_stages(spec.stages, report)
+    check_settings(spec, report)
+    check_stages(spec.stages, report)
     if complete:
         before = report.broken
         for index, stage in enumerate(spec.stages):
             _check_dependencies(index, stage, report)
         if report.broken == before:
             _check_shared_writes(spec.stages, report)
+
+
+def check_settings(spec: SingleRing, report: Report) -> None:
+    """The rules that do not look at the stages."""
+    _check_sharding(spec, report)
+    if check_geometry(spec.capacity, spec.slot_bytes, _P, report) and 1 <= spec.shards <= MAX_SHARDS:
+        check_memory(spec, _P + "capacity", report)
 
 
 def _check_sharding(spec: SingleRing, report: Report) -> None:
@@ -71,7 +76,8 @@ def _check_key_fits(spec: SingleRing, report: Report) -> None:
             report.add("E_CAPACITY", message, _P + "shard_key", value=spec.shard_key, hint=hint)
 
 
-def _check_stages(stages: tuple[RingStage, ...], report: Report) -> None:
+def check_stages(stages: tuple[RingStage, ...], report: Report) -> None:
+    """The rules on the stages that do not look at their dependencies."""
     if not stages:
         report.add("E_NO_STAGES", "the ring has no stage", _P + "stages")
     if len(stages) > MAX_STAGES:

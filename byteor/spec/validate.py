@@ -15,12 +15,13 @@ from byteor.spec.errors import SpecError
 from byteor.spec.finding import Finding, Findings
 from byteor.spec.graph import check_graph
 from byteor.spec.keys import capability
+from byteor.spec.limits import check_geometry, check_stage_key
 from byteor.spec.lower_graph import Inserted, lower_graph
 from byteor.spec.lower_ring import lower_ring
-from byteor.spec.model import LaneGraph, PipelinePlanV2, SingleRing
+from byteor.spec.model import LaneGraph, PipelinePlanV2, PlanStage, SingleRing
 from byteor.spec.plan import check_plan
 from byteor.spec.report import Report
-from byteor.spec.ring import check_ring
+from byteor.spec.ring import check_ring, check_settings, check_stages
 from byteor.spec.validated import SEAL, ValidatedSpec
 
 
@@ -119,7 +120,7 @@ def _check(
     if isinstance(value, PipelinePlanV2):
         check_plan(value, report, incomplete)
         if findings.errors or report.broken:
-            _check_plan_limits(value, report, incomplete)
+            _check_plan_limits(value, report, lambda rename: Report(findings, places, rename))
             return None, ()
         spec, rename, inserted = _lower(value)
         report = Report(findings, places, rename)
@@ -140,11 +141,17 @@ def _check_spec(spec: SingleRing | LaneGraph, report: Report, *, complete: bool)
         check_graph(spec, report, complete=complete)
 
 
-def _check_plan_limits(plan: PipelinePlanV2, report: Report, incomplete: frozenset[str]) -> None:
-    """A plan that cannot be lowered is still told about its limits and stage keys, so that one pass says
+def _check_plan_limits(plan: PipelinePlanV2, report: Report, inner: Callable[..., Report]) -> None:
+    """A plan that cannot be lowered is still told about what its shape has no part in, so that one pass says
     all."""
-    from byteor.spec.limits import check_geometry, check_stage_key
-
+    if plan.target == "SingleRing":
+        alone = msgspec.structs.replace(plan, stages=tuple(PlanStage(s.id, s.key) for s in plan.stages))
+        if len({stage.id for stage in plan.stages}) == len(plan.stages):
+            spec, origin = lower_ring(alone)
+            told = inner(lambda key: _ring_key(key, origin))
+            check_settings(spec, told)
+            check_stages(spec.stages, told)
+            return
     check_geometry(plan.constraints.capacity, plan.constraints.slot_bytes, "pipeline.constraints.", report)
     for index, stage in enumerate(plan.stages):
         check_stage_key(stage.key, f"pipeline.stages.{index}.key", report)

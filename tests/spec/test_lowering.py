@@ -289,3 +289,17 @@ def test_settings_of_the_other_target_are_told_unless_they_are_its_defaults() ->
     assert found("SingleRing", on_full="Drop") == ["E_TARGET"]
     assert found("SingleRing", boundary_policy=(PlanPolicy("in", "work_queue"),)) == ["E_TARGET"]
     assert found("SingleRing", connections=connections, on_full="Drop") == []
+
+
+def test_a_plan_that_cannot_be_lowered_is_still_told_about_its_settings() -> None:
+    stages = (PlanStage("a", "exec:x", ("b",)), PlanStage("b", "identity", ("a",)))
+    constraints = PlanConstraints(shards=4, ordering="Strict", producer="Mpmc", capacity=3)
+    report = compile_plan(PipelinePlanV2("r", "SingleRing", stages=stages, constraints=constraints))
+    assert sorted(finding.code for finding in report.plan_diagnostics) == [
+        "E_CAPACITY",
+        "E_CYCLE",
+        "E_EXEC_PATH",
+        "E_ORDERING",
+        "E_ORDERING",
+        "E_PRODUCER",
+    ]
