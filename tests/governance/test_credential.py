@@ -336,10 +336,10 @@ BREAKS: dict[str, list[tuple[str, Callable[[Case, Any], Any]]]] = {
         ("zero", lambda case, world: setattr(case, "mangle", zero_signature)),
         ("malleable", lambda case, world: setattr(case, "mangle", malleable_signature)),
     ],
-    "E_VERSION": [("two", claim("v", 2)), ("zero", claim("v", 0)), ("minus one", claim("v", -1))],
+    "E_VERSION": [("two", claim("v", 2)), ("version zero", claim("v", 0)), ("minus one", claim("v", -1))],
     "E_SPEC_HASH": [
-        ("another", claim("spec_hash", "sha256:" + "6" * 64)),
-        ("empty", claim("spec_hash", "")),
+        ("another hash", claim("spec_hash", "sha256:" + "6" * 64)),
+        ("empty hash", claim("spec_hash", "")),
         ("upper case", claim("spec_hash", "SHA256:" + "5" * 64)),
         ("shorter", claim("spec_hash", "sha256:" + "5" * 63)),
         ("here another", lambda case, world: case.want(spec_hash="sha256:" + "7" * 64)),
@@ -356,8 +356,8 @@ BREAKS: dict[str, list[tuple[str, Callable[[Case, Any], Any]]]] = {
         ("here posture", lambda case, world: case.want(environment_posture="prod")),
     ],
     "E_EXPIRED": [
-        ("over", at(HOUR + 30)),
-        ("not yet", at(-31)),
+        ("too late", at(HOUR + 30)),
+        ("too early", at(-31)),
         ("empty window", lambda case, world: case.claims.update(expires_at=world.time(world.now - HOUR))),
     ],
     "E_CAPABILITY": [
@@ -401,13 +401,15 @@ def touched(break_: Callable[..., Any], world: Any) -> set[str]:
 
 def test_of_two_broken_rules_the_earlier_one_is_told(world: Any) -> None:
     tried = 0
+    changes = {label: touched(break_, world) for _, label, break_ in ALONE}
+    assert len(changes) == len(ALONE)  # labels tell breakages apart
     for (first, label_a, break_a), (second, label_b, break_b) in PAIRS:
+        if changes[label_a] & changes[label_b]:
+            continue
         case = Case(world)
         break_a(case, world)
         break_b(case, world)
         expected = min(first, second, key=ORDER.index)
-        if touched(break_a, world) & touched(break_b, world):
-            continue
         tried += 1
         assert case.code(world) == expected, (label_a, label_b)
     assert tried > 600
