@@ -1,4 +1,4 @@
-"""Every value of the governance layer is frozen, and every document that travels refuses what it does not know."""
+"""Every value of the governance layer is frozen; a document that travels refuses what it does not know."""
 
 from __future__ import annotations
 
