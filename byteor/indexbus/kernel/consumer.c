@@ -24,12 +24,6 @@ int64_t ib_consumer_wait(ib_handle *h, uint64_t max, int64_t timeout_ns, int *co
     return (int64_t)(n < max ? n : max);
 }
 
-ib_slot *ib_consumer_slot(ib_handle *h, uint64_t sequence) {
-    ib_slot *slot = ib_at(&h->p, sequence);
-    if (IB_LIKELY(slot->length <= h->p.slot_bytes)) return slot;
-    ib_raise("E_CORRUPT", "a slot claims more bytes than it holds");
-    return NULL;
-}
 
 PyObject *ib_consumer_view(ib_handle *h, uint8_t *at, Py_ssize_t bytes) {
     h->view_at = at;

@@ -7,7 +7,12 @@
 /* Messages that may be handled now, at most max; 0 with *code set when ended, -1 with an exception. */
 int64_t ib_consumer_wait(ib_handle *h, uint64_t max, int64_t timeout_ns, int *code);
 /* The slot, or NULL and E_CORRUPT when its length is impossible. */
-ib_slot *ib_consumer_slot(ib_handle *h, uint64_t sequence);
+static inline ib_slot *ib_consumer_slot(ib_handle *h, uint64_t sequence) {
+    ib_slot *slot = ib_at(&h->p, sequence);
+    if (IB_LIKELY(slot->length <= h->p.slot_bytes)) return slot;
+    ib_raise("E_CORRUPT", "a slot claims more bytes than it holds");
+    return NULL;
+}
 PyObject *ib_consumer_view(ib_handle *h, uint8_t *at, Py_ssize_t bytes);
 int ib_consumer_revoke(ib_handle *h); /* -1 and E_VIEW_HELD when something still points into the batch */
 

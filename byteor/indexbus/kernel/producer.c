@@ -178,32 +178,22 @@ static Py_ssize_t publish_items(ib_handle *h, const item *items, Py_ssize_t n, u
     return done;
 }
 
-/* A tuple of bytes objects: what we point into must not change while the GIL is released. */
+/* A tuple of bytes objects from a tuple of anything that gives bytes. */
 static PyObject *as_bytes_tuple(PyObject *messages) {
-    PyObject *tuple = PySequence_Tuple(messages);
-    if (!tuple) return NULL;
-    Py_ssize_t n = PyTuple_Size(tuple);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *message = PyTuple_GetItem(tuple, i);
-        if (PyBytes_CheckExact(message)) continue;
-        PyObject *list = PyList_New(0), *result = NULL;
-        for (Py_ssize_t j = 0; list && j < n; j++) {
-            PyObject *one = PyTuple_GetItem(tuple, j);
-            PyObject *copy = PyUnicode_Check(one) || PyLong_Check(one) ? NULL : PyBytes_FromObject(one);
-            if (!copy || PyList_Append(list, copy) != 0) {
-                if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "messages are bytes-like");
-                Py_XDECREF(copy);
-                Py_CLEAR(list);
-                break;
-            }
-            Py_DECREF(copy);
+    Py_ssize_t n = PyTuple_Size(messages);
+    PyObject *list = PyList_New(0), *result = NULL;
+    for (Py_ssize_t j = 0; list && j < n; j++) {
+        PyObject *one = PyTuple_GetItem(messages, j);
+        PyObject *copy = PyUnicode_Check(one) || PyLong_Check(one) ? NULL : PyBytes_FromObject(one);
+        if (!copy || PyList_Append(list, copy) != 0) {
+            if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "messages are bytes-like");
+            Py_CLEAR(list);
         }
-        if (list) result = PyList_AsTuple(list);
-        Py_XDECREF(list);
-        Py_DECREF(tuple);
-        return result;
+        Py_XDECREF(copy);
     }
-    return tuple;
+    if (list) result = PyList_AsTuple(list);
+    Py_XDECREF(list);
+    return result;
 }
 
 static PyObject *publish_list(ib_handle *h, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int64_t timeout_ns) {
@@ -213,7 +203,8 @@ static PyObject *publish_list(ib_handle *h, PyObject *const *args, Py_ssize_t na
     if (ib_handle_enter(h) != 0 || options(args, nargs, kwnames, &ingress, &origin, &has_origin) != 0) return NULL;
     item few[CHUNK], *items = few;
     Py_ssize_t published = -1;
-    PyObject *tuple = as_bytes_tuple(args[0]);
+    /* A tuple of our own: what we point into must not change while the GIL is released. */
+    PyObject *tuple = PySequence_Tuple(args[0]);
     if (!tuple) return NULL;
     Py_ssize_t n = PyTuple_Size(tuple);
     if (n > CHUNK && !(items = PyMem_Malloc(sizeof(item) * (size_t)n))) {
@@ -223,6 +214,14 @@ static PyObject *publish_list(ib_handle *h, PyObject *const *args, Py_ssize_t na
     Py_ssize_t i;
     for (i = 0; i < n; i++) {
         PyObject *message = PyTuple_GetItem(tuple, i);
+        if (IB_UNLIKELY(!PyBytes_CheckExact(message))) {
+            PyObject *converted = as_bytes_tuple(tuple);
+            Py_DECREF(tuple);
+            tuple = converted;
+            if (!tuple) break;
+            i = -1; /* once more from the start: every pointer into the old tuple is void */
+            continue;
+        }
         PyBytes_AsStringAndSize(message, (char **)&items[i].data, &items[i].length);
         if (IB_UNLIKELY(items[i].length > (Py_ssize_t)h->p.slot_bytes)) {
             ib_raise_oversize(i, items[i].length, h->p.slot_bytes);
@@ -232,7 +231,7 @@ static PyObject *publish_list(ib_handle *h, PyObject *const *args, Py_ssize_t na
     if (i == n && h->p.mpsc) published = publish_shared(h, items, n, ingress, timeout_ns);
     else if (i == n) published = publish_items(h, items, n, ingress, origin, has_origin, timeout_ns);
     if (items != few) PyMem_Free(items);
-    Py_DECREF(tuple);
+    Py_XDECREF(tuple);
     return published < 0 ? NULL : PyLong_FromSsize_t(published);
 }
 
