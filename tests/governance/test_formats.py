@@ -93,8 +93,13 @@ def test_the_program_still_reads_and_verifies_them(vectors: dict[str, str], worl
     assert signed.version == 4
 
 
-@pytest.mark.parametrize("name", ["signing_keys.json", "credential", "request.json", "approval.dsse", "denial.dsse",
-                                  "revocations.dsse", "byteor.toml.dsse"])  # fmt: skip
+NAMES = (
+    "signing_keys.json", "credential", "request.json", "approval.dsse", "denial.dsse", "revocations.dsse",
+    "byteor.toml.dsse",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_page_names_each_vector_by_its_digest(name: str, vectors: dict[str, str]) -> None:
     page = (ROOT / "docs" / "formats.md").read_text()
     assert f"`{hashlib.sha256(vectors[name].encode()).hexdigest()}`" in page
