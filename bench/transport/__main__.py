@@ -107,11 +107,12 @@ def latencies(limit: Limit, rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.transport")
-    parser.add_argument("--quick", action="store_true", help="one repeat, 64 bytes only")
+    parser.add_argument("--quick", action="store_true", help="64 bytes only")
     parser.add_argument("--only", default="", help="only our rows whose name contains this word")
     parser.add_argument("--json", type=Path, default=RESULTS)
+    parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    repeats, sizes = (1, [64]) if options.quick else (5, [8, 64, 256, 4096])
+    repeats, sizes = options.repeats, [64] if options.quick else [8, 64, 256, 4096]
     report: dict[str, Any] = {"machine": machine(), "kernel": kernel_name(), "repeats": repeats}
     print(", ".join(f"{key} {value}" for key, value in report["machine"].items()))
     try:
@@ -123,6 +124,8 @@ def main() -> None:
             print(
                 f"\n  one publish {publish:.1f} ns, bare loop {bare:.1f} ns, over it {publish - bare:.1f} ns"
             )
+            report["idle_cpu"] = {wait.name.lower(): ours.idle_cpu(wait) for wait in Wait}
+            print("  idle consumer, share of a processor:", report["idle_cpu"])
             if not options.only:
                 single = report["throughput"]["single calls 64"]["rate"]
                 report["peers"] = peer_rates(repeats, single)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import statistics
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 Work = Callable[[], None]
 
@@ -79,15 +81,13 @@ def round_trips(
 
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
-    model = next(
-        (line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
-        "?",
-    )
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "?")
     return {
         "cpu": model,
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
         "kernel": os.uname().release,
-        "python": ".".join(map(str, __import__("sys").version_info[:3])),
+        "python": ".".join(map(str, sys.version_info[:3])),
         "word": struct.calcsize("P") * 8,
     }

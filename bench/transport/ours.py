@@ -253,6 +253,21 @@ def round_trip(wait: Wait, rounds: int, kernel: str | None = None) -> dict[str, 
     return result
 
 
+def idle_cpu(wait: Wait, seconds: float = 2.0) -> float:
+    """The share of one processor that a consumer takes while nothing comes."""
+    lane, where = queue(64)
+    pid = os.fork()
+    if pid == 0:
+        with Events.open(where).consumer(wait=wait) as consumer:
+            before = time.process_time()
+            consumer.receive(seconds)
+            os._exit(min(255, round((time.process_time() - before) / seconds * 200)))
+    _, status = os.waitpid(pid, 0)
+    lane.close()
+    where.unlink()
+    return os.waitstatus_to_exitcode(status) / 200
+
+
 def straight(index: int) -> tuple[int, ...]:
     return (index - 1,) if index else ()
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +81,40 @@ def zeromq() -> Any:
     return lambda: end(True), lambda: end(False)
 
 
+def aeron() -> Any:
+    import pyaeron  # type: ignore[import-not-found]
+
+    code = "import pyaeron, sys; d = pyaeron.MediaDriver(); print(d.dir, flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    driver: Any = subprocess.Popen([sys.executable, "-c", code], **pipes)  # type: ignore[call-overload]
+    folder = driver.stdout.readline().strip()
+    atexit.register(driver.kill)
+
+    def end(mine: int, other: int) -> Ends:
+        client = pyaeron.Aeron(dir=folder)
+        subscription = client.add_subscription(pyaeron.IPC_CHANNEL, other)
+        publication = client.add_exclusive_publication(pyaeron.IPC_CHANNEL, mine)
+        publication.await_connected()
+        got: deque[bytes] = deque()
+
+        def handler(view: Any, header: Any) -> None:
+            got.append(bytes(view))
+
+        def receive() -> bytes:
+            while not got:
+                subscription.poll(handler, 64)
+            return got.popleft()
+
+        def send(data: bytes) -> None:
+            while not publication.offer(data):
+                pass
+
+        send.keep = client  # type: ignore[attr-defined]
+        return send, receive
+
+    return lambda: end(1, 2), lambda: end(2, 1)
+
+
 def spsc_ring() -> Any:
     import spsc_ring_threadsafe as module  # type: ignore[import-not-found]  # noqa: F401
 
@@ -144,6 +182,7 @@ PEERS: dict[str, Callable[[], Any]] = {
     "faster-fifo": faster_fifo,
     "pyzmq (ipc)": zeromq,
     "iceoryx2": iceoryx2,
+    "pyaeron": aeron,
     "spsc-ring-threadsafe": spsc_ring,
     "Redis streams": redis_streams,
 }
