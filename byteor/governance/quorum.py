@@ -69,7 +69,7 @@ def tally(quorum: Sequence[Quota], approvers: Sequence[Person], *, requester: st
     (Kuhn). ``requester``, the principal who asked, never counts.
     """
     places = [quota.group for quota in quorum for _ in range(quota.n)]
-    able = [person for person in approvers if requester is None or requester not in person.principals]
+    able = [person for person in approvers if requester not in person.principals]
     holder: dict[int, int] = {}
 
     def place(who: int, tried: set[int]) -> bool:

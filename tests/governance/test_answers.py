@@ -23,7 +23,8 @@ def request_(world: Any) -> Request:
         created_at=world.time(world.now), environment_digest=environment.digest,
         environment_id=environment.id, environment_posture=environment.posture, max_uses=2,
         not_before=world.time(world.now + 300), org_id="acme", project_id="telemetry",
-        quorum=environment.quorum, reason="new", request_expires_at=world.time(world.now + 600), request_id=world.approval_id,
+        quorum=environment.quorum, reason="new",
+        request_expires_at=world.time(world.now + 600), request_id=world.approval_id,
         requester="erin", shown=Shown(None, world.spec, None), spec_hash=world.spec, v=1,
     )  # fmt: skip
 

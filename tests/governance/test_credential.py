@@ -531,7 +531,7 @@ def _or_scope(world: Any, raw: bytes) -> str:
         changed = json.loads(raw)
     except ValueError:
         return sign(world, raw)
-    plain = document(world)
+    plain = json.loads(json.dumps(document(world)))  # lists, as in the text
     hers = ("approval_id", "issued_at", "expires_at")
     if isinstance(changed, dict) and all(
         changed.get(name) == plain[name] for name in plain if name not in hers
