@@ -102,6 +102,10 @@ class MetricsRow:
         at = _AT[field] >> 3
         self._words[at] = (self._words[at] + n) & abi.U64
 
+    def value(self, field: str) -> int:
+        """What a counter says now."""
+        return self._words[_AT[field] >> 3]
+
     def at_least(self, field: str, n: int) -> None:
         """Raise a maximum such as ``batch_max``."""
         self._words[_AT[field] >> 3] = max(n, self._words[_AT[field] >> 3])
@@ -112,13 +116,12 @@ class MetricsRow:
         self._words[(_AT["histogram"] >> 3) + bucket] += count
 
     def error(self, sequence: int, text: str) -> None:
-        """Note the last error; counts it too. Text beyond 256 bytes is cut at a character."""
+        """Note the last error, uncounted. Text beyond 256 bytes is cut at a character."""
         version = self._words[_AT["error_version"] >> 3] | 1
         self._words[_AT["error_version"] >> 3] = version
         self._words[_AT["error_sequence"] >> 3] = sequence & abi.U64
         self._text("error_text", 256, text)
         self._words[_AT["error_version"] >> 3] = (version + 1) & abi.U64
-        self.add("errors")
 
     def beat(self) -> None:
         """A sign of life; a worker without a loop of the kernel gives one at least every 100 ms."""

@@ -110,6 +110,25 @@ def test_a_batch_is_changed_in_place_and_filtered(shm: Path, kernel_name: str) -
     assert ring.gating == (4, 4)
 
 
+def test_a_slot_that_is_used_again_carries_nothing_of_its_last_message(ring: SequencedSlots) -> None:
+    producer, stage = ring.producer(), ring.stage(0)
+    for publish in (
+        lambda: producer.publish(b"x" * 32, ingress=9),
+        lambda: producer.publish_many([b"y" * 31]),
+        lambda: producer.publish_buffer(b"z" * 30, 30),
+    ):
+        for _ in range(8):
+            publish()
+            stage.peek(1)
+            stage.filter(0)
+            stage.advance(1)
+        for _ in range(8):
+            assert producer.publish_many([b"new"]) == 1
+            assert stage.receive(0) == b"new"
+            assert stage.ended.name == "OK"
+    assert stage.filtered == 0
+
+
 def test_a_view_cannot_outlive_its_batch(ring: SequencedSlots) -> None:
     producer, stage = ring.producer(), ring.stage(0)
     producer.publish_many([b"abcd"] * 3)

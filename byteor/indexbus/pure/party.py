@@ -132,6 +132,11 @@ class Party:
         if self._open_flag:
             self._tick(time.monotonic_ns())
 
+    @property
+    def _plain(self) -> bool:
+        """Open, nobody else in it, nothing to count."""
+        return self._open_flag and not self._busy and self._row is None
+
     # -- inside
 
     def _enter(self) -> None:
