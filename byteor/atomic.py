@@ -16,8 +16,13 @@ PRIVATE_FOLDER = 0o700
 def write_file(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
     """Replace ``path`` by ``data``: temp file in the same folder, fsync, rename, fsync of the folder.
 
-    A reader sees the old file or the new one. Raises ``OSError``; nothing is left behind then.
+    A reader sees the old file or the new one. Raises ``OSError`` and leaves nothing behind, and
+    ``E_NOT_A_FILE`` when something else has that name: a rename would replace a device or a pipe.
     """
+    if path.exists() and not path.is_file():
+        raise ByteorError(
+            "E_NOT_A_FILE", f"{path} is no regular file", hint="name a file to write", exit=Exit.USAGE
+        )
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ def record_killed(info: RunInfo) -> int | None:
     found = {"found_by": "a later command", "why": "its supervisor died without ending the run"}
     seq = record("run_killed", info.identity, found)
     identity = info.identity
-    write_result(
-        Path(info.folder), RunResult(identity.run_id, identity.name, identity.spec_hash, "dead", 0, 0)
-    )
+    # A folder that cannot be written is told again by the next command, which is better than no command.
+    with contextlib.suppress(OSError):
+        write_result(
+            Path(info.folder), RunResult(identity.run_id, identity.name, identity.spec_hash, "dead", 0, 0)
+        )
     return seq

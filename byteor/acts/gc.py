@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from byteor.acts.audit import record_killed
-from byteor.runtime.folders import list_runs, orphaned_regions, remove_run
+from byteor.runtime.folders import list_runs, orphaned_regions, remove_run, runtime_dir
 
 
 def collect(*, dry_run: bool) -> list[str]:
@@ -17,6 +17,8 @@ def collect(*, dry_run: bool) -> list[str]:
             remove_run(info)
     orphans = orphaned_regions()
     if not dry_run:
-        for folder in orphans:
-            shutil.rmtree(folder)
-    return [info.identity.run_id for info in ended] + [str(folder) for folder in orphans]
+        for regions, run in orphans:
+            shutil.rmtree(regions)
+            if run.parent == runtime_dir().resolve():  # what owner.json says is not followed elsewhere
+                shutil.rmtree(run, ignore_errors=True)
+    return [info.identity.run_id for info in ended] + [str(regions) for regions, _ in orphans]

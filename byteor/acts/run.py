@@ -9,9 +9,11 @@ import msgspec
 
 from byteor.acts.audit import record, record_killed
 from byteor.edge import parse_sink, parse_source
-from byteor.errors import Where
+from byteor.errors import Exit, Where
 from byteor.runtime.adapter import Sink, Source
-from byteor.runtime.execute import Ended, ExecuteOptions, execute
+from byteor.runtime.assemble import ExecuteOptions
+from byteor.runtime.errors import RunError
+from byteor.runtime.execute import Ended, execute
 from byteor.runtime.folders import RunIdentity, RunResult, list_runs
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.runtime.stages import StageError
@@ -47,7 +49,6 @@ class EndedRun(msgspec.Struct, frozen=True):
     result: RunResult
     kernel: str
     signal: int | None
-    drain_timed_out: bool
     audit_seq: int
 
 
@@ -63,7 +64,17 @@ def ready(order: RunOrder) -> ReadyRun:
     except StageError as error:
         error.where = _place(document, error.where)
         raise
+    _check_ends(order)
     return ReadyRun(order.name or spec.name, prepared, parse_source(order.source), parse_sink(order.sink))
+
+
+def _check_ends(order: RunOrder) -> None:
+    """A file that is read while it is appended to would never end."""
+    source, sink = (Path(end.removeprefix("file:")) for end in (order.source, order.sink))
+    both_files = order.source.startswith("file:") and order.sink.startswith("file:")
+    if both_files and source.exists() and sink.exists() and source.samefile(sink):
+        hint = "write to another file"
+        raise RunError("E_SAME_FILE", "source and sink are the same file", hint=hint, exit=Exit.USAGE)
 
 
 def _place(document: Document, where: Where | None) -> Where | None:
@@ -96,26 +107,28 @@ def run(order: RunOrder) -> EndedRun:
         wait=order.wait,
         drain_timeout_s=order.drain_timeout_s,
     )
-    ended = execute(found.prepared, found.source, found.sink, options, _Audit())
-    return EndedRun(ended.result, ended.kernel, ended.signal, ended.drain_timed_out, _tell_end(ended))
+    log = _Log()
+    ended = execute(found.prepared, found.source, found.sink, options, log)
+    return EndedRun(ended.result, ended.identity.kernel, ended.signal, log.last)
 
 
-class _Audit:
-    """Writes the start of a run into the log before it happens."""
+class _Log:
+    """A run's witness: each step is a row of the audit log. ``last`` is the newest row's seq."""
+
+    last = -1
 
     def starting(self, identity: RunIdentity) -> None:
         ends = {"source": identity.source, "sink": identity.sink, "kernel": identity.kernel}
-        record("run_started", identity, ends)
+        self.last = record("run_started", identity, ends)
 
     def not_started(self, identity: RunIdentity, why: str) -> None:
-        record("run_failed", identity, {"state": "not started", "error": why})
+        self.last = record("run_failed", identity, {"state": "not started", "error": why})
+
+    def ended(self, ended: Ended) -> None:
+        result: dict[str, Any] = msgspec.to_builtins(ended.result)
+        body = {field: result[field] for field in TOLD}
+        body["duration_ns"] = str(ended.result.duration_ns)
+        self.last = record(f"run_{ended.result.state}", ended.identity, body)
 
 
-def _tell_end(ended: Ended) -> int:
-    result: dict[str, Any] = msgspec.to_builtins(ended.result)
-    body = {field: result[field] for field in TOLD}
-    body["duration_ns"] = str(ended.result.duration_ns)
-    return record(f"run_{ended.result.state}", ended.identity, body)
-
-
-TOLD = ("in", "out", "filtered", "dropped", "errors", "first_failure")
+TOLD = ("in", "out", "filtered", "dropped", "errors", "unfinished", "stuck", "first_failure")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -15,33 +16,59 @@ if TYPE_CHECKING:
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return the exit code (``byteor.errors.Exit``)."""
     args = sys.argv[1:] if argv is None else argv
+    _own_standard_streams()
     if args in (["--version"], ["-V"]):  # before any heavy import
         from byteor._version import __version__
 
         sys.stdout.write(f"byteor {__version__}\n")
         return Exit.OK
-    as_json = "--json" in args
     try:
-        return _run(args)
-    except ByteorError as error:
-        _report(error, as_json)
-        return error.exit
-    except KeyboardInterrupt:
-        _report(ByteorError("E_INTERRUPTED", "interrupted"), as_json)
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our stdout went away: nothing to tell it. Keep the interpreter's flush at exit quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = _run(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read our output has had enough
+        _give_up_stdout()
         return Exit.OK
-    except OSError as error:
-        _report(_from_os_error(error), as_json)
-        return Exit.UNAVAILABLE
-    except Exception as error:  # an operator never sees a traceback
+    except BaseException as error:  # an operator never sees a traceback
         if os.environ.get("BYTEOR_DEBUG") == "1":
             raise
-        hint = "this is a defect; run again with BYTEOR_DEBUG=1 and report what it prints"
-        _report(ByteorError("E_INTERNAL", f"{type(error).__name__}: {error}", hint=hint), as_json)
-        return Exit.RUNTIME
+        told = _told(error)
+        try:
+            _report(told, "--json" in args)
+        except OSError:
+            _give_up_stdout()
+            with contextlib.suppress(OSError):
+                _report(told, False)
+        return told.exit
+
+
+def _told(error: BaseException) -> ByteorError:
+    """Any exception as an error with a code, for an operator."""
+    if isinstance(error, ByteorError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return ByteorError("E_INTERRUPTED", "interrupted", exit=Exit.INTERRUPTED)
+    if isinstance(error, OSError):
+        return _from_os_error(error)
+    hint = "this is a defect; run again with BYTEOR_DEBUG=1 and report what it prints"
+    return ByteorError("E_INTERNAL", f"{type(error).__name__}: {error}", hint=hint)
+
+
+def _own_standard_streams() -> None:
+    """A closed descriptor 0, 1 or 2 would be taken by the next file that we open, a region perhaps."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  (for as long as we live)
+
+
+def _give_up_stdout() -> None:
+    """Nothing more can be written there; the interpreter's flush at exit must not say so either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _run(args: list[str]) -> int:
@@ -93,5 +120,8 @@ def _report(error: ByteorError, as_json: bool) -> None:
 
 def _from_os_error(error: OSError) -> ByteorError:
     reason = error.strerror or type(error).__name__
-    what = f"{error.filename}: {reason}" if error.filename else reason
-    return ByteorError("E_OS", what, hint="check that the path exists, is yours, and has space")
+    name = error.filename2 or error.filename
+    what = f"{name}: {reason}" if name else reason
+    return ByteorError(
+        "E_OS", what, hint="check that the path exists, is yours, and has space", exit=Exit.UNAVAILABLE
+    )

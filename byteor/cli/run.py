@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from typing import Annotated
@@ -60,6 +61,8 @@ def command(
     from byteor.cli.output import emit_json, note
     from byteor.cli.run_report import document, exit_code, summary
 
+    if not all(math.isfinite(number) for number in (run_for or 0.0, drain_timeout)):
+        raise usage_error("a time is not a number", "--for and --drain-timeout take seconds")
     if wait not in WAITS:
         raise usage_error(f"unknown wait strategy {wait!r}", f"one of {', '.join(WAITS)}")
     if json and sink == "stdout:" and not dry_run:

@@ -29,6 +29,11 @@ def summary(ended: EndedRun) -> str:
         f"  in {result.messages_in:,}  out {result.messages_out:,}  filtered {result.filtered:,}"
         f"  dropped {result.dropped:,}  errors {result.errors:,}  {result.messages_per_s:,.0f} msg/s",
     ]
+    if result.stuck:
+        names = ", ".join(result.stuck)
+        lines.append(f"  error[E_DRAIN_TIMEOUT]: stopped before it had finished: {names}")
+    if result.unfinished:
+        lines.append(f"  {result.unfinished:,} messages were taken from the source and went nowhere")
     failure = result.first_failure
     if failure is not None:
         place = "" if failure.sequence is None else f" at sequence {failure.sequence}"
@@ -43,7 +48,7 @@ def exit_code(ended: EndedRun) -> Exit:
     """11 failed; 10 when draining took too long; 130 or 143 after a signal; else 0."""
     if ended.result.state == "failed":
         return Exit.RUNTIME
-    if ended.drain_timed_out:
+    if ended.result.stuck:
         return Exit.TIMEOUT
     if ended.signal is not None:
         return _BY_SIGNAL.get(signal.Signals(ended.signal), Exit.TERMINATED)

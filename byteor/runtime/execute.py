@@ -1,54 +1,26 @@
-"""Execute a prepared ring: create the regions, start the workers, open the source last, supervise to the end.
-
-It starts completely or not at all: what was made is taken down again when a later step fails.
-"""
+"""The life of a run: it starts completely or not at all, and its end is always told."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-import sys
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from byteor.atomic import write_file
-from byteor.errors import ByteorError
-from byteor.indexbus import Consumer, MetricsRegion, Producer, SequencedSlots, Wait, kernel_name
+from byteor.indexbus import MetricsRegion, kernel_name
 from byteor.runtime import folders
 from byteor.runtime.adapter import Sink, Source
-from byteor.runtime.control import ControlServer
-from byteor.runtime.edges import run_sink, run_source
-from byteor.runtime.folders import RunIdentity, RunResult
-from byteor.runtime.layout import SOURCE_ROW, StagePlace
-from byteor.runtime.observe import RunTotals, totals
+from byteor.runtime.assemble import ExecuteOptions, assemble
+from byteor.runtime.folders import Failure, RunIdentity, RunResult
+from byteor.runtime.observe import totals
 from byteor.runtime.prepare import Prepared
 from byteor.runtime.process import boot_id, myself
-from byteor.runtime.stage_loop import run_stage
-from byteor.runtime.stage_process import StageConfig, StageProcess, await_ready
+from byteor.runtime.signals import Signals
 from byteor.runtime.supervisor import Supervisor
-from byteor.runtime.workers import Mailbox, Outcome, ThreadWorker, with_row
-
-JOIN_S = 1.0  # native loops return within 100 ms of an abort
-
-
-class ExecuteOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run. Times in seconds; ``wait`` is spin, yield, backoff or block."""
-
-    name: str
-    source_text: str
-    sink_text: str
-    env: str = "dev"
-    stage_modules: tuple[str, ...] = ()
-    run_for_s: float | None = None
-    max_messages: int | None = None
-    wait: str = "backoff"
-    batch: int = 256
-    drain_timeout_s: float = 5.0
+from byteor.runtime.words import in_words
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -56,17 +28,17 @@ class Ended(msgspec.Struct, frozen=True):
 
     identity: RunIdentity
     result: RunResult
-    kernel: str
     signal: int | None
-    drain_timed_out: bool
 
 
 class Witness(Protocol):
-    """Who must know before a run starts. Raising keeps it from starting."""
+    """Who must know of a run. Raising in ``starting`` keeps it from starting."""
 
     def starting(self, identity: RunIdentity) -> None: ...
 
     def not_started(self, identity: RunIdentity, why: str) -> None: ...
+
+    def ended(self, ended: Ended) -> None: ...
 
 
 def execute(
@@ -75,35 +47,49 @@ def execute(
     """Run to the end and say how it was; the result also lies in ``result.json`` of the run folder.
 
     Raises ``RunError`` (``E_RUN_NAME``...), ``IndexBusError`` (``E_SHM_SPACE``...), ``EdgeError`` or what
-    ``witness`` raises when the run cannot start; nothing is left behind then.
+    ``witness`` raises when the run cannot start; nothing is left behind then. Once it has started, nothing
+    is raised: whatever goes wrong is the run's failure, and ``witness`` hears of its end.
     """
     root = folders.runtime_dir()
-    with folders.name_lock(options.name, root), contextlib.ExitStack() as stack:
+    with Signals() as signals, folders.name_lock(options.name, root):
+        folders.drop_old_rings(options.name, root)
         run_id = folders.new_run_id(options.name)
         run, regions = folders.create(run_id, root)
         try:
             identity = _identity(prepared, options, run_id, regions)
+            folders.write_identity(run, identity)
             witness.starting(identity)
-            try:
-                supervisor = _start(prepared, source, sink, options, identity, run, stack)
-            except BaseException as error:
-                witness.not_started(
-                    identity, error.message if isinstance(error, ByteorError) else repr(error)
-                )
-                raise
         except BaseException:
-            stack.close()
             _remove(run, regions)
             raise
-        started = time.monotonic_ns()
+        with contextlib.ExitStack() as stack:
+            try:
+                supervisor, metrics = assemble(prepared, source, sink, options, identity, run, stack)
+            except BaseException as error:
+                stack.close()
+                witness.not_started(identity, in_words(error)[1])
+                _remove(run, regions)
+                raise
+            signals.on_signal = supervisor.note_signal
+            result = _supervise(supervisor, metrics, identity)
+            signals.on_signal = lambda number: None  # it is ending already
+        ended = Ended(identity, result, supervisor.signal)
+        with contextlib.suppress(OSError):  # somebody removed the folder; the witness still hears
+            folders.write_result(run, result)
+            if result.state != "failed":  # a failed run's ring is evidence
+                (regions / folders.RING_REGION).unlink(missing_ok=True)
+        witness.ended(ended)
+    return ended
+
+
+def _supervise(supervisor: Supervisor, metrics: MetricsRegion, identity: RunIdentity) -> RunResult:
+    began = time.monotonic_ns()
+    try:
         supervisor.watch()
-        with MetricsRegion.observe(regions / folders.METRICS_REGION) as metrics:
-            counted = totals(metrics.rows())
-        result = _result(supervisor, identity, counted, time.monotonic_ns() - started)
-        folders.write_result(run, result)
-    if result.state != "failed":
-        (regions / folders.RING_REGION).unlink(missing_ok=True)  # a failed run's ring is evidence
-    return Ended(identity, result, identity.kernel, supervisor.signal, supervisor.drain_timed_out)
+    except Exception as error:  # noqa: BLE001  (a run that has started always tells its end)
+        code, text = in_words(error)
+        supervisor.fail(Failure("supervisor", None, text, code))
+    return _result(supervisor, metrics, identity, time.monotonic_ns() - began)
 
 
 def _identity(prepared: Prepared, options: ExecuteOptions, run_id: str, regions: Path) -> RunIdentity:
@@ -128,165 +114,34 @@ def _identity(prepared: Prepared, options: ExecuteOptions, run_id: str, regions:
     )
 
 
-def _start(
-    prepared: Prepared,
-    source: Source,
-    sink: Sink,
-    options: ExecuteOptions,
-    identity: RunIdentity,
-    run: Path,
-    stack: contextlib.ExitStack,
-) -> Supervisor:
-    """Everything up to the first message. ``stack`` takes it down again, in reverse."""
-    regions = Path(identity.region_dir)
-    wait = Wait[options.wait.upper()]
-    write_file(run / folders.SPEC_KV, prepared.spec.canonical)
-    hash_bytes = bytes.fromhex(prepared.spec.spec_hash.removeprefix("sha256:"))
-    held = stack.enter_context(contextlib.ExitStack())
-    metrics = held.enter_context(
-        MetricsRegion.create(regions / folders.METRICS_REGION, prepared.layout.rows, spec_hash=hash_bytes)
-    )
-    ring = held.enter_context(_create_ring(prepared, regions / folders.RING_REGION, hash_bytes))
-    mailbox = Mailbox()
-    held.callback(mailbox.close)
-    crew = _Crew(ring, metrics, identity, mailbox, held)
-    stack.callback(crew.wind_up)  # before anything that it holds is closed
-    folders.write_identity(run, identity)
-
-    producer = held.enter_context(ring.producer(wait=wait))
-    egress = held.enter_context(ring.egress(wait=wait))
-    for place, resolved in zip(prepared.layout.stages, prepared.stages, strict=True):
-        if resolved.native is None:
-            crew.processes.append(StageProcess(_stage_config(place, identity, options)))
-        else:
-            stage = held.enter_context(ring.stage(place.index, after=place.after, wait=wait))
-            crew.thread(place.row, stage, _bind(run_stage, place.name, stage, resolved, options.batch))
-    await_ready(crew.processes)
-    sink.open()
-    held.callback(sink.close)
-    crew.thread(prepared.layout.sink_row, egress, _bind(run_sink, sink, egress))
-    for thread in crew.threads:
-        thread.start()
-
-    source.open()
-    held.callback(source.close)
-    stop = threading.Event()
-    feeder = crew.thread(
-        SOURCE_ROW, producer, _bind(run_source, source, producer, stop, options.max_messages)
-    )
-    supervisor = Supervisor(
-        threads=crew.threads,
-        processes=crew.processes,
-        mailbox=mailbox,
-        close_source=stop.set,
-        abort=ring.abort,
-        drain_timeout_s=options.drain_timeout_s,
-        run_for_s=options.run_for_s,
-    )
-    stack.callback(supervisor.close)
-    control = ControlServer(run, supervisor.selector, supervisor.act)
-    stack.callback(control.close)
-    feeder.start()
-    return supervisor
-
-
-class _Crew:
-    """The workers of a run while it starts, and how they are sent home."""
-
-    def __init__(
-        self,
-        ring: SequencedSlots,
-        metrics: MetricsRegion,
-        identity: RunIdentity,
-        mailbox: Mailbox,
-        held: contextlib.ExitStack,
-    ) -> None:
-        self._ring, self._metrics, self._identity, self._mailbox = ring, metrics, identity, mailbox
-        self._held = held
-        self.threads: list[ThreadWorker] = []
-        self.processes: list[StageProcess] = []
-
-    def thread(
-        self, row_index: int, handle: Producer | Consumer, body: Callable[[], Outcome]
-    ) -> ThreadWorker:
-        """A worker that runs ``body`` with ``handle`` counting into its row; not started yet."""
-        identity = self._identity.workers[row_index]
-        row = self._metrics.row(row_index)
-        self._held.callback(row.close)
-        row.begin(identity.name, identity.key, identity.role, identity.where)
-        handle.attach_row(row)
-        worker = ThreadWorker(identity.name, lambda: with_row(row, body), self._mailbox)
-        self.threads.append(worker)
-        return worker
-
-    def wind_up(self) -> None:
-        """Send everybody home: at a clean end they have gone already, and this finds nobody."""
-        if self._ring.state == "open":
-            self._ring.abort()
-        for process in self.processes:
-            process.close()
-        stuck = [thread for thread in self.threads if not thread.join(JOIN_S)]
-        if stuck:
-            # A thread hangs in the kernel, in somebody's file system or socket. What it may still touch
-            # stays mapped until this process ends.
-            self._held.pop_all()
-
-
-def _create_ring(prepared: Prepared, path: Path, spec_hash: bytes) -> SequencedSlots:
-    return SequencedSlots.create(
-        path,
-        capacity=prepared.ring.capacity,
-        slot_bytes=prepared.ring.slot_bytes,
-        gates=len(prepared.stages),
-        egress=prepared.layout.terminals,
-        spec_hash=spec_hash,
-    )
-
-
-def _stage_config(place: StagePlace, identity: RunIdentity, options: ExecuteOptions) -> StageConfig:
-    regions = Path(identity.region_dir)
-    return StageConfig(
-        stage_index=place.index,
-        name=place.name,
-        key=place.key,
-        after=place.after,
-        ring_path=str(regions / folders.RING_REGION),
-        metrics_path=str(regions / folders.METRICS_REGION),
-        row=place.row,
-        stage_modules=options.stage_modules,
-        sys_path=tuple(sys.path),
-        wait=options.wait,
-        batch=options.batch,
-    )
-
-
-def _result(supervisor: Supervisor, identity: RunIdentity, totals: RunTotals, duration_ns: int) -> RunResult:
+def _result(
+    supervisor: Supervisor, metrics: MetricsRegion, identity: RunIdentity, duration_ns: int
+) -> RunResult:
     if supervisor.first_failure is not None:
         state = "failed"
-    elif supervisor.asked or supervisor.drain_timed_out:
+    elif supervisor.asked or supervisor.stuck:
         state = "stopped"
     else:
         state = "finished"
+    counted = totals(metrics.rows())
     return RunResult(
         run_id=identity.run_id,
         name=identity.name,
         spec_hash=identity.spec_hash,
         state=state,
-        messages_in=totals.messages_in,
-        messages_out=totals.messages_out,
-        dropped=totals.dropped,
-        filtered=totals.filtered,
-        errors=totals.errors,
+        messages_in=counted.messages_in,
+        messages_out=counted.messages_out,
+        dropped=counted.dropped,
+        filtered=counted.filtered,
+        errors=counted.errors,
         duration_ns=duration_ns,
-        messages_per_s=totals.messages_out / (duration_ns / 1e9),
+        messages_per_s=counted.messages_out / (duration_ns / 1e9),
         first_failure=supervisor.first_failure,
+        unfinished=counted.messages_in - counted.messages_out - counted.filtered - counted.dropped,
+        stuck=supervisor.stuck,
     )
 
 
 def _remove(run: Path, regions: Path) -> None:
     for folder in (regions, run):
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _bind(function: Callable[..., Outcome], *arguments: object) -> Callable[[], Outcome]:
-    return lambda: function(*arguments)

@@ -22,11 +22,11 @@ import msgspec
 from byteor.atomic import check_private_folder, private_folder, write_file
 from byteor.errors import Exit
 from byteor.runtime.errors import RunError
-from byteor.runtime.process import boot_id, is_alive
+from byteor.runtime.process import boot_id, is_alive, myself
 
 RUN_JSON, RESULT_JSON, CONTROL_SOCK = "run.json", "result.json", "control.sock"
 METRICS_REGION, RING_REGION, SPEC_KV = "metrics.region", "ring-0.region", "spec.kv"
-OWNER_LINK = "run"  # in the region folder: which run folder it belongs to
+OWNER_JSON = "owner.json"  # in the region folder
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -62,6 +62,15 @@ class RunIdentity(msgspec.Struct, frozen=True):
     workers: tuple[WorkerIdentity, ...]
 
 
+class RegionOwner(msgspec.Struct, frozen=True):
+    """``owner.json``: whose regions these are, for when nothing else can say it any more."""
+
+    run_folder: str
+    pid: int
+    pid_start_time: int
+    boot_id: str
+
+
 class RunResult(msgspec.Struct, frozen=True):
     """``result.json`` and what ``byteor run`` prints at the end. Rates in messages per second."""
 
@@ -77,6 +86,8 @@ class RunResult(msgspec.Struct, frozen=True):
     duration_ns: int = 0
     messages_per_s: float = 0.0
     first_failure: Failure | None = None
+    unfinished: int = 0  # taken from the source, but neither sent, filtered nor dropped when the run ended
+    stuck: tuple[str, ...] = ()  # workers that had not finished when the drain ran out of time
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -116,7 +127,7 @@ def runtime_dir() -> Path:
 
 def region_root() -> Path:
     """``byteor-<uid>`` in ``$BYTEOR_SHM_DIR`` or ``/dev/shm``."""
-    return Path(os.environ.get("BYTEOR_SHM_DIR", "/dev/shm"), f"byteor-{os.geteuid()}")
+    return Path(os.environ.get("BYTEOR_SHM_DIR") or "/dev/shm", f"byteor-{os.geteuid()}")
 
 
 def new_run_id(name: str) -> str:
@@ -151,18 +162,21 @@ def name_lock(name: str, folder: Path) -> Iterator[None]:
 
 
 def create(run_id: str, folder: Path) -> tuple[Path, Path]:
-    """Make the run folder and its region folder, both 0700; returns (run folder, region folder)."""
-    run = private_folder(folder) / run_id
-    regions = private_folder(region_root()) / run_id
+    """Make the run folder and its region folder, both 0700; returns (run folder, region folder).
+
+    The region folder comes first and says whose it is, so that ``gc`` can take down a half-made pair.
+    """
+    run, regions = private_folder(folder) / run_id, private_folder(region_root()) / run_id
+    pid, start_time = myself()
+    owner = RegionOwner(str(run.resolve()), pid, start_time, boot_id())
     try:
+        private_folder(regions)
+        write_file(regions / OWNER_JSON, msgspec.json.encode(owner))
         run.mkdir(mode=0o700)
     except FileExistsError:
         raise RunError("E_RUN_EXISTS", f"{run} exists already", exit=Exit.CONFLICT) from None
-    try:
-        private_folder(regions)
-        (regions / OWNER_LINK).symlink_to(run.resolve())
     except BaseException:
-        run.rmdir()
+        shutil.rmtree(regions, ignore_errors=True)
         raise
     return run, regions
 
@@ -203,7 +217,7 @@ def list_runs(folder: Path | None = None) -> list[RunInfo]:
     check_private_folder(root)
     found = []
     for path in root.iterdir():
-        with contextlib.suppress(RunError, NotADirectoryError):
+        with contextlib.suppress(RunError, OSError):  # one damaged folder must not hide the others
             found.append(read_run(path))
     return sorted(found, key=lambda info: info.identity.started_unix_ns, reverse=True)
 
@@ -231,14 +245,31 @@ def remove_run(info: RunInfo) -> None:
     shutil.rmtree(info.folder)
 
 
-def orphaned_regions() -> list[Path]:
-    """Region folders whose run folder is gone: somebody deleted it, nobody can find them any more."""
+def orphaned_regions() -> list[tuple[Path, Path]]:
+    """(region folder, run folder) of runs that nobody can find: no ``run.json``, and their owner is gone."""
     root = region_root()
     if not root.exists():
         return []
     check_private_folder(root)
-    links = (path / OWNER_LINK for path in root.iterdir())
-    return [link.parent for link in links if link.is_symlink() and not link.exists()]
+    found = []
+    for regions in root.iterdir():
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            owner = msgspec.json.decode((regions / OWNER_JSON).read_bytes(), type=RegionOwner)
+            run = Path(owner.run_folder)
+            here = owner.boot_id == boot_id() and is_alive(owner.pid, owner.pid_start_time)
+            if not here and not (run / RUN_JSON).exists():
+                found.append((regions, run))
+    return found
+
+
+def drop_old_rings(name: str, folder: Path | None = None) -> None:
+    """Of the ended runs called ``name`` only the newest keeps its ring: one that fails in a loop must not
+    fill the shared memory."""
+    ended = [info for info in list_runs(folder) if info.identity.name == name and not info.alive]
+    for info in ended[1:]:
+        regions = Path(info.identity.region_dir)
+        if regions.parent == region_root():
+            (regions / RING_REGION).unlink(missing_ok=True)
 
 
 def find_live_run(which: str | None, folder: Path | None = None) -> RunInfo:

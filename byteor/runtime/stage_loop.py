@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
-from byteor.errors import ByteorError
 from byteor.indexbus import Consumer, LoopEnd
 from byteor.indexbus.abi import FILTERED, End
 from byteor.indexbus.errors import IndexBusError
 from byteor.runtime.folders import Failure
-from byteor.runtime.stages import ResolvedStage
+from byteor.runtime.stages import BatchFunction, Message, ResolvedStage, StageError
+from byteor.runtime.words import in_words
 from byteor.runtime.workers import Outcome
 
 # What the kernel's own stages can say; Python stages bring an exception.
@@ -27,11 +28,7 @@ def run_stage(name: str, stage: Consumer, resolved: ResolvedStage, batch: int) -
         kind, parameter = resolved.native
         end = stage.run_native(kind, parameter, batch)
     else:
-        function = resolved.make()
-        if resolved.definition.shape == "batch":
-            end = stage.drive_batch(function, batch)
-        else:
-            end = stage.drive(function, batch)
+        end = _drive(stage, resolved, batch)
     if end.reason == End.FINISHED:
         return Outcome(name, "finished")
     if end.reason in (End.ABORTED, End.STOPPED):
@@ -39,21 +36,40 @@ def run_stage(name: str, stage: Consumer, resolved: ResolvedStage, batch: int) -
     return Outcome(name, "failed", failure_of(name, stage, end))
 
 
+def _drive(stage: Consumer, resolved: ResolvedStage, batch: int) -> LoopEnd:
+    function = resolved.make()
+    try:
+        if resolved.definition.shape == "batch":
+            return stage.drive_batch(_never_none(function), batch)
+        return stage.drive(function, batch)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
+        # Signals are not for us here: the stage raised it, so it is the stage's failure.
+        return LoopEnd(End.STAGE_ERROR, stage.sequence, error)
+
+
+def _never_none(function: BatchFunction) -> BatchFunction:
+    """A forgotten ``return`` must not pass messages on as they are, which the kernel makes of None."""
+
+    def checked(messages: Sequence[Message]) -> Sequence[Message | None]:
+        results = function(messages)
+        if results is None:
+            raise StageError("E_STAGE_RESULT", f"it returned None for a batch of {len(messages)} messages")
+        return results
+
+    return checked
+
+
 def failure_of(name: str, stage: Consumer, end: LoopEnd) -> Failure:
     """Which message was at fault, by sequence and by the digest of its payload, and what went wrong."""
     error = end.error
-    code, text = in_words(error) if error is not None else NATIVE_ENDS[end.reason]
+    if isinstance(error, IndexBusError) and error.code == "E_OVERSIZE":
+        code, text = "E_STAGE_OVERSIZE", "its result " + error.message.partition(" has ")[2]
+    elif error is not None:
+        code, text = in_words(error)
+    else:
+        code, text = NATIVE_ENDS[end.reason]
     sequence, digest = _culprit(stage, end.sequence, getattr(error, "index", None))
     return Failure(name, sequence, text, code, digest)
-
-
-def in_words(error: BaseException) -> tuple[str, str]:
-    """(code, text) of whatever a stage raised."""
-    if isinstance(error, IndexBusError) and error.code == "E_OVERSIZE":
-        return "E_STAGE_OVERSIZE", f"its result {error.message.partition(' has ')[2] or error.message}"
-    if isinstance(error, ByteorError):
-        return error.code, error.message
-    return "E_STAGE_RAISED", f"{type(error).__name__}: {error}"
 
 
 def _culprit(stage: Consumer, sequence: int, index: int | None) -> tuple[int, str | None]:

@@ -1,11 +1,13 @@
 """The process of one Python stage: ``python -m byteor.runtime.stage_main``, started by the supervisor only.
 
 It reads its ``StageConfig`` from stdin, attaches to the run's regions, says ready, drives the stage until
-the stream ends, and says how that was. stdin then stays open: its end means that the supervisor is gone.
+the stream ends, and says how that was. It does not outlive the supervisor, however that ends: the kernel
+kills it (PDEATHSIG), and where that was lost, the end of the pipe behind stdin tells.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import signal
@@ -15,26 +17,25 @@ import threading
 import msgspec
 
 from byteor.indexbus import MetricsRegion, SequencedSlots, Wait, install_sigbus
-from byteor.runtime.folders import Failure
-from byteor.runtime.stage_loop import in_words, run_stage
+from byteor.runtime.stage_loop import run_stage
 from byteor.runtime.stage_process import StageConfig, StageEvent
-from byteor.runtime.workers import Outcome, with_row
+from byteor.runtime.workers import Outcome, outcome_of, with_row
 
 ORPHANED = 11
+PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
     # The supervisor drains on signals; a stage that took them too would lose messages in flight.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     config = msgspec.json.decode(sys.stdin.buffer.readline(), type=StageConfig)
-    threading.Thread(target=_end_with_supervisor, daemon=True).start()
+    if os.getppid() != config.supervisor_pid:
+        return ORPHANED  # it died before we had asked the kernel
+    _keep_lifeline()
     sys.path[:] = config.sys_path
-    try:
-        outcome = _serve(config)
-    except Exception as error:  # noqa: BLE001  (whatever the user's code raises while it is set up)
-        code, text = in_words(error)
-        outcome = Outcome(config.name, "failed", Failure(config.name, None, text, code))
+    outcome = outcome_of(config.name, lambda: _serve(config))
     _tell(config, StageEvent(outcome.event, outcome.failure))
     return 0
 
@@ -54,7 +55,7 @@ def _serve(config: StageConfig) -> Outcome:
         stage.attach_row(row)
         _tell(config, StageEvent("ready"))
         gc.freeze()  # what was imported lives on: no collection needs to look at it again
-        outcome = with_row(row, lambda: run_stage(config.name, stage, resolved, config.batch))
+        outcome = with_row(config.name, row, lambda: run_stage(config.name, stage, resolved, config.batch))
         row.close()
         return outcome
 
@@ -63,11 +64,21 @@ def _tell(config: StageConfig, event: StageEvent) -> None:
     os.write(config.event_fd, msgspec.json.encode(event) + b"\n")
 
 
-def _end_with_supervisor() -> None:
-    """Blocks in ``read``, which returns when the supervisor's end of the pipe closes, however it died."""
-    while os.read(0, 4096):
-        pass
-    os._exit(ORPHANED)
+def _keep_lifeline() -> None:
+    """Move the pipe behind stdin out of the stage's reach, and watch it: its end is the supervisor's."""
+    lifeline = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+    def watch() -> None:
+        try:
+            while os.read(lifeline, 4096):
+                pass
+        finally:
+            os._exit(ORPHANED)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -17,12 +18,14 @@ from byteor.runtime.errors import RunError
 from byteor.runtime.folders import Failure
 
 EXIT_WITHIN_S = 0.3
+MAX_EVENT_BYTES = 1 << 16
 READY_WITHIN_S = 20.0  # a cold interpreter on a busy machine; a stage's own set-up counts too
 
 
 class StageConfig(msgspec.Struct, frozen=True):
     """All that a stage process is told; one JSON line on its stdin, which then stays open as its lifeline."""
 
+    supervisor_pid: int
     stage_index: int
     name: str
     key: str
@@ -79,27 +82,38 @@ class StageProcess:
                 self._buffer += data
         *lines, rest = bytes(self._buffer).split(b"\n")
         self._buffer = bytearray(rest)
-        return [msgspec.json.decode(line, type=StageEvent) for line in lines]
+        try:
+            if len(rest) > MAX_EVENT_BYTES:
+                raise msgspec.DecodeError("no end of line")
+            return [msgspec.json.decode(line, type=StageEvent) for line in lines]
+        except msgspec.DecodeError:
+            # Its own code wrote to descriptors that it does not own.
+            why = "it wrote into the pipe to its supervisor"
+            return [StageEvent("failed", Failure(self.name, None, why, "E_WORKER_PROTOCOL"))]
 
     def exit_text(self) -> str | None:
-        """How it ended, in words; None while it runs."""
-        code = self._process.poll()
-        if code is None:
+        """How it ended, in words; None while it runs. Does not reap it."""
+        ended = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
             return None
-        if code < 0:
-            return f"was killed by {signal.Signals(-code).name}"
-        return f"exited with code {code}"
+        if ended.si_code == os.CLD_EXITED:
+            return f"exited with code {ended.si_status}"
+        return f"was killed by {signal.Signals(ended.si_status).name}"
 
     def kill(self) -> None:
-        self._process.kill()
+        """Kill it with everything that it started: it leads a process group of its own."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Make sure that it is gone, and reap it; one that said its last word may take a moment."""
-        try:
-            self._process.wait(EXIT_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """Make sure that it and its children are gone, and reap it.
+
+        One that said its last word may take a moment. Until it is reaped its pid, and so its group's
+        number, belongs to nobody else.
+        """
+        select.select([self.pidfd], [], [], EXIT_WITHIN_S)
+        self.kill()
+        self._process.wait()
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()

@@ -7,11 +7,8 @@ running -> draining -> ended. A stage that fails, or a worker that dies, aborts 
 from __future__ import annotations
 
 import selectors
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
-from types import FrameType
 
 from byteor.runtime.control import Answer
 from byteor.runtime.folders import Failure
@@ -40,11 +37,12 @@ class Supervisor:
         self.first_failure: Failure | None = None
         self.signal: int | None = None
         self.asked = False  # somebody asked for the end: control socket or signal
-        self.drain_timed_out = False
+        self.stuck: tuple[str, ...] = ()  # who had not finished when the drain ran out of time
         self._threads = {thread.name: thread for thread in threads}
         self._processes = {process.name: process for process in processes}
         self._live = set(self._threads) | set(self._processes)
         self._mailbox = mailbox
+        self._signals: list[int] = []
         self._close_source = close_source
         self._abort_ring = abort
         self._drain_timeout_s = drain_timeout_s
@@ -57,11 +55,11 @@ class Supervisor:
 
     def watch(self) -> None:
         """Run until every worker has ended, or was given up on after an abort."""
-        with _Signals(self._on_signal):
-            while self._live and self.state != "ended":
-                for key, _ in self.selector.select(self._patience()):
-                    key.data()
-                self._on_time()
+        while self._live and self.state != "ended":
+            for key, _ in self.selector.select(self._patience()):
+                key.data()
+            self._on_signals()
+            self._on_time()
         self.state = "ended"
 
     def close(self) -> None:
@@ -76,6 +74,12 @@ class Supervisor:
             self.asked = True
             self.abort()
         return Answer(True, self.state)
+
+    def fail(self, failure: Failure) -> None:
+        """The loop itself cannot go on: end everything, and say why unless something failed before."""
+        self.first_failure = self.first_failure or failure
+        self.abort()
+        self.state = "ended"
 
     def drain(self) -> None:
         """Take no more from the source; let what is in flight finish within the drain time limit."""
@@ -104,7 +108,7 @@ class Supervisor:
         if self.state == "running":
             self.drain()
         elif self.state == "draining":
-            self.drain_timed_out = True
+            self.stuck = tuple(sorted(self._live))
             self.abort()
         elif self.state == "aborting":
             for name in self._live & set(self._processes):
@@ -114,15 +118,21 @@ class Supervisor:
                 self._ended(failed(stuck[0], "did not stop when told to", "E_WORKER_STUCK"))
             self.state = "ended"
 
-    def _on_signal(self, number: int) -> None:
-        self.asked = True
-        again = self.signal is not None
-        self.signal = self.signal or number
-        if again:
-            self.abort()
-        else:
-            self.drain()
+    def note_signal(self, number: int) -> None:
+        """For a signal handler, which may come between any two steps of the loop: only takes note."""
+        self._signals.append(number)
         self._mailbox.wake()
+
+    def _on_signals(self) -> None:
+        while self._signals:
+            self.asked = True
+            number = self._signals.pop(0)
+            again = self.signal is not None
+            self.signal = self.signal or number
+            if again:
+                self.abort()
+            else:
+                self.drain()
 
     def _on_mail(self) -> None:
         for outcome in self._mailbox.take():
@@ -149,33 +159,14 @@ class Supervisor:
             # Not by us: somebody else wrote into the ring.
             outcome = failed(outcome.worker, "another process aborted its ring", "E_ABORTED")
         if outcome.failure is not None:
-            # After an abort others fail too; what they say is an echo.
-            if self.first_failure is None and (self.state != "aborting" or not self.asked):
-                self.first_failure = outcome.failure
+            # After an abort others fail too; what they say is an echo. But a worker may see that a peer
+            # died before we hear which one it was.
+            first, told = self.first_failure, outcome.failure
+            echo = self.state == "aborting" and self.asked
+            if not echo and (first is None or (first.code == "E_PEER_DEAD" and told.code == "E_WORKER_DIED")):
+                self.first_failure = told
             self.abort()
 
 
 def _bound(call: Callable[[StageProcess], None], process: StageProcess) -> Callable[[], None]:
     return lambda: call(process)
-
-
-class _Signals:
-    """SIGINT, SIGTERM and SIGHUP to one call while the loop runs; only a main thread can have them."""
-
-    CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def __init__(self, on_signal: Callable[[int], None]) -> None:
-        self._on_signal = on_signal
-        self._before: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in self.CAUGHT:
-                self._before[number] = signal.signal(number, self._handle)
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        self._on_signal(number)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from byteor.errors import ByteorError
 from byteor.indexbus import MetricsRow
 from byteor.runtime.folders import Failure
+from byteor.runtime.words import in_words
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -72,27 +72,33 @@ class ThreadWorker:
         return not self._thread.is_alive()
 
     def _main(self) -> None:
-        try:
-            outcome = self._body()
-        except ByteorError as error:
-            outcome = failed(self.name, error.message, error.code)
-        except Exception as error:  # noqa: BLE001  (the run must hear of everything)
-            outcome = failed(self.name, f"{type(error).__name__}: {error}", "E_WORKER")
-        self._mailbox.put(outcome)
+        self._mailbox.put(outcome_of(self.name, self._body))
+
+
+def outcome_of(worker: str, body: Callable[[], Outcome]) -> Outcome:
+    """What ``body`` says; whatever it raises is a failure of ``worker``, so that the run hears of it."""
+    try:
+        return body()
+    except BaseException as error:  # noqa: BLE001  (SystemExit out of a user's code too)
+        code, text = in_words(error)
+        return failed(worker, text, code)
+
+
+def with_row(worker: str, row: MetricsRow, body: Callable[[], Outcome]) -> Outcome:
+    """Run ``body``; its row says running meanwhile, and afterwards how it ended."""
+    row.set_state("running")
+    before = row.value("errors")
+    outcome = outcome_of(worker, body)
+    failure = outcome.failure
+    if failure is not None:
+        row.error(failure.sequence or 0, failure.error)
+        if row.value("errors") == before:  # the kernel's loops count their own
+            row.add("errors")
+    row.set_state("failed" if failure is not None else "finished")
+    return outcome
 
 
 def failed(
     worker: str, error: str, code: str, sequence: int | None = None, digest: str | None = None
 ) -> Outcome:
     return Outcome(worker, "failed", Failure(worker, sequence, error, code, digest))
-
-
-def with_row(row: MetricsRow, body: Callable[[], Outcome]) -> Outcome:
-    """Run ``body``; its row says running meanwhile, and afterwards how it ended."""
-    row.set_state("running")
-    outcome = body()
-    failure = outcome.failure
-    if failure is not None:
-        row.error(failure.sequence or 0, failure.error)
-    row.set_state("failed" if failure is not None else "finished")
-    return outcome

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
-from home import Home, until
+from home import BYTEOR, Home, until
 
 from byteor.runtime.process import is_alive, start_time_of
 
@@ -79,6 +81,8 @@ def test_a_dry_run_checks_everything_and_starts_nothing(home: Home) -> None:
         ("raises_at_third", "E_STAGE_RAISED", 2),
         ("blames_seven", "E_SEVEN", 7),
         ("grows", "E_STAGE_OVERSIZE", 0),
+        ("quits", "E_STAGE_RAISED", 0),
+        ("forgets", "E_STAGE_RESULT", 0),
     ],
 )
 def test_a_failing_stage_stops_the_pipeline_and_is_named(
@@ -90,6 +94,7 @@ def test_a_failing_stage_stops_the_pipeline_and_is_named(
     assert isinstance(failure, dict)
     assert (result["state"], failure["stage"], failure["code"]) == ("failed", "bad", code)
     assert failure["sequence"] == sequence
+    assert result["errors"] == 1
     assert failure["digest"] == "sha256:" + hashlib.sha256(str(sequence).encode()).hexdigest()
     assert home.actions() == ["run_started", "run_failed"]
     # What came before the culprit has left whole; nothing after it has.
@@ -115,6 +120,47 @@ def test_a_line_longer_than_a_slot_is_never_cut(home: Home) -> None:
     assert "message 2" in done.stderr
     assert "300 bytes, a slot holds 256" in done.stderr
     assert "xxx" not in done.stdout
+
+
+def test_what_a_stage_says_is_kept_short_and_no_terminal_obeys_it(home: Home) -> None:
+    result = run(home, home.spec(("bad", "shouts")), "--source", f"file:{home.lines(3)}")
+    assert isinstance(result["first_failure"], dict)
+    text = result["first_failure"]["error"]
+    assert text.startswith("RuntimeError: \\x1b[31mred\\udcff")
+    assert len(text) < 1_200
+    assert "5,000,0" in text
+    assert (home.root / "state" / "audit.db").stat().st_size < 1_000_000
+
+
+def test_a_stage_that_writes_to_our_pipe_is_told_as_what_it_is(home: Home) -> None:
+    result = run(home, home.spec(("bad", "scribbles")), "--source", f"file:{home.lines(3)}")
+    assert isinstance(result["first_failure"], dict)
+    assert result["first_failure"]["stage"] == "bad"
+    assert home.actions()[-1] == "run_failed"
+
+
+def test_a_run_whose_regions_are_deleted_still_tells_its_end(home: Home) -> None:
+    result = run(home, home.spec(("bad", "removes")), "--source", f"file:{home.lines(3)}")
+    assert (result["state"], result["out"]) == ("finished", 3)
+    assert home.actions() == ["run_started", "run_finished"]
+
+
+def test_a_run_whose_folder_is_deleted_keeps_its_regions_and_tells_its_end(home: Home) -> None:
+    process = home.start(home.spec(("a", "identity")), "--source", "generate:0,64", "--sink", "null:")
+    (folder,) = (home.root / "run").glob("pipe-*")
+    shutil.rmtree(folder)
+    assert home.json("gc")["removed"] == []
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 143
+    assert home.actions() == ["run_started", "run_stopped"]
+    assert len(home.json("gc")["removed"]) == 1
+
+
+def test_what_a_stage_started_ends_with_it(home: Home) -> None:
+    home.env["BYTEOR_TEST_CHILD"] = str(home.root / "child")
+    run(home, home.spec(("a", "leaves_a_child")), "--source", f"file:{home.lines(1)}")
+    child = int((home.root / "child").read_text())
+    until(lambda: start_time_of(child) == 0 or not is_alive(child, start_time_of(child)), seconds=1)
 
 
 def test_a_process_that_leaves_by_itself_is_a_failure(home: Home) -> None:
@@ -164,11 +210,16 @@ def test_stop_drains_and_the_run_ends_well(home: Home) -> None:
 def test_a_stage_that_hangs_is_killed_when_the_drain_takes_too_long(home: Home) -> None:
     spec = home.spec(("stuck", "hangs"))
     process = home.start(
-        spec, "--stages", home.stages, "--source", "generate:0,8", "--sink", "null:", "--drain-timeout", "0.2"
-    )
+        spec, "--stages", home.stages, "--source", "generate:0,8", "--sink", "null:",
+        "--drain-timeout", "0.2", "--json",
+    )  # fmt: skip
     children = [(pid, start_time_of(pid)) for pid in home.children(process.pid)]
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 10
+    told, _ = process.communicate(timeout=30)
+    result = json.loads(told)
+    assert process.returncode == 10
+    assert "stuck" in result["stuck"]
+    assert result["unfinished"] == result["in"] > 0
     assert children
     assert not any(is_alive(pid, start) for pid, start in children)
 
@@ -184,7 +235,34 @@ def test_a_second_run_of_the_same_name_is_refused_and_the_first_goes_on(home: Ho
     assert process.poll() is None
 
 
+def test_a_signal_while_the_run_starts_leaves_nothing_behind(home: Home) -> None:
+    home.env["BYTEOR_TEST_PARENT"] = "slow"
+    process = subprocess.Popen(
+        [*BYTEOR, "run", str(home.spec(("slow", "slow_to_start:x"))), "--stages", str(home.stages)],
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=home.env,
+    )  # fmt: skip
+    home.started.append(process)
+    until(lambda: list((home.root / "run").glob("pipe-*/run.json")))
+    until(lambda: home.children(process.pid))
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert "E_INTERRUPTED" in told
+    assert not list((home.root / "run").glob("pipe-*"))
+    assert not list((home.root / "shm").glob("*/pipe-*"))
+    assert home.actions() == ["run_started", "run_failed"]
+
+
 # -- what kill -9 leaves
+
+
+def test_a_stage_that_never_gives_up_the_gil_dies_with_its_supervisor(home: Home) -> None:
+    spec = home.spec(("slow", "holds_the_gil"))
+    process = home.start(spec, "--stages", home.stages, "--source", "generate:0,64", "--sink", "null:")
+    children = [(pid, start_time_of(pid)) for pid in home.children(process.pid)]
+    process.kill()
+    until(lambda: not any(is_alive(pid, start) for pid, start in children), seconds=1)
+    assert children
 
 
 def test_a_killed_supervisor_takes_its_stages_with_it_and_the_log_says_so(home: Home) -> None:

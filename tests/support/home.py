@@ -47,6 +47,47 @@ def grows(message: bytes) -> bytes | None:
     return message * 1000
 
 @stage
+def quits(message: bytes) -> bytes | None:
+    raise SystemExit(5)
+
+@batch_stage()
+def forgets(messages):
+    return None
+
+@stage
+def shouts(message: bytes) -> bytes | None:
+    raise RuntimeError("\\x1b[31mred\\udcff" + "x" * 5_000_000)
+
+@stage
+def scribbles(message: bytes) -> bytes | None:
+    for descriptor in range(3, 64):
+        try:
+            os.write(descriptor, b"junk\\n")
+        except OSError:
+            pass
+    return message
+
+@stage
+def removes(message: bytes) -> bytes | None:
+    import shutil
+    shutil.rmtree(os.environ["BYTEOR_SHM_DIR"], ignore_errors=True)
+    return message
+
+@stage
+def leaves_a_child(message: bytes) -> bytes | None:
+    import subprocess
+    child = subprocess.Popen(["sleep", "600"])
+    with open(os.environ["BYTEOR_TEST_CHILD"], "w") as file:
+        file.write(str(child.pid))
+    return message
+
+@stage
+def holds_the_gil(message: bytes) -> bytes | None:
+    import re
+    re.match(rb"(a+)+$", b"a" * 60 + b"b")
+    return message
+
+@stage
 def hangs(message: bytes) -> bytes | None:
     time.sleep(600)
     return message
@@ -54,6 +95,12 @@ def hangs(message: bytes) -> bytes | None:
 @stage
 def leaves(message: bytes) -> bytes | None:
     os._exit(3)
+
+@batch_stage(parameters="PATH", required=True)
+def slow_to_start(path: str):
+    if os.getppid() != 1 and "stage_main" in " ".join(open("/proc/self/cmdline").read().split(chr(0))):
+        time.sleep(600)
+    return lambda messages: messages
 
 @batch_stage(parameters="PATH", required=True)
 def cannot_start(path: str):

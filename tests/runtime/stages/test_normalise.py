@@ -159,10 +159,11 @@ def test_memory_for_metrics_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert values(messages) == [None, None, None, None, 4]
 
 
-numbers = st.integers(-(10**400), 10**400) | st.floats(allow_nan=False, allow_infinity=False)
+whole = st.integers(-(10**400), 10**400)
+numbers = whole | st.floats(allow_nan=False, allow_infinity=False)
 
 
-@given(st.lists(st.tuples(numbers.filter(lambda n: isinstance(n, int)), numbers), max_size=8))
+@given(st.lists(st.tuples(whole, numbers), max_size=8))
 def test_no_numbers_stop_the_stage(points: list[tuple[int, float]]) -> None:
     normalise = resolve("json_normalise:1,drop").make()
     for t, value in points:
