@@ -27,7 +27,7 @@ bench: .venv/ready
 	$(BIN)/python -m bench.transport
 
 screenshots: .venv/ready
-	$(BIN)/byteor-console shot --all
+	$(BIN)/byteor-console shot all -o screenshots --after 30
 
 clean:
 	rm -rf .venv build *.egg-info byteor/indexbus/_native*.so

@@ -17,11 +17,6 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command line and return the exit code (``byteor.errors.Exit``)."""
     args = sys.argv[1:] if argv is None else argv
     _own_standard_streams()
-    if args in (["--version"], ["-V"]):  # before any heavy import
-        from byteor._version import __version__
-
-        sys.stdout.write(f"byteor {__version__}\n")
-        return Exit.OK
     try:
         code = _run(args)
         sys.stdout.flush()
@@ -72,6 +67,11 @@ def _give_up_stdout() -> None:
 
 
 def _run(args: list[str]) -> int:
+    if args in (["--version"], ["-V"]):  # before any heavy import
+        from byteor._version import __version__
+
+        sys.stdout.write(f"byteor {__version__}\n")
+        return Exit.OK
     from typer.exceptions import TyperException
     from typer.main import get_command
 

@@ -40,6 +40,7 @@ VERBS = (
     Verb("stop", "byteor.cli.stop", RUNS, settings=True),
     Verb("gc", "byteor.cli.gc", RUNS, settings=True),
     Verb("snapshot", "byteor.cli.snapshot", EVIDENCE, settings=True),
+    Verb("region", "byteor.cli.region", EVIDENCE, group=True, settings=True),
     Verb("audit", "byteor.cli.audit", EVIDENCE, group=True, settings=True),
     Verb("policy", "byteor.cli.policy", GOVERNANCE, group=True, settings=True),
     Verb("env", "byteor.cli.env", GOVERNANCE, group=True, settings=True),
