@@ -11,6 +11,7 @@ import fcntl
 import os
 import struct
 import time
+import weakref
 from pathlib import Path
 
 import msgspec
@@ -49,6 +50,18 @@ def lock_is_free(fd: int, at: int) -> bool:
     return bool(struct.unpack(_FLOCK, fcntl.fcntl(fd, F_OFD_GETLK, request))[0] == fcntl.F_UNLCK)
 
 
+# A forked child inherits the descriptors, and with them the locks: a dead parent would look alive.
+_claims: weakref.WeakSet[Claim] = weakref.WeakSet()
+
+
+def _leave_in_child() -> None:
+    for claim in list(_claims):
+        claim.leave()
+
+
+os.register_at_fork(after_in_child=_leave_in_child)
+
+
 class Claim:
     """A role that this handle holds until ``leave``; the descriptor is its own, so its lock is too."""
 
@@ -73,6 +86,7 @@ class Claim:
         halves[at >> 2] = self.pid
         words.release()
         halves.release()
+        _claims.add(self)
 
     def leave(self) -> None:
         """Give the role back. A forked child only closes its copy of the descriptor."""

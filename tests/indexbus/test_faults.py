@@ -220,3 +220,43 @@ def test_a_claimed_slot_of_the_dead_is_published_as_aborted_and_of_the_living_is
     living.publish(b"third")
     assert consumer.receive(1) == b"third"
     assert (consumer.aborted_slots, consumer.filtered) == (1, 1)
+
+
+def test_a_forked_child_has_no_part_in_the_lane_and_does_not_keep_its_parent_alive(shm: Path) -> None:
+    worker.Events.create(shm / "lane", capacity=8, slot_bytes=64).close()
+    for kernel in worker.kernel_names():
+        lane = worker.Events.open(shm / "lane", kernel=kernel)
+
+        def parent_dies(lane: Any = lane) -> str:
+            producer = lane.producer()
+            producer.publish(b"x")
+            if os.fork() == 0:
+                time.sleep(1)
+                os._exit(0)
+            os.kill(os.getpid(), signal.SIGKILL)
+            return ""
+
+        child = Child(parent_dies)
+        with lane.consumer() as consumer:
+            assert consumer.receive(2) == b"x"
+            with pytest.raises(IndexBusError) as caught:
+                consumer.receive(2)
+            assert caught.value.code == "E_PEER_DEAD"
+        assert child.result(3) == ("killed", 0)
+        lane.close()
+
+
+def test_a_handle_is_refused_in_a_forked_child(shm: Path) -> None:
+    lane = worker.Events.create(shm / "lane", capacity=8, slot_bytes=64)
+    for kernel in worker.kernel_names():
+        with worker.Events.open(shm / "lane", kernel=kernel).producer() as producer:
+
+            def use(producer: Any = producer) -> str:
+                try:
+                    producer.publish(b"x")
+                except IndexBusError as error:
+                    return error.code
+                return "published"
+
+            assert Child(use).result(3)[0] == "E_FORKED"
+            assert lane.cursor == 0

@@ -12,6 +12,7 @@ typedef struct {
     Py_buffer rows; /* the metrics region, when a row is attached */
     ib_party p;
     int open;
+    unsigned forks;    /* ib_forks when it was made: a forked child must not use it */
     int busy;          /* a call is waiting without the GIL: nobody else may come in */
     int ended;         /* code of the last call that ended early */
     uint64_t filtered; /* slots skipped by receiving calls */
@@ -29,6 +30,7 @@ PyObject *ib_raise(const char *code, const char *message);
 PyObject *ib_raise_oversize(Py_ssize_t index, Py_ssize_t length, uint32_t limit);
 PyObject *ib_raise_ended(ib_handle *h, int code); /* for IB_DEAD and IB_CORRUPT */
 
+extern unsigned ib_forks; /* how often this process came out of a fork, as the child */
 int ib_handle_enter(ib_handle *h); /* -1 and an error when closed or in use */
 PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, int producer);
 void ib_handle_dealloc(PyObject *self);

@@ -34,9 +34,12 @@ PyObject *ib_raise_ended(ib_handle *h, int code) {
     return ib_raise("E_CORRUPT", "a cursor or a length in the region is impossible");
 }
 
+unsigned ib_forks;
+
 int ib_handle_enter(ib_handle *h) {
-    if (IB_LIKELY(h->open && !h->busy)) return 0;
-    if (!h->open) ib_raise("E_CLOSED", "this handle was closed");
+    if (IB_LIKELY(h->open && !h->busy && h->forks == ib_forks)) return 0;
+    if (h->forks != ib_forks) ib_raise("E_FORKED", "this handle belongs to the process that forked");
+    else if (!h->open) ib_raise("E_CLOSED", "this handle was closed");
     else ib_raise("E_ROLE_TAKEN", "another thread is using this handle");
     return -1;
 }
@@ -131,6 +134,7 @@ PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, in
     if (!h) return NULL;
     if (PyObject_GetBuffer(buffer, &h->map, PyBUF_WRITABLE) != 0) goto fail;
     h->open = 1;
+    h->forks = ib_forks;
     ib_party *p = &h->p;
     uint8_t *base = h->map.buf;
     int sane = capacity >= 2 && (capacity & (capacity - 1)) == 0 && capacity <= 1ull << 32 && stride >= IB_SLOT_BYTES + (uint64_t)slot_bytes &&

@@ -1,6 +1,8 @@
 /* The extension module: two types, the clock, CRC-32C. */
 #include "binding.h"
 
+#include <pthread.h>
+
 static PyObject *clock_ns(PyObject *self, PyObject *ignored) {
     (void)self;
     (void)ignored;
@@ -89,6 +91,8 @@ static PyObject *record_write(PyObject *self, PyObject *args) {
     return size ? PyLong_FromUnsignedLongLong(size) : NULL;
 }
 
+static void in_child(void) { ib_forks++; }
+
 static PyMethodDef functions[] = {
     {"state_write", state_write, METH_VARARGS, "state_write(mapping, at, data)"},
     {"state_read", state_read, METH_VARARGS, "state_read(mapping, at, room, tries) -> (code, version, bytes)"},
@@ -113,6 +117,8 @@ static int add_type(PyObject *module, const char *name, PyType_Spec *spec) {
 PyMODINIT_FUNC PyInit__native(void) {
     PyObject *module = PyModule_Create(&definition);
     if (!module) return NULL;
+    static int told;
+    if (!told++) pthread_atfork(NULL, NULL, in_child);
     PyObject *names = PyTuple_New(ib_stage_count);
     for (int i = 0; names && i < ib_stage_count; i++) PyTuple_SetItem(names, i, PyUnicode_FromString(ib_stages[i].name));
     if (!names || PyModule_AddObjectRef(module, "NATIVE_STAGES", names) != 0 || add_type(module, "Producer", &ib_producer_spec) != 0 ||

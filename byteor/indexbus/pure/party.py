@@ -6,6 +6,7 @@ Correct only where an aligned 8-byte store is single and stores stay in order (x
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import threading
@@ -21,6 +22,17 @@ from byteor.indexbus.pure import futex
 TICK_NS = 50_000_000
 U64 = abi.U64
 ROW = {field.name: field.offset for field in abi.METRICS_ROW.fields}
+
+
+_forks = 0
+
+
+def _in_child() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def signed(value: int) -> int:
@@ -88,6 +100,7 @@ class Party:
         self._stop = self._open_flag = False
         self._open_flag = True
         self._busy = False
+        self._forks = _forks
         self._ended = 0
         self.filtered = 0
         self._started = self._ticked = time.monotonic_ns()
@@ -135,11 +148,13 @@ class Party:
     @property
     def _plain(self) -> bool:
         """Open, nobody else in it, nothing to count."""
-        return self._open_flag and not self._busy and self._row is None
+        return self._open_flag and not self._busy and self._row is None and self._forks == _forks
 
     # -- inside
 
     def _enter(self) -> None:
+        if self._forks != _forks:
+            raise IndexBusError("E_FORKED", "this handle belongs to the process that forked")
         if not self._open_flag:
             raise IndexBusError("E_CLOSED", "this handle was closed")
         if self._busy:
