@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.transport import ours, peers
-from bench.transport.measure import machine, median_rate
+from bench.transport.measure import bounded, machine, median_rate
 from byteor.indexbus import Wait, kernel_name
 
 HERE = Path(__file__).parent
+PEER_SECONDS = 25.0
 RESULTS = HERE.parent / "results" / "transport.json"
 
 
@@ -48,7 +49,7 @@ class Limit:
 def attempt(name: str, call: Callable[[], Any]) -> Any:
     """A peer that is missing or breaks is a line, not the end of the run."""
     try:
-        return call()
+        return bounded(call, PEER_SECONDS)
     except ImportError as error:
         print(f"  {name:34} left out: {error}")
     except Exception as error:  # noqa: BLE001

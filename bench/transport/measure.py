@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import select
+import signal
 import statistics
 import struct
 import sys
@@ -10,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 Work = Callable[[], None]
 
@@ -77,6 +82,40 @@ def round_trips(
         receive()
         samples.append(clock() - start)
     return quantiles_ns(samples[rounds // 10 :])
+
+
+def bounded(call: Callable[[], Any], seconds: float) -> Any:
+    """``call()`` in a process group of its own, ended after ``seconds``. The result goes through JSON.
+
+    Raises ``ImportError`` or ``RuntimeError`` with what the call said, ``TimeoutError``.
+    """
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+        try:
+            answer: dict[str, Any] = {"value": call()}
+        except ImportError as error:
+            answer = {"missing": str(error)}
+        except Exception as error:  # noqa: BLE001
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        os.write(write, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(write)
+    ready, _, _ = select.select([read], [], [], seconds)
+    text = os.read(read, 1 << 16) if ready else b""
+    os.close(read)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    if not text:
+        raise TimeoutError(f"no result within {seconds:.0f} s")
+    answer = json.loads(text)
+    if "missing" in answer:
+        raise ImportError(answer["missing"])
+    if "error" in answer:
+        raise RuntimeError(answer["error"])
+    return answer["value"]
 
 
 def machine() -> dict[str, object]:
