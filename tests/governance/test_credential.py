@@ -538,3 +538,27 @@ def _or_scope(world: Any, raw: bytes) -> str:
     ):
         return sign(world, raw, "bob")
     return sign(world, raw)
+
+
+WORDS_OF = {
+    "absent": "there is no key", "retired": "is retired", "revoked": "is revoked", "not yet": "is valid from",
+    "over": "is valid from", "set expired": "the key set expired", "another principal": "is alice's, not bob's",
+    "a machine's key": "is a machine's",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("label", list(WORDS_OF))
+def test_an_unknown_key_is_told_with_its_reason(label: str, world: Any) -> None:
+    case = Case(world)
+    next(break_ for _, name, break_ in ALONE if name == label)(case, world)
+    token = sign(world, rfc8785.dumps(case.claims))
+    with pytest.raises(GovernanceError) as caught:
+        verify_credential(token, keys=case.keys, wanted=case.wanted, now=case.now)
+    assert WORDS_OF[label] in caught.value.message
+
+
+@pytest.mark.parametrize(("length", "told"), [(65_536, "two base64url"), (65_537, "over 65,536")])
+def test_a_credential_has_at_most_65536_characters(length: int, told: str) -> None:
+    with pytest.raises(GovernanceError) as caught:
+        decode_credential("A" * length)
+    assert told in caught.value.message
