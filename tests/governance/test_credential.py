@@ -542,7 +542,8 @@ def _or_scope(world: Any, raw: bytes) -> str:
 
 WORDS_OF = {
     "absent": "there is no key", "retired": "is retired", "revoked": "is revoked", "not yet": "is valid from",
-    "over": "is valid from", "set expired": "the key set expired", "another principal": "is alice's, not bob's",
+    "over": "is valid from", "set expired": "the key set expired",
+    "another principal": "is alice's, not bob's",
     "a machine's key": "is a machine's",
 }  # fmt: skip
 
