@@ -17,6 +17,7 @@ from byteor.runtime.execute import Ended, execute
 from byteor.runtime.folders import RunIdentity, RunResult, list_runs
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.runtime.stages import StageError
+from byteor.runtime.words import plain
 from byteor.spec import Document, PipelinePlanV2, SingleRing, check_document, read_document
 
 
@@ -99,8 +100,8 @@ def run(order: RunOrder) -> EndedRun:
         record_killed(info)
     options = ExecuteOptions(
         name=found.name,
-        source_text=order.source,
-        sink_text=order.sink,
+        source_text=plain(order.source),  # a file's name may be any bytes
+        sink_text=plain(order.sink),
         stage_modules=order.stage_modules,
         run_for_s=order.run_for_s,
         max_messages=order.max_messages,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from byteor.cli.output import shown_text
 from byteor.spec.document import read_document
 from byteor.spec.errors import SpecError
 from byteor.spec.finding import Finding
@@ -17,16 +18,6 @@ def check_file(path: str, *, strict: bool = False) -> CompileReport:
         return check_document(read_document(path, strict=strict))
     except SpecError as error:
         return CompileReport(None, None, error.findings)
-
-
-def json_path(path: str) -> str:
-    """``path`` as JSON can hold it: bytes that are no UTF-8 are written as escapes."""
-    return path.encode("utf-8", "backslashreplace").decode()
-
-
-def shown_path(path: str) -> str:
-    """``path`` as a terminal may see it: whatever would move the cursor or break the line is an escape."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in json_path(path))
 
 
 def finding_fields(finding: Finding) -> dict[str, Any]:
@@ -50,7 +41,7 @@ def finding_lines(findings: Sequence[Finding]) -> list[str]:
     lines = []
     for finding in findings:
         where = finding.where
-        file = None if where.file is None else shown_path(where.file)
+        file = None if where.file is None else shown_text(where.file)
         place = ":".join(str(part) for part in (file, where.line, where.column) if part is not None)
         key = f" {where.key}:" if where.key else ""
         lines.append(f"{place}: {finding.severity}[{finding.code}]{key} {finding.message}".lstrip(": "))

@@ -50,13 +50,14 @@ def command(
 
 
 def _document(path: str, report: Any) -> dict[str, Any]:
-    from byteor.cli.spec_io import finding_fields, finding_lines, json_path, shown_path
+    from byteor.cli.output import json_text, shown_text
+    from byteor.cli.spec_io import finding_fields, finding_lines
 
     read, spec = report.document, report.spec
     value = read.value if read is not None else None
     return {
-        "path": json_path(path),
-        "shown_path": shown_path(path),
+        "path": json_text(path),
+        "shown_path": shown_text(path),
         "kind": read.kind if read is not None else None,
         "model": _model(read, spec),
         "name": getattr(value, "name", None) or None,

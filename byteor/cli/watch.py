@@ -65,27 +65,29 @@ def command(
 
 def _fields(event: Event) -> dict[str, Any]:
     from byteor.cli.diff import diff_fields
-    from byteor.cli.spec_io import finding_fields, json_path
+    from byteor.cli.output import json_text
+    from byteor.cli.spec_io import finding_fields
 
     return {
-        "path": json_path(event.path),
+        "path": json_text(event.path),
         "state": event.state,
         "spec_hash": event.spec_hash,
         "new_failure": event.new_failure,
-        "renamed_from": None if event.renamed_from is None else json_path(event.renamed_from),
-        "stale": [json_path(path) for path in event.stale],
+        "renamed_from": None if event.renamed_from is None else json_text(event.renamed_from),
+        "stale": [json_text(path) for path in event.stale],
         "findings": [finding_fields(finding) for finding in event.findings],
         "diff": None if event.difference is None else diff_fields(event.difference),
     }
 
 
 def _lines(event: Event) -> list[str]:
-    from byteor.cli.spec_io import finding_lines, shown_path
+    from byteor.cli.output import shown_text
+    from byteor.cli.spec_io import finding_lines
 
     marks = {"ok": "ok  ", "failed": "FAIL", "removed": "gone"}
-    line = f"{marks[event.state]}  {shown_path(event.path)}"
+    line = f"{marks[event.state]}  {shown_text(event.path)}"
     if event.renamed_from is not None:
-        line += f"  (was {shown_path(event.renamed_from)})"
+        line += f"  (was {shown_text(event.renamed_from)})"
     if event.spec_hash is not None:
         line += f"  {event.spec_hash[:19]}"
     difference = event.difference
@@ -97,7 +99,7 @@ def _lines(event: Event) -> list[str]:
     if difference is not None:
         lines += [f"      gains capability {name}" for name in difference.gained]
         lines += [f"      loses capability {name}" for name in difference.lost]
-    lines += [f"      {shown_path(path)} is not what this lowers to any more" for path in event.stale]
+    lines += [f"      {shown_text(path)} is not what this lowers to any more" for path in event.stale]
     return lines + [f"      {text}" for text in finding_lines(event.findings)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,25 @@ def test_bad_streams_never_bring_a_traceback(home: Home, redirection: str, argum
     )
     assert "Traceback" not in done.stderr
     assert done.returncode in (2 if arguments == "nonsense" else 0, 69)
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_file_name_of_any_bytes_is_told_and_no_terminal_obeys_it(home: Home, more: list[str]) -> None:
+    name = os.fsencode(home.root) + b"/\x1b[31m\xff\n.kv"
+    command = [*map(os.fsencode, BYTEOR), b"run", name, b"--sink=null:", *map(os.fsencode, more)]
+    done = subprocess.run(command, capture_output=True, env=home.env, timeout=60, check=False)
+    assert done.returncode == 7
+    assert b"Traceback" not in done.stderr
+    assert b"\x1b" not in done.stdout + done.stderr
+
+
+def test_a_source_of_any_name_runs(home: Home) -> None:
+    name = os.fsencode(home.root) + b"/\xff\n"
+    Path(os.fsdecode(name)).write_text("one\ntwo\n")
+    spec = home.spec(("a", "identity"))
+    command = [*map(os.fsencode, BYTEOR), b"run", os.fsencode(spec), b"--source", b"file:" + name]
+    done = subprocess.run(command, capture_output=True, env=home.env, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, b"one\ntwo\n")
 
 
 def test_every_module_of_the_command_line_is_a_verb_or_a_known_helper() -> None:
