@@ -30,7 +30,7 @@ _KEYS = (
     "zscore:60,3.5",
     'json_append:"a":"b=c"',
     "http_post:http://h:1/x?a=b#c",
-    "exec:/bin/x -y",
+    "exec:/bin/x|-y",
 )
 
 

@@ -76,7 +76,9 @@ def test_an_origin_that_could_be_read_two_ways_is_refused(url: str) -> None:
 
 
 def test_exec_names_its_program_as_written() -> None:
-    assert capability("exec:/usr/bin/../bin/notify --now") == "exec:/usr/bin/../bin/notify"
+    assert capability("exec:/usr/bin/../bin/notify|--now|a b") == "exec:/usr/bin/../bin/notify"
+    with pytest.raises(StageKeyError, match="blank"):
+        capability("exec:/usr/bin/notify --now")
     for wrong in ("", "notify", "./notify", " /bin/notify", "/bin/"):
         with pytest.raises(StageKeyError):
             exec_program(wrong)
