@@ -16,7 +16,7 @@ demo: .venv/ready
 	$(BIN)/byteor-console demo
 
 test: .venv/ready
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: .venv/ready
 	$(BIN)/ruff check .
