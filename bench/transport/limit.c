@@ -35,7 +35,7 @@ static int compare(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-    cell *cells = mmap(NULL, 1 << 24, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cell *cells = mmap(NULL, 1 << 26, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     uint8_t *slots = (uint8_t *)(cells + 8);
     if (argc > 2 && !strcmp(argv[1], "pingpong")) {
         uint64_t rounds = strtoull(argv[2], NULL, 10);
