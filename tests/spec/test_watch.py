@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -225,3 +227,152 @@ def test_once_ends_with_3_when_something_is_wrong(byteor: object, tmp_path: Path
     (tmp_path / "b.spec.kv").write_text("v=1\n")
     assert byteor("watch", tmp_path, "--once").code == 3
     assert byteor("watch", tmp_path / "absent", "--once").code == 7
+
+
+def test_only_what_was_named_is_told(tmp_path: Path) -> None:
+    (tmp_path / "dir/.git").mkdir(parents=True)
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "dir/link").symlink_to(tmp_path / "linked")
+    named, folder = tmp_path / "x.spec.kv", tmp_path / "dir"
+    named.write_text(GOOD)
+    board = Board([str(named), str(folder)])
+    board.scan()
+    strangers = [tmp_path / "other.spec.kv", folder / ".git/y.spec.kv", folder / "link/z.spec.kv"]
+    for path in (*strangers, named, folder / "new.spec.kv"):
+        path.write_text("v=1\n")
+    (folder / "folder.kv").mkdir()
+    saved = [str(path) for path in (*strangers, folder / "folder.kv", named, folder / "new.spec.kv")]
+    assert [event.path for event in board.scan(saved)] == [str(folder / "new.spec.kv"), str(named)]
+    assert board.scan() == []
+
+
+def test_a_file_is_watched_beside_a_folder_and_its_neighbours_are_not(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    named = tmp_path / "x.spec.kv"
+    named.write_text(GOOD)
+    watcher = Watcher([str(named), str(tmp_path / "dir")], poll=False)
+    try:
+        assert watcher.next().path == str(named)
+        save(tmp_path / "other.spec.kv", "v=1\n")
+        save(named, GOOD.replace("1024", "64"))
+        event = watcher.next()
+        assert (event.path, event.difference is not None) == (str(named), True)
+        save(tmp_path / "dir/new.spec.kv", GOOD)
+        assert watcher.next().path == str(tmp_path / "dir/new.spec.kv")
+        assert watcher.events.empty()
+    finally:
+        watcher.close()
+
+
+@pytest.mark.parametrize("given", [".", "x.spec.kv", "./"])
+def test_a_relative_path_keeps_its_history(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.spec.kv").write_text(GOOD)
+    watcher = Watcher([given], poll=False)
+    try:
+        first = watcher.next()
+        save(Path("x.spec.kv"), GOOD.replace("1024", "64"))
+        event = watcher.next()
+        assert event.path == first.path
+        assert event.difference is not None and not event.difference.same
+    finally:
+        watcher.close()
+
+
+def test_a_plan_is_told_when_the_spec_compiled_from_it_changes(tmp_path: Path) -> None:
+    plan, compiled = tmp_path / "x.plan.kv", tmp_path / "x.spec.kv"
+    plan.write_text(text(GRAPH_PLAN, {}))
+    compiled.write_bytes(load(plan).canonical)
+    board = Board([str(tmp_path)])
+    board.scan()
+    compiled.write_bytes(load(plan).canonical.replace(b"=block", b"=drop"))
+    told = {event.path: (event.state, event.stale) for event in board.scan([str(compiled)])}
+    assert told == {str(compiled): ("ok", ()), str(plan): ("ok", (str(compiled),))}
+    compiled.write_bytes(load(plan).canonical.replace(b"=block", b"=drop") + b"# more\n")
+    assert [event.path for event in board.scan()] == [str(compiled)]  # no news of the plan
+    compiled.write_bytes(load(plan).canonical)
+    assert [(event.path, event.stale) for event in board.scan()] == [(str(compiled), ()), (str(plan), ())]
+
+
+def test_rescans_read_contents_only_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from byteor.spec import watch as module
+
+    (tmp_path / "a.spec.kv").write_text(GOOD)
+    scans: list[bool] = []
+    stop = threading.Event()
+
+    class Counting(Board):
+        def scan(self, only: object = None, *, by_content: bool = False) -> list[Event]:
+            scans.append(by_content)
+            if len(scans) == 8:
+                stop.set()
+            return super().scan(by_content=by_content)
+
+    monkeypatch.setattr(module, "Board", Counting)
+    monkeypatch.setattr(module, "_RESCAN_S", 60.0)
+    assert [[event.state for event in events] for events in watch([str(tmp_path)], stop=stop, poll=True)]
+    assert scans[0] is False and sum(scans) <= 1
+
+
+def test_a_link_to_nothing_is_a_failure(board: Looking, tmp_path: Path) -> None:
+    (tmp_path / "link.spec.kv").symlink_to(tmp_path / "absent.spec.kv")
+    (event,) = board.look()
+    assert (event.state, event.findings[0].code) == ("failed", "E_NOT_FOUND")
+    save(tmp_path / "absent.spec.kv", GOOD)
+    assert {Path(event.path).name: event.state for event in board.look()} == {
+        "link.spec.kv": "ok",
+        "absent.spec.kv": "ok",
+    }
+
+
+UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    """A folder that anyone may list, with one in it that only its owner may."""
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        top.chmod(0o755)
+        (top / "locked").mkdir(mode=0o700)
+        (top / "locked/broken.spec.kv").write_text("v=1\n")
+        (top / "ok.spec.kv").write_text(GOOD)
+        yield top
+
+
+def as_another_user(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "byteor", *map(str, arguments)]
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("needs root and setpriv to become another user")
+    return subprocess.run([*UNPRIVILEGED, *command], capture_output=True, text=True, check=False)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_green(locked: Path) -> None:
+    for verb in (["validate"], ["watch", "--once"]):
+        for path in (locked, locked / "locked"):
+            done = as_another_user(*verb, path)
+            assert done.returncode == 3, done
+            assert "E_FILE" in done.stdout and f"{locked}/locked" in done.stdout
+    locked.joinpath("locked").chmod(0o755)
+    locked.joinpath("locked/broken.spec.kv").unlink()
+    assert as_another_user("validate", locked).returncode == 0
+    locked.joinpath("locked/a.spec.kv").write_text(GOOD)
+    locked.joinpath("locked").chmod(0o744)  # names, and nothing behind them
+    assert as_another_user("validate", locked).returncode == 3
+    assert as_another_user("watch", "--once", locked).returncode == 3
+
+
+def test_a_folder_that_opens_again_is_no_failure_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    found = [str(closed)]
+    monkeypatch.setattr("byteor.spec.watch.find_documents", lambda paths: iter(found))
+    board = Board([str(tmp_path)])
+    assert [(event.path, event.state) for event in board.scan()] == [(str(closed), "failed")]
+    found.clear()
+    assert [(event.path, event.state) for event in board.scan()] == [(str(closed), "removed")]
+    assert board.failed == []
