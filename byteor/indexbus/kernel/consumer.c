@@ -300,7 +300,7 @@ static PyObject *receive_into(PyObject *self, PyObject *args) {
                 odd = slot;
                 break;
             }
-            memcpy(to + (size_t)kept * (size_t)record, slot->payload, (size_t)record);
+            ib_copy(to + (size_t)kept * (size_t)record, slot->payload, (size_t)record);
             kept++;
         }
         Py_END_ALLOW_THREADS

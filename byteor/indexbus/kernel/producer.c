@@ -16,7 +16,7 @@ static inline void fill(ib_party *p, uint64_t sequence, const void *data, size_t
     slot->flags = 0;
     slot->ingress = ingress;
     slot->origin = origin;
-    memcpy(slot->payload, data, length);
+    ib_copy(slot->payload, data, length);
 }
 
 /* Room for at least one message; 1 yes, 0 ended or full, -1 error. */
@@ -108,7 +108,7 @@ static Py_ssize_t publish_shared(ib_handle *h, const item *items, Py_ssize_t n, 
             slot->length = (uint32_t)it->length;
             slot->flags = 0;
             slot->ingress = ingress;
-            memcpy(slot->payload, it->data, (size_t)it->length);
+            ib_copy(slot->payload, it->data, (size_t)it->length);
         }
         ib_mpsc_publish(p, first, got);
         ib_row_batch(p, got, got, 0);
