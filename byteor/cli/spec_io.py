@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from byteor.cli.output import shown_text
+from byteor.cli.output import json_text, shown_text
 from byteor.spec.document import read_document
 from byteor.spec.errors import SpecError
 from byteor.spec.finding import Finding
@@ -22,17 +22,17 @@ def check_file(path: str, *, strict: bool = False) -> CompileReport:
 
 def finding_fields(finding: Finding) -> dict[str, Any]:
     """``finding`` as the JSON output of every verb gives it."""
-    where = finding.where
+    where, hint, value = finding.where, finding.hint, finding.value
     return {
         "severity": finding.severity,
         "code": finding.code,
         "category": finding.category,
-        "message": finding.message,
-        "hint": finding.hint,
+        "message": json_text(finding.message),
+        "hint": hint if hint is None else json_text(hint),
         "line": where.line,
         "column": where.column,
-        "key": where.key,
-        "value": finding.value,
+        "key": where.key if where.key is None else json_text(where.key),
+        "value": value if value is None else json_text(value),
     }
 
 
@@ -41,10 +41,9 @@ def finding_lines(findings: Sequence[Finding]) -> list[str]:
     lines = []
     for finding in findings:
         where = finding.where
-        file = None if where.file is None else shown_text(where.file)
-        place = ":".join(str(part) for part in (file, where.line, where.column) if part is not None)
+        place = ":".join(str(part) for part in (where.file, where.line, where.column) if part is not None)
         key = f" {where.key}:" if where.key else ""
         lines.append(f"{place}: {finding.severity}[{finding.code}]{key} {finding.message}".lstrip(": "))
         if finding.hint:
             lines.append(f"    do: {finding.hint}")
-    return lines
+    return [shown_text(line) for line in lines]  # keys, values and names are the author's, who may be anyone

@@ -58,7 +58,7 @@ def command(
             sys.stdout.flush()
         if once:
             break
-        if number and execute and not failed and any(event.state == "ok" for event in events):
+        if number and execute and not failed:
             _execute(execute, events)
     return Exit.INVALID if failed else Exit.OK
 
@@ -95,7 +95,9 @@ def _lines(event: Event) -> list[str]:
     if difference is not None:
         line += "  same spec" if difference.same else f"  {len(changes)} changes"
     lines = [line]
-    lines += [f"      {c.op} {c.path}  {_shown(c.a)} -> {_shown(c.b)}" for c in changes[:_SHOWN_CHANGES]]
+    lines += [
+        f"      {c.op} {_shown(c.path)}  {_shown(c.a)} -> {_shown(c.b)}" for c in changes[:_SHOWN_CHANGES]
+    ]
     if difference is not None:
         lines += [f"      gains capability {name}" for name in difference.gained]
         lines += [f"      loses capability {name}" for name in difference.lost]
@@ -104,8 +106,10 @@ def _lines(event: Event) -> list[str]:
 
 
 def _shown(value: object) -> str:
+    from byteor.cli.output import shown_text
+
     text = "-" if value is None else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shown_text(text if len(text) <= 60 else text[:57] + "...")
 
 
 def _execute(command_line: str, events: Sequence[Event]) -> None:
@@ -114,15 +118,16 @@ def _execute(command_line: str, events: Sequence[Event]) -> None:
     import shlex
     import subprocess
 
-    from byteor.cli.output import note
+    from byteor.cli.output import note, shown_text
 
+    shown = shown_text(command_line)
     changed = "\n".join(event.path for event in events)  # as they are: the command opens them
     try:
         done = subprocess.run(
             shlex.split(command_line), env={**os.environ, "BYTEOR_CHANGED": changed}, check=False
         )
     except (OSError, ValueError) as error:
-        note(f"--exec: {command_line}: {error}")
+        note(f"--exec: {shown}: {shown_text(str(error))}")
         return
     if done.returncode:
-        note(f"--exec: {command_line}: exit {done.returncode}")
+        note(f"--exec: {shown}: exit {done.returncode}")

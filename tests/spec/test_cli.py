@@ -60,7 +60,8 @@ def test_validate_for_people_names_place_and_way_out(byteor: Byteor, bad: Path) 
 
 def test_validate_of_nothing(byteor: Byteor, tmp_path: Path) -> None:
     assert byteor("validate").code == 2
-    assert byteor("validate", tmp_path / "absent.kv").code == 7
+    assert byteor("validate", tmp_path / "absent.kv").code == 3
+    assert byteor("validate", tmp_path / "absent.kv", "--json").document["documents"][0]["ok"] is False
     assert byteor("validate", tmp_path).code == 7
 
 
@@ -127,8 +128,62 @@ def test_fmt_writes_json_and_toml_as_kv_elsewhere(byteor: Byteor, tmp_path: Path
         'v = 2\n[pipeline]\nname = "p"\ntarget = "SingleRing"\nstages = [{id = "a", key = "identity"}]\n'
     )
     assert byteor("fmt", path).code == 2
+    checked = byteor("fmt", path, "--check", "--json")  # it can never be canonical: KV is
+    assert (checked.code, checked.document["code"]) == (2, "E_USAGE")
     assert byteor("fmt", path, "-o", out).code == 0
     assert load(out) == load(path)
+
+
+def test_fmt_tells_the_keys_that_it_drops(byteor: Byteor, good: Path) -> None:
+    good.write_text(good.read_text() + "zzz=1\n")
+    for more in (("--check",), ("--json",)):
+        ran = byteor("fmt", good, *more)
+        assert "W_UNKNOWN_KEY" in ran.err and "zzz" in ran.err
+    assert [found["key"] for found in ran.document["findings"]] == ["zzz"]
+    assert "zzz" not in good.read_text()
+
+
+def test_fmt_names_the_file_and_the_place_of_what_is_wrong(byteor: Byteor, bad: Path) -> None:
+    bad.write_text("v=1\nbad\n")
+    assert byteor("fmt", bad, "--json").document["where"]["file"] == str(bad)
+
+
+def test_fmt_writes_through_a_link(byteor: Byteor, good: Path, tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    link = tmp_path / "dir/link.spec.kv"
+    link.symlink_to(good)
+    assert byteor("fmt", link).code == 0
+    assert link.is_symlink() and good.read_bytes() == load(good).canonical
+    assert [path.name for path in link.parent.iterdir()] == [link.name]
+
+
+@pytest.mark.parametrize("reads", [1, 2])
+def test_fmt_never_overwrites_what_was_saved_meanwhile(
+    good: Path, monkeypatch: pytest.MonkeyPatch, reads: int
+) -> None:
+    from byteor.cli.fmt import command
+    from byteor.spec import files
+    from byteor.spec.errors import SpecError
+
+    saved = text(RING, {"single_ring.capacity": "64"}).encode()
+    read, times = files.read_bounded, []
+
+    def read_and_save(path: Path) -> bytes:
+        """An editor saves after the first, or before the second read of the file."""
+        times.append(path)
+        if reads == 2 and len(times) == 2:
+            good.write_bytes(saved)
+        data = read(path)
+        if reads == 1 and len(times) == 1:
+            good.write_bytes(saved)
+        return data
+
+    for module in ("byteor.spec.files", "byteor.spec.document"):
+        monkeypatch.setattr(f"{module}.read_bounded", read_and_save)
+    with pytest.raises(SpecError) as caught:
+        command(good)
+    assert caught.value.code == "E_CHANGED"
+    assert good.read_bytes() == saved
 
 
 def test_describe_and_dot(byteor: Byteor, specs: Path, tmp_path: Path) -> None:
@@ -224,3 +279,26 @@ def test_a_file_s_name_cannot_write_to_the_terminal(byteor: Byteor, tmp_path: Pa
         assert ran.code == 3 and "\x1b" not in ran.out and "\\x1b[31m\\nok.kv" in ran.out
         ran = byteor(verb, tmp_path, *more, "--json")
         assert ran.code == 3 and "b\\\\udcff.kv" in ran.out
+
+
+@pytest.mark.parametrize("form", ["json", "toml"])
+def test_a_key_cannot_write_to_the_terminal(byteor: Byteor, tmp_path: Path, form: str) -> None:
+    key = '"\\u001b[31mRED\\u0007"'
+    raw = f'{{"v": 1, {key}: 1}}' if form == "json" else f"v = 1\n{key} = 1\n"
+    path = tmp_path / f"evil.spec.{form}"
+    path.write_text(raw)
+    for arguments in (("validate", path), ("watch", path, "--once")):
+        ran = byteor(*arguments)
+        assert ran.code == 3 and "\\x1b[31mRED\\x07" in ran.out
+        assert "\x1b" not in ran.out + ran.err and "\x07" not in ran.out + ran.err
+
+
+def test_a_finding_is_shown_without_control_characters_and_told_with_any() -> None:
+    from byteor.cli.spec_io import finding_fields, finding_lines
+    from byteor.spec.finding import Findings
+
+    findings = Findings("a\x1b\udcff.kv")
+    findings.add("E_KEY", "no \x1b\udcff", key="k\x9b\ud800", value="\udc80", hint="do \x07\udcff")
+    lines = finding_lines(list(findings))
+    assert all(line.isprintable() and line.isascii() for line in lines)
+    json.dumps([finding_fields(found) for found in findings], ensure_ascii=False).encode()

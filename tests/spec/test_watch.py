@@ -214,6 +214,14 @@ def test_the_verb_prints_ndjson_and_runs_a_command_after_a_green_change(tmp_path
         while not (ran.exists() and ran.read_text()) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert ran.read_text() == f"{tmp_path}/a.spec.kv\n"
+        ran.unlink()
+        save(tmp_path / "b.spec.kv", "v=1\n")
+        assert json.loads(process.stdout.readline())["state"] == "failed"
+        (tmp_path / "b.spec.kv").unlink()
+        assert json.loads(process.stdout.readline())["state"] == "removed"
+        while not (ran.exists() and ran.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert ran.read_text() == f"{tmp_path}/b.spec.kv\n"  # the last red file is gone: all is green
     finally:
         process.terminate()
         process.wait(10)
@@ -259,6 +267,9 @@ def test_a_file_is_watched_beside_a_folder_and_its_neighbours_are_not(tmp_path: 
         assert (event.path, event.difference is not None) == (str(named), True)
         save(tmp_path / "dir/new.spec.kv", GOOD)
         assert watcher.next().path == str(tmp_path / "dir/new.spec.kv")
+        save(tmp_path / "other.spec.kv", "v=1\n")  # now the watch stands
+        save(named, GOOD.replace("1024", "128"))
+        assert watcher.next().path == str(named)
         assert watcher.events.empty()
     finally:
         watcher.close()
