@@ -105,7 +105,7 @@ static int ib_relax(ib_party *p, uint32_t round, ib_cell *slowest, uint64_t targ
         return 1;
     }
     default:
-        if (round < 24) { /* about a microsecond: longer only delays the sleep that is coming anyway */
+        if (round < 96) {
             ib_pause();
             return 0;
         }
