@@ -101,8 +101,8 @@ _ROWS = (
     Code(
         "E_EXEC_PATH",
         "Constraint",
-        "an exec stage names a program by its absolute path",
-        "write exec:/path/to/program",
+        "an exec stage names a program by its absolute path; arguments follow, separated by |",
+        "write exec:/path/to/program|argument",
     ),
     # single ring
     Code("E_SHARDS", "Constraint", "shards is 1 to 64", "write 1 to 64"),

@@ -61,8 +61,9 @@ Row = dict[str, Any]
 
 class Draft(msgspec.Struct):
     """What was read: ``kind`` single_ring, lane_graph or plan; ``value`` with neutral stand-ins where a
-    key was wrong; ``incomplete`` names the lists with such stand-ins, whose topology cannot be
-    judged; ``lines`` maps keys to lines."""
+    key was wrong; ``incomplete`` names the lists with such a stand-in for a name, a kind or a reference,
+    or with a hole (then the list is empty): what refers to them cannot be told; ``lines`` maps keys to
+    lines."""
 
     kind: str
     value: Model
@@ -78,6 +79,7 @@ class _Table:
         self.rows: dict[str, dict[int, Row]] = defaultdict(lambda: defaultdict(dict))
         self.lines: dict[str, int] = {}
         self.bad_lists: set[str] = set()
+        self.shapeless: set[str] = set()  # what should hold keys, but is another thing
 
 
 def decode(entries: Iterable[Entry], findings: Findings, *, strict: bool = False) -> Draft | None:
@@ -123,6 +125,8 @@ def _sort(entries: Iterable[Entry], findings: Findings, strict: bool) -> _Table:
         pattern = _INDEX.sub(".N", key)
         known = KEYS.get(pattern)
         if known is None:
+            if _place_container(entry, pattern, table):
+                continue
             if len(unknown) <= MAX_FINDINGS:
                 _unknown(entry, pattern, unknown, findings, strict)
             continue
@@ -140,7 +144,10 @@ def _sort(entries: Iterable[Entry], findings: Findings, strict: bool) -> _Table:
                 cells, cell = row.setdefault(field.name, {}), int(indexes[1])
             else:
                 cells, cell = row, field.name
-        if cell in cells:
+        if cell in cells and "bad" in (entry.native, cells[cell].native):  # told already: the other counts
+            if entry.native == "bad":
+                continue
+        elif cell in cells:
             message = f"`{key}` stands twice" + (f", first in line {cells[cell].line}" if entry.line else "")
             findings.add("E_DUP_KEY", message, key=key, line=entry.line, column=1, value=entry.value)
             continue
@@ -148,6 +155,26 @@ def _sort(entries: Iterable[Entry], findings: Findings, strict: bool) -> _Table:
         if entry.line is not None:
             table.lines[key] = entry.line
     return table
+
+
+def _place_container(entry: Entry, pattern: str, table: _Table) -> bool:
+    """Take down an item of a list, or what stands where an item, a list or a section should (in JSON and
+    TOML, which have them); whether the entry is about one."""
+    if entry.native not in ("bad", "item") or entry.line is not None:
+        return False
+    if entry.native == "bad":
+        table.shapeless.add(entry.key)
+    prefix = pattern.removesuffix(".N")
+    if prefix in _ITEMS:
+        if pattern != prefix:
+            table.rows[prefix][int(entry.key.rpartition(".")[2])] |= {}
+        if entry.native == "bad":
+            table.bad_lists.add(prefix)
+        return True
+    listed = KEYS.get(pattern + ".N")
+    if listed is not None:
+        table.bad_lists.add(listed[0].prefix)
+    return listed is not None or pattern in _CHILDREN
 
 
 def _unknown(entry: Entry, pattern: str, seen: set[str], findings: Findings, strict: bool) -> None:
@@ -172,7 +199,7 @@ def _meant(pattern: str) -> str | None:
         if near is None:
             return None
         meant = f"{meant}.{near}" if meant else near
-    return meant if meant in KEYS else None
+    return meant if meant in KEYS or meant in _CHILDREN else None
 
 
 def _kind(table: _Table, findings: Findings) -> str | None:
@@ -184,9 +211,10 @@ def _kind(table: _Table, findings: Findings) -> str | None:
         k for k, root in (("plan", "pipeline"), ("single_ring",) * 2, ("lane_graph",) * 2) if root in used
     ]
     text = version.value if version is not None else None
+    told = version is not None and version.native == "bad"
     if text == "2":
         return "plan"
-    if text not in ("1", None) and version is not None:
+    if text not in ("1", None) and version is not None and not told:
         findings.add("E_VERSION", f"version {text} is not known", value=text, **_at(version))
     elif version is None:
         findings.add("E_MISSING", "`v` is missing", key="v", hint="begin with v=1 (spec) or v=2 (plan)")
@@ -194,12 +222,12 @@ def _kind(table: _Table, findings: Findings) -> str | None:
             return "plan"
     if named is not None and named.value in ("single_ring", "lane_graph"):
         return named.value
-    if named is not None:
+    if named is not None and named.native != "bad":
         near = nearest(named.value, ("single_ring", "lane_graph"))
         hint = f"did you mean `{near}`?" if near else "write model=single_ring or model=lane_graph"
         message = f"`{named.value}` is not a model"
         findings.add("E_MODEL", message, value=named.value, hint=hint, **_at(named))
-    elif text == "1":
+    elif text == "1" and named is None:
         hint = "write model=single_ring or model=lane_graph"
         findings.add("E_MISSING", "`model` is missing", key="model", hint=hint)
     return guesses[0] if guesses else None
@@ -223,7 +251,8 @@ def _report_foreign(table: _Table, kind: str, findings: Findings) -> None:
             first = min(rows)
             key = f"{prefix}.{first}"
             line = _row_line(rows[first])
-            findings.add("E_FIELD", f"`{prefix}` does not belong to {what}", key=key, line=line)
+            message = f"`{prefix}` does not belong to {what}"
+            findings.add("E_FIELD", message, key=key, line=line, column=line and 1)
 
 
 def _row_line(row: Row) -> int | None:
@@ -239,7 +268,8 @@ def _scalars(section: Section, table: _Table, findings: Findings) -> Row:
     for field in section.fields:
         entry = table.scalars.get(prefix + field.name)
         if entry is None:
-            if field.required and not findings.has(prefix + field.name):
+            told = findings.has(prefix + field.name) or section.prefix in table.shapeless
+            if field.required and not told:
                 message = f"`{prefix}{field.name}` is missing"
                 findings.add("E_MISSING", message, key=prefix + field.name, hint=_example(prefix, field))
             values[field.name] = _NEUTRAL[field.type] if field.required else field.default
@@ -259,21 +289,21 @@ def _rows(section: Section, table: _Table, findings: Findings) -> tuple[Any, ...
         hole = next(i for i, index in enumerate(ordered) if i != index)
         line = _row_line(rows[ordered[hole]])
         message = f"`{section.prefix}.{hole}` is missing, but `{section.prefix}.{ordered[hole]}` is there"
-        findings.add(
-            "E_INDEX", message, key=f"{section.prefix}.{ordered[hole]}", line=line, column=line and 1
-        )
+        findings.add("E_INDEX", message, key=section.prefix, line=line, column=line and 1)
         table.bad_lists.add(section.prefix)
     make = _ITEMS[section.prefix]
-    return tuple(make(**_row(section, index, rows[index], table, findings)) for index in ordered)
+    items = tuple(make(**_row(section, index, rows[index], table, findings)) for index in ordered)
+    return () if findings.has(section.prefix) else items  # behind a hole, indexes would name other items
 
 
 def _row(section: Section, index: int, row: Row, table: _Table, findings: Findings) -> Row:
     prefix = f"{section.prefix}.{index}."
+    shapeless = prefix[:-1] in table.shapeless
     kind_cell = row.get("kind")
     kind = kind_cell.value if kind_cell is not None else None
-    before = findings.errors
     values: Row = {}
     for field in section.fields:
+        before = findings.errors
         cell = row.get(field.name)
         name = attribute(field.name)
         belongs = not field.on or kind in field.on
@@ -283,13 +313,8 @@ def _row(section: Section, index: int, row: Row, table: _Table, findings: Findin
             elif not belongs:
                 values[name] = None
             elif field.required:
-                message = f"`{prefix}{field.name}` is missing"
-                line = _row_line(row)
-                column = None if line is None else 1
-                hint = _example(prefix, field)
-                findings.add(
-                    "E_MISSING", message, key=prefix + field.name, line=line, column=column, hint=hint
-                )
+                if not shapeless:
+                    _report_missing(prefix, field, row, findings)
                 values[name] = _NEUTRAL[field.type]
             else:
                 values[name] = field.default
@@ -306,9 +331,27 @@ def _row(section: Section, index: int, row: Row, table: _Table, findings: Findin
         else:
             value = _convert(field, cell, findings)
             values[name] = _NEUTRAL[field.type] if value is None else value
-    if findings.errors != before:
-        table.bad_lists.add(section.prefix)
+        if _refers(field) and (findings.errors != before or _refused(cell)):
+            table.bad_lists.add(section.prefix)
     return values
+
+
+def _report_missing(prefix: str, field: Field, row: Row, findings: Findings) -> None:
+    message = f"`{prefix}{field.name}` is missing"
+    line = _row_line(row)
+    column = None if line is None else 1
+    hint = _example(prefix, field)
+    findings.add("E_MISSING", message, key=prefix + field.name, line=line, column=column, hint=hint)
+
+
+def _refers(field: Field) -> bool:
+    """Whether other parts of the document are understood by this field."""
+    return field.many or field.type in ("name", "id") or field.name in ("kind", "producers", "consumers")
+
+
+def _refused(cell: Entry | dict[int, Entry] | None) -> bool:
+    cells = cell.values() if isinstance(cell, dict) else (cell,)
+    return any(entry is not None and entry.native == "bad" for entry in cells)
 
 
 def _list(
@@ -320,13 +363,17 @@ def _list(
         entry = cells[ordered[hole]]
         message = f"`{key}.{hole}` is missing, but `{entry.key}` is there"
         column = None if entry.line is None else 1
-        findings.add("E_INDEX", message, key=entry.key, line=entry.line, column=column)
-    converted = (_convert(field, cells[index], findings) for index in ordered)
+        findings.add("E_INDEX", message, key=key, line=entry.line, column=column)
+    converted = [_convert(field, cells[index], findings) for index in ordered]
+    if findings.has(key):
+        return ()
     return tuple(_NEUTRAL[field.type] if value is None else value for value in converted)
 
 
 def _convert(field: Field, entry: Entry, findings: Findings) -> int | str | None:
     """The value of ``entry`` as ``field`` wants it, or ``None`` after a finding."""
+    if entry.native == "bad":
+        return None
     text = entry.value
     wanted = "int" if field.type == "int" else "str"
     if entry.native not in ("text", wanted):
@@ -341,7 +388,8 @@ def _convert(field: Field, entry: Entry, findings: Findings) -> int | str | None
         return int(text)
     if field.type == "enum":
         if text not in field.choices:
-            near = nearest(text.lower(), [choice.lower() for choice in field.choices])
+            lower = [choice.lower() for choice in field.choices]
+            near = None if findings.full else nearest(text.lower(), lower)
             exact = next((choice for choice in field.choices if choice.lower() == near), None)
             hint = f"did you mean `{exact}`?" if exact else f"allowed: {', '.join(field.choices)}"
             message = f"`{text[:40]}` is not a {field.name}"

@@ -69,6 +69,11 @@ class Findings:
         """How many errors were reported, also those beyond the bound."""
         return self._errors
 
+    @property
+    def full(self) -> bool:
+        """Whether a further finding is only counted, so that no work on its words is worth while."""
+        return len(self._found) >= MAX_FINDINGS
+
     def has(self, key: str) -> bool:
         """Whether an error was already reported on ``key``."""
         return key in self._keys

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from byteor.spec.graph_topology import check_topology
 from byteor.spec.limits import check_geometry, check_memory, check_stage_key
 from byteor.spec.model import LaneGraph, Role
-from byteor.spec.nearest import did_you_mean
+from byteor.spec.nearest import Guesses
 from byteor.spec.report import Report
 
 MAX_FAN = 16
@@ -91,6 +91,7 @@ def _arity_hint(kind: str, name: str, count: int) -> str | None:
 def _check_references(spec: LaneGraph, report: Report) -> bool:
     """``E_REF``; whether all references and names are sound, so that the graph can be walked."""
     names = {lane.name for lane in spec.lanes}
+    near = Guesses(names, "name one of lane_graph.lanes")
     sound = len(names) == len(spec.lanes)
     used = [(f"endpoints.{i}.lane", endpoint.lane) for i, endpoint in enumerate(spec.endpoints)]
     for index, role in enumerate(spec.roles):
@@ -99,6 +100,6 @@ def _check_references(spec: LaneGraph, report: Report) -> bool:
     for place, lane in used:
         if lane not in names:
             sound = False
-            hint = did_you_mean(lane, names, "name one of lane_graph.lanes")
-            report.add("E_REF", f"there is no lane `{lane}`", _P + place, value=lane, hint=hint)
+            message = f"there is no lane `{lane}`"
+            report.add("E_REF", message, _P + place, value=lane, hint=near.hint(lane))
     return sound

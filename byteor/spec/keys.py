@@ -86,13 +86,17 @@ def _host(host: str) -> str:
     return host
 
 
+def exec_words(argument: str) -> tuple[str, ...]:
+    """Program and arguments of ``exec:PROGRAM|ARGUMENT|...``, as they are handed over."""
+    return tuple(argument.split("|"))
+
+
 def exec_program(argument: str) -> str:
-    """The program of ``exec:PROGRAM|ARGUMENT|...``, as written. Raises ``StageKeyError`` (``E_EXEC_PATH``)."""
-    program = argument.split("|", 1)[0]
+    """The program of an ``exec`` key's ``argument``, as written. Raises ``StageKeyError`` (``E_EXEC_PATH``)."""
+    program = exec_words(argument)[0]
     if not program.startswith("/") or program.endswith("/"):
-        raise StageKeyError(
-            "E_EXEC_PATH", f"`{program}` is not an absolute path", "write exec:/path/to/program"
-        )
+        hint = "write exec:/path/to/program|argument"
+        raise StageKeyError("E_EXEC_PATH", f"`{program}` is not an absolute path", hint)
     if " " in program:  # no shell will split it, and an approver should not read it as if one did
         hint = "separate arguments with |, as in exec:/path/to/program|argument"
         raise StageKeyError("E_EXEC_PATH", f"`{program}` contains a blank", hint)

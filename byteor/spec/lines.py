@@ -12,6 +12,7 @@ from byteor.spec.finding import Findings
 MAX_LINE_BYTES = 4096
 
 _SEGMENT = r"(?:[a-z][a-z0-9_]*|0|[1-9][0-9]*)"
+_PLAIN = re.compile(r"[a-z][a-z0-9_]*")
 _KEY = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})*")
 _LINE = re.compile(rf"({_KEY.pattern})=([!-~](?:[ -~]*[!-~])?)")
 _NOT_TEXT = re.compile(r"[^ -~]")
@@ -20,7 +21,8 @@ _BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\xef\xbb\xbf": "UTF-8 w
 
 class Entry(NamedTuple):
     """A key with its value as text. ``line`` counts from 1 (``None`` in JSON and TOML); ``native`` is
-    the type that the value had: text (KV, where every value is text), str, int, bool, or other."""
+    the type that the value had: text (KV, where every value is text), str, int, bool, or other; ``bad``
+    when it was refused, with a finding, and only its key counts; ``item`` for an object of a list."""
 
     key: str
     value: str
@@ -30,6 +32,11 @@ class Entry(NamedTuple):
 
 def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
+
+
+def key_segment(name: str) -> str:
+    """``name`` where a key is shown: what is no segment of a key as short, printable ASCII."""
+    return name if _PLAIN.fullmatch(name) else ascii(name)[1:-1][:80]
 
 
 def read_lines(data: bytes, findings: Findings) -> Iterator[Entry]:
@@ -50,6 +57,7 @@ def read_lines(data: bytes, findings: Findings) -> Iterator[Entry]:
                 line=number,
                 column=MAX_LINE_BYTES + 1,
             )
+            yield from _stand_in(raw[:MAX_LINE_BYTES].decode("latin-1"), number)
             continue
         text = raw.decode("latin-1")
         if text.endswith("\n"):
@@ -59,6 +67,15 @@ def read_lines(data: bytes, findings: Findings) -> Iterator[Entry]:
             yield Entry(match[1], match[2], number, "text")
         else:
             _explain_line(text, number, findings)
+            yield from _stand_in(text, number)
+
+
+def _stand_in(text: str, number: int) -> Iterator[Entry]:
+    """The key that a refused line was to set, so that it is not told as missing too."""
+    name, equals, _ = text.partition("=")
+    key = name.strip(" ").lower()
+    if equals and is_key(key):
+        yield Entry(key, "", number, "bad")
 
 
 def _explain_line(text: str, number: int, findings: Findings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from byteor.spec.fields import GRAPH_ON_FULL, RING_DEFAULTS
 from byteor.spec.model import PipelinePlanV2
-from byteor.spec.nearest import did_you_mean
+from byteor.spec.nearest import Guesses
 from byteor.spec.order import find_cycle, topological_order
 from byteor.spec.plan_graph import check_graph_plan
 from byteor.spec.report import Report
@@ -50,7 +50,9 @@ def _check_ids(plan: PipelinePlanV2, report: Report) -> None:
 def _check_dependencies(plan: PipelinePlanV2, report: Report) -> None:
     stages = {stage.id for stage in plan.stages}
     boundaries = {boundary.id for boundary in plan.boundaries}
+    near = Guesses(stages, "name one of the stages")
     for index, stage in enumerate(plan.stages):
+        needed: set[str] = set()
         for place, need in enumerate(stage.depends_on):
             key = f"{_P}stages.{index}.depends_on.{place}"
             if need == stage.id:
@@ -61,11 +63,12 @@ def _check_dependencies(plan: PipelinePlanV2, report: Report) -> None:
                     "E_UNKNOWN_REF", f"`{need}` is a boundary, not a stage", key, value=need, hint=hint
                 )
             elif need not in stages:
-                near = did_you_mean(need, stages, "name one of the stages")
-                report.add("E_UNKNOWN_REF", f"there is no stage `{need}`", key, value=need, hint=near)
-            elif need in stage.depends_on[:place]:
+                message = f"there is no stage `{need}`"
+                report.add("E_UNKNOWN_REF", message, key, value=need, hint=near.hint(need))
+            elif need in needed:
                 hint = "remove one of the two"
                 report.add("E_DUPLICATE", f"`{need}` stands twice in the list", key, value=need, hint=hint)
+            needed.add(need)
 
 
 def _places(plan: PipelinePlanV2) -> set[str]:
@@ -74,12 +77,13 @@ def _places(plan: PipelinePlanV2) -> set[str]:
 
 def _check_connections(plan: PipelinePlanV2, report: Report) -> None:
     places = _places(plan)
+    near = Guesses(places, "name a boundary or a stage")
     seen: set[tuple[str, str]] = set()
     for index, connection in enumerate(plan.connections):
         prefix = f"{_P}connections.{index}."
         for name, place in (("from", connection.from_), ("to", connection.to)):
             if place not in places:
-                hint = did_you_mean(place, places, "name a boundary or a stage")
+                hint = near.hint(place)
                 report.add("E_UNKNOWN_REF", f"there is no `{place}`", prefix + name, value=place, hint=hint)
         pair = (connection.from_, connection.to)
         if connection.from_ == connection.to:
@@ -99,10 +103,11 @@ def _check_connections(plan: PipelinePlanV2, report: Report) -> None:
 
 def _check_policy_references(plan: PipelinePlanV2, report: Report) -> None:
     places = _places(plan)
+    near = Guesses(places, "name a boundary or a stage")
     for index, policy in enumerate(plan.boundary_policy):
         if policy.boundary not in places:
             key = f"{_P}boundary_policy.{index}.boundary"
-            hint = did_you_mean(policy.boundary, places, "name a boundary or a stage")
+            hint = near.hint(policy.boundary)
             report.add(
                 "E_UNKNOWN_REF", f"there is no `{policy.boundary}`", key, value=policy.boundary, hint=hint
             )
