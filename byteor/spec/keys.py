@@ -92,7 +92,7 @@ def exec_words(argument: str) -> tuple[str, ...]:
 
 
 def exec_program(argument: str) -> str:
-    """The program of an ``exec`` key's ``argument``, as written. Raises ``StageKeyError`` (``E_EXEC_PATH``)."""
+    """The program in an ``exec`` key's ``argument``. Raises ``StageKeyError`` (``E_EXEC_PATH``)."""
     program = exec_words(argument)[0]
     if not program.startswith("/") or program.endswith("/"):
         hint = "write exec:/path/to/program|argument"

@@ -126,3 +126,30 @@ def test_a_key_of_another_document_does_not_belong(line: str) -> None:
 def test_utf_16_is_one_finding_and_a_byte_order_mark_hides_no_other() -> None:
     assert found(GOOD.encode("utf-16")) == [("E_ENCODING", 1, 1)]
     assert found(b"\xef\xbb\xbf" + GOOD.encode() + b"oops\n") == [("E_ENCODING", 1, 1), ("E_LINE", LAST, 1)]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("single_ring.stages.1.key= identity", "E_LINE"),
+        ("single_ring.stages.1.key =identity", "E_LINE"),
+        ("Single_Ring.stages.1.key=identity", "E_KEY"),
+        ("single_ring.stages.1.key=", "E_LINE"),
+        ("single_ring.stages.1.key=caf\u00e9", "E_ENCODING"),
+        ("single_ring.stages.1.key=x:" + "y" * 4096, "E_LINE_LENGTH"),
+    ],
+)
+def test_a_refused_line_is_not_told_as_missing_too(line: str, code: str) -> None:
+    data = text(RING, {"single_ring.stages.1.key": None}, line + "\n").encode()
+    assert [row[0] for row in found(data)] == [code]
+    both = text(RING, {}, line + "\n").encode()  # nor as standing twice
+    assert [row[0] for row in found(both)] == [code]
+
+
+def test_behind_a_hole_no_other_item_is_blamed() -> None:
+    edits = {"single_ring.stages.2.name": "third", "single_ring.stages.2.key": "zscore"}
+    edits |= {"single_ring.stages.1.name": None, "single_ring.stages.1.key": None}
+    edits |= {"single_ring.stages.1.depends_on.0": None, "single_ring.stages.0.name": "third"}
+    report = check_document(read_document(text(RING, edits).encode()))
+    assert [(f.code, f.where.key) for f in report.plan_diagnostics] == [("E_INDEX", "single_ring.stages")]
+    assert "stages.1` is missing" in report.plan_diagnostics[0].message

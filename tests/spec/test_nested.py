@@ -150,3 +150,94 @@ def test_there_is_no_yaml_reader(tmp_path: Path) -> None:
     path = tmp_path / "a.plan.yaml"
     path.write_text("v: 2\n")
     assert [finding.code for finding in read_document(path).findings] == ["E_FORMAT"]
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "keys"),
+    [
+        ('{"v": 1, "model": "single_ring", "foo": {}, "bar": []}', "json", ["foo", "bar"]),
+        (
+            '{"single_ring": {"capcity": [], "stage": {}}}',
+            "json",
+            ["single_ring.capcity", "single_ring.stage"],
+        ),
+        (
+            "[pipeline.constraintz]\n[[pipeline.connectionz]]\n",
+            "toml",
+            ["pipeline.constraintz", "pipeline.connectionz"],
+        ),
+    ],
+)
+def test_a_misspelt_key_is_told_even_when_nothing_is_in_it(text: str, form: str, keys: list[str]) -> None:
+    unknown = [row[1] for row in found(text, form) if row[0] == "W_UNKNOWN_KEY"]
+    assert sorted(map(str, unknown)) == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key"),
+    [
+        (("pipeline", "constraints", "capacity"), [], "pipeline.constraints.capacity"),
+        (("pipeline", "constraints", "shards"), {}, "pipeline.constraints.shards"),
+        (("pipeline", "constraints"), [], "pipeline.constraints"),
+        (("pipeline", "constraints"), 5, "pipeline.constraints"),
+        (("pipeline", "stages"), {}, "pipeline.stages"),
+        (("pipeline", "stages"), "parse", "pipeline.stages"),
+        (("pipeline", "stages"), [7], "pipeline.stages.0"),
+        (("pipeline", "boundaries"), [[]], "pipeline.boundaries.0"),
+        (("pipeline",), [], "pipeline"),
+    ],
+)
+def test_a_thing_of_another_shape_is_one_error_of_type(
+    path: tuple[str, ...], value: object, key: str
+) -> None:
+    plan = json.loads(json.dumps(PLAN))
+    place = plan
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    assert [row[:2] for row in found(json.dumps(plan), "json")] == [("E_TYPE", key)]
+
+
+def test_an_empty_item_of_a_list_lacks_its_keys() -> None:
+    plan = json.loads(json.dumps(PLAN))
+    plan["pipeline"]["connections"] = [{}]
+    rows = found(json.dumps(plan), "json")
+    assert [row[:2] for row in rows] == [
+        ("E_MISSING", "pipeline.connections.0.from"),
+        ("E_MISSING", "pipeline.connections.0.to"),
+    ]
+
+
+def test_names_that_no_key_has_are_told_in_plain_ascii_with_their_place() -> None:
+    findings = read_document(b'{"v":1,\n"\\ud800\\u001b[31mRED\\u0007":1}', format="json").findings
+    assert findings[0].code == "E_KEY" and findings[0].message == "`\\ud800\\x1b[31mRED\\x07` is not a key"
+    placed = found('{"v":1,\n"\\ud800":1}', "json")
+    assert placed[0] == ("E_KEY", "\\ud800", 2, 10)
+    for words in (findings[0].message, findings[0].value, findings[0].where.key):
+        assert words is not None and words.isascii() and words.isprintable()
+
+
+def test_a_list_has_at_most_100_000_items() -> None:
+    plan = '{"v":2,"pipeline":{"name":"p","target":"SingleRing","stages":[' + "0," * 100_000 + "0]}}"
+    assert [row[:2] for row in found(plan, "json")] == [("E_INDEX", "pipeline.stages")]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (json.dumps(PLAN).replace('"zscore"', '"a\\nb"'), "json"),
+        (TOML.replace('"zscore"', '"caf\u00e9"'), "toml"),
+        (json.dumps(PLAN).replace('"SingleRing"', '""'), "json"),
+        (json.dumps(PLAN).replace('"detect"', '" detect"'), "json"),
+    ],
+)
+def test_a_refused_value_is_not_told_as_missing_too(text: str, form: str) -> None:
+    assert [row[0] for row in found(text, form)] == ["E_ENCODING"]
+
+
+def test_deep_words_in_a_comment_are_no_key_and_a_string_hides_none() -> None:
+    deep = "a.b.c.d.e.f.g.h.i"
+    assert found(f"# see {deep}\n" + TOML, "toml") == []
+    assert found(TOML.replace('"zscore"', f'"x:{deep}"'), "toml") == []
+    for text in (f"{deep} = 1", f'x = ["""\n#""", {{{deep} = 1}}]'):
+        assert found(TOML + text, "toml")[0][0] == "E_KEY"
