@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,24 +20,47 @@ def command(
     all."""
     from byteor.cli.output import emit_json, emit_text
     from byteor.errors import ByteorError, Exit
-    from byteor.spec.codes import CATEGORIES, CODES
-    from byteor.spec.explain import explain, explain_text
-    from byteor.spec.nearest import did_you_mean
 
     if code is None:
+        found = _all()
         if json:
-            rows = [{"code": row.code, "category": row.category, "rule": row.rule} for row in CODES.values()]
-            emit_json("explain", {"codes": rows})
+            emit_json("explain", {"codes": found})
         else:
-            emit_text("\n".join(f"{row.code:<20} {row.rule}" for row in CODES.values()))
+            emit_text("\n".join(f"{row['code']:<24} {row['category']:<22} {row['rule']}" for row in found))
         return
-    found = explain(code) or explain(code.upper())
-    if found is None:
-        hint = did_you_mean(code.upper(), CODES.keys()) or did_you_mean(
-            code, CATEGORIES, "`byteor explain` lists all"
-        )
-        raise ByteorError("E_NOT_FOUND", f"there is no code {code}", hint=hint, exit=Exit.NOT_FOUND)
+    meanings = _meanings(code) or _meanings(code.upper())
+    if not meanings:
+        raise ByteorError("E_NOT_FOUND", f"there is no code {code}", hint=_near(code), exit=Exit.NOT_FOUND)
     if json:
-        emit_json("explain", found)
+        emit_json("explain", {**meanings[0], **({"also": meanings[1:]} if meanings[1:] else {})})
     else:
-        emit_text(explain_text(found))
+        from byteor.spec.explain import explain_text
+
+        emit_text("\n".join(explain_text(one) for one in meanings))
+
+
+def _meanings(word: str) -> list[dict[str, Any]]:
+    """What ``word`` means: of documents first, then in each layer that has a code of this name."""
+    from byteor.cli.codes import explain_row, rows
+    from byteor.spec.explain import explain
+
+    found = explain(word)
+    others = [explain_row(row) for row in rows() if row.code == word]
+    return others if found is None else [found, *others]
+
+
+def _all() -> list[dict[str, str]]:
+    from byteor.cli.codes import rows
+    from byteor.spec.codes import CODES
+
+    documents = [{"code": row.code, "category": row.category, "rule": row.rule} for row in CODES.values()]
+    return documents + [{"code": row.code, "category": row.layer, "rule": row.rule} for row in rows()]
+
+
+def _near(code: str) -> str:
+    from byteor.spec.codes import CATEGORIES
+    from byteor.spec.nearest import did_you_mean
+
+    codes = [row["code"] for row in _all()]
+    listed = "`byteor explain` lists all"
+    return did_you_mean(code.upper(), codes) or did_you_mean(code, CATEGORIES) or listed

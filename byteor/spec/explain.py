@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from byteor.spec.codes import CATEGORIES, CODES
-from byteor.spec.explain_examples import EXAMPLES, Edits, Example
+from byteor.spec.explain_examples import COMMANDS, EXAMPLES, Edits, Example
 
 
 def explain(word: str) -> dict[str, Any] | None:
@@ -13,20 +13,29 @@ def explain(word: str) -> dict[str, Any] | None:
     thing."""
     if word in CODES:
         row = CODES[word]
-        example = EXAMPLES.get(word)
         return {
             "code": row.code,
             "category": row.category,
             "severity": "warning" if row.code.startswith("W_") else "error",
             "rule": row.rule,
             "hint": row.hint or None,
-            "wrong": None if example is None else _shown(example, example.bad, example.raw),
-            "right": None if example is None else _shown(example, example.good, example.good_raw),
+            **_examples(word),
         }
     if word in CATEGORIES:
         codes = [row.code for row in CODES.values() if row.category == word]
         return {"category": word, "codes": codes}
     return None
+
+
+def _examples(code: str) -> dict[str, list[str]]:
+    if code in COMMANDS:
+        wrong, right = COMMANDS[code]
+        return {"wrong": [wrong], "right": [right]}
+    example = EXAMPLES[code]
+    return {
+        "wrong": _shown(example, example.bad, example.raw),
+        "right": _shown(example, example.good, example.good_raw),
+    }
 
 
 def _shown(example: Example, edits: Edits, raw: str) -> list[str]:
@@ -35,7 +44,7 @@ def _shown(example: Example, edits: Edits, raw: str) -> list[str]:
     for key, value in edits.items():
         if value is not None:
             lines.append(f"{key}={value}")
-        elif key in example.base:
+        elif key in {**example.base, **example.bad}:
             lines.append(f"(no {key})")
     lines += [
         line if len(line) <= 80 else line[:60] + f"... ({len(line)} bytes)" for line in raw.splitlines()
@@ -49,7 +58,7 @@ def explain_text(found: dict[str, Any]) -> str:
     """The same for a person."""
     if "codes" in found:
         rows = [CODES[code] for code in found["codes"]]
-        return "\n".join([found["category"], *(f"  {row.code:<20} {row.rule}" for row in rows)]) + "\n"
+        return "\n".join([found["category"], *(f"  {row.code:<24} {row.rule}" for row in rows)]) + "\n"
     lines = [f"{found['code']}  ({found['category']}, {found['severity']})", f"  rule: {found['rule']}"]
     if found["hint"]:
         lines.append(f"  do:   {found['hint']}")

@@ -108,15 +108,23 @@ _PASS: Edits = {f"{_S}0.key": "identity", f"{_S}1.key": "crc32c"}
 _FIVE: Edits = {f"{_S}{i}.{k}": v for i in (2, 3, 4) for k, v in (("name", f"s{i}"), ("key", "identity"))}
 
 EXAMPLES: dict[str, Example] = {
-    "E_FORMAT": Example(RING, {}, {}, format="yaml"),
+    "E_FORMAT": Example(RING, {}, {}, format="yaml"),  # shown as a command, see COMMANDS
     "E_ENCODING": Example(RING, {}, {}, raw="# caf\u00e9\n", good_raw="# cafe\n"),
     "E_LINE": Example(
         RING, {}, {}, raw="single_ring.slot_bytes = 256\n", good_raw="single_ring.slot_bytes=256\n"
     ),
     "E_LINE_LENGTH": Example(RING, {}, {}, raw="#" * 4097 + "\n", good_raw="#" * 4096 + "\n"),
-    "E_KEY": Example(RING, {}, {}, raw="Name=x\n"),
-    "E_DUP_KEY": Example(RING, {}, {}, raw="name=again\n"),
-    "E_SYNTAX": Example({}, {}, {}, raw='{"v": 1,}', format="json"),
+    "E_KEY": Example(RING, {}, {"name": "x"}, raw="Name=x\n"),
+    "E_DUP_KEY": Example(RING, {"name": "example"}, {"name": "again"}, raw="name=again\n"),
+    "E_SYNTAX": Example(
+        {},
+        {},
+        {},
+        raw='{"v": 1,}',
+        good_raw='{"v": 1, "model": "single_ring", "name": "example",\n "single_ring": {"stages": '
+        '[{"name": "parse", "key": "identity"}]}}',
+        format="json",
+    ),
     "E_VERSION": Example(RING, {"v": "3"}, {"v": "1"}),
     "E_MODEL": Example(RING, {"model": "single_rin"}, {"model": "single_ring"}),
     "E_MISSING": Example(RING, {f"{_S}0.key": None}, {f"{_S}0.key": "identity"}),
@@ -133,7 +141,7 @@ EXAMPLES: dict[str, Example] = {
     "E_UNKNOWN_KEY": Example(
         RING, {"single_ring.capcity": "64"}, {"single_ring.capacity": "64"}, strict=True
     ),
-    "E_FIELD": Example(GRAPH, {f"{_R}0.policy": "in_order"}, {}),
+    "E_FIELD": Example(GRAPH, {f"{_R}0.policy": "in_order"}, {f"{_R}0.policy": None}),
     "E_DUP_NAME": Example(RING, {f"{_S}1.name": "parse"}, {f"{_S}1.name": "parse2"}),
     "E_CAPACITY": Example(RING, {"single_ring.capacity": "1000"}, {"single_ring.capacity": "2"}),
     "E_URL": Example(
@@ -154,7 +162,7 @@ EXAMPLES: dict[str, Example] = {
     "E_ORDERING": Example(RING, {"single_ring.ordering": "per_key"}, {"single_ring.ordering": "strict"}),
     "E_NO_STAGES": Example(
         {key: value for key, value in RING.items() if "stages" not in key},
-        {},
+        {f"{_S}0.name": None, f"{_S}0.key": None},
         {f"{_S}0.name": "a", f"{_S}0.key": "identity"},
     ),
     "E_TOO_MANY_STAGES": Example(
@@ -163,7 +171,11 @@ EXAMPLES: dict[str, Example] = {
         {**_PASS, **dict(list(_FIVE.items())[:4])},
     ),
     "E_DEP_RANGE": Example(RING, {f"{_S}0.depends_on.0": "1"}, {f"{_S}1.depends_on.0": "0"}),
-    "E_DEP_ORDER": Example(RING, {f"{_S}1.depends_on.1": "0"}, {}),
+    "E_DEP_ORDER": Example(
+        RING,
+        {f"{_S}1.depends_on.0": "0", f"{_S}1.depends_on.1": "0"},
+        {f"{_S}1.depends_on.0": "0", f"{_S}1.depends_on.1": None},
+    ),
     "E_DEP_MISSING": Example(
         RING,
         {f"{_S}0.key": "identity", f"{_S}1.key": "crc32c", f"{_S}1.depends_on.0": None},
@@ -220,7 +232,7 @@ EXAMPLES: dict[str, Example] = {
         {f"{_L}0.kind": "journal", f"{_L}1.kind": "journal"},
     ),
     "E_ON_FULL": Example(GRAPH, {"lane_graph.on_full": "wait"}, {"lane_graph.on_full": "drop"}),
-    "E_TARGET": Example(PLAN, {f"{_P}on_full": "Drop"}, {}),
+    "E_TARGET": Example(PLAN, {f"{_P}on_full": "Drop"}, {f"{_P}on_full": None}),
     "E_PAYLOAD": Example(
         PLAN,
         {f"{_P}target": "LaneGraph"},
@@ -249,5 +261,27 @@ EXAMPLES: dict[str, Example] = {
             f"{_P}connections.2.from": "score",
             f"{_P}connections.2.to": "spare",
         },
+    ),
+}
+
+# What is wrong with a file, not with its text: a command line that brings it about, and one that does not.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "E_NOT_FOUND": ("byteor hash nowhere.spec.kv", "byteor hash demo.spec.kv"),
+    "E_FILE": ("byteor hash .", "byteor hash demo.spec.kv"),
+    "E_FILE_SIZE": (
+        "truncate -s 17M big.spec.kv; byteor hash big.spec.kv",
+        "byteor hash demo.spec.kv",
+    ),
+    "E_CHANGED": (
+        "while true; do date >> demo.spec.kv; done & byteor hash demo.spec.kv",
+        "cp demo.spec.kv new.kv; byteor hash new.kv",
+    ),
+    "E_FORMAT": (
+        "cp demo.spec.kv demo.spec.yaml; byteor hash demo.spec.yaml",
+        "cp demo.spec.kv copy.spec.kv; byteor hash copy.spec.kv",
+    ),
+    "E_TOO_MANY_FINDINGS": (
+        "seq 1100 > lines.spec.kv; byteor validate lines.spec.kv",
+        "seq 900 > lines.spec.kv; byteor validate lines.spec.kv",
     ),
 }
