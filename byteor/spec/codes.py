@@ -184,7 +184,7 @@ _ROWS = (
     Code(
         "E_ROLE_ARITY",
         "Constraint",
-        "rx: exactly 1, a merge 2 to 16; tx: exactly 1, a router 1 to 16, a stage 0 or 1",
+        "rx: exactly 1, a merge 2 to 16; tx: exactly 1, a router 1 to 16, a stage 0 or 1; each lane once",
         "give it as many lanes as its kind takes, or change the kind",
     ),
     Code(

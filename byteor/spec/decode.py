@@ -331,7 +331,7 @@ def _row(section: Section, index: int, row: Row, table: _Table, findings: Findin
         else:
             value = _convert(field, cell, findings)
             values[name] = _NEUTRAL[field.type] if value is None else value
-        if _refers(field) and (findings.errors != before or _refused(cell)):
+        if _refers(section, field) and (findings.errors != before or _refused(cell)):
             table.bad_lists.add(section.prefix)
     return values
 
@@ -344,9 +344,11 @@ def _report_missing(prefix: str, field: Field, row: Row, findings: Findings) -> 
     findings.add("E_MISSING", message, key=prefix + field.name, line=line, column=column, hint=hint)
 
 
-def _refers(field: Field) -> bool:
-    """Whether other parts of the document are understood by this field."""
-    return field.many or field.type in ("name", "id") or field.name in ("kind", "producers", "consumers")
+def _refers(section: Section, field: Field) -> bool:
+    """Whether other parts of the document are understood by this field. Stages of a ring refer to each other
+    by index, not by name."""
+    named = field.type in ("name", "id") and section.prefix != "single_ring.stages"
+    return named or field.many or field.name == "kind"
 
 
 def _refused(cell: Entry | dict[int, Entry] | None) -> bool:
@@ -367,7 +369,8 @@ def _list(
     converted = [_convert(field, cells[index], findings) for index in ordered]
     if findings.has(key):
         return ()
-    return tuple(_NEUTRAL[field.type] if value is None else value for value in converted)
+    neutral = -1 if field.type == "int" else ""  # what no item has
+    return tuple(neutral if value is None else value for value in converted)
 
 
 def _convert(field: Field, entry: Entry, findings: Findings) -> int | str | None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from byteor.spec.graph_topology import check_topology
-from byteor.spec.limits import check_geometry, check_memory, check_stage_key
+from byteor.spec.limits import MAX_FAN, check_geometry, check_memory, check_stage_key
 from byteor.spec.model import LaneGraph, Role
 from byteor.spec.nearest import Guesses
 from byteor.spec.report import Report
 
-MAX_FAN = 16
 _P = "lane_graph."
 
 
-def check_graph(spec: LaneGraph, report: Report, *, complete: bool = True) -> None:
-    """Report every rule that ``spec`` breaks. ``complete`` False: a list has stand-ins, so names that
-    refer to each other and the shape of the graph are not judged."""
+def check_graph(spec: LaneGraph, report: Report, incomplete: frozenset[str] = frozenset()) -> None:
+    """Report every rule that ``spec`` breaks. Lists in ``incomplete`` have stand-ins: what may come of
+    those alone is not judged."""
     for section, items in (("lanes", spec.lanes), ("roles", spec.roles), ("endpoints", spec.endpoints)):
         _check_names(section, [item.name for item in items], report)
     _check_sizes(spec, report)
@@ -24,12 +23,13 @@ def check_graph(spec: LaneGraph, report: Report, *, complete: bool = True) -> No
         _check_arity(index, role, report)
         if role.key is not None:
             check_stage_key(role.key, f"{_P}roles.{index}.key", report)
-    if complete:
+    if all(endpoint.kind for endpoint in spec.endpoints):
         for kind, code in (("ingress", "E_NO_INGRESS"), ("egress", "E_NO_EGRESS")):
             if not any(endpoint.kind == kind for endpoint in spec.endpoints):
                 report.add(code, f"no endpoint is an {kind}", _P + "endpoints")
-        if _check_references(spec, report):
-            check_topology(spec, report)
+    if _P + "lanes" not in incomplete:
+        _check_references(spec, report)
+    check_topology(spec, report, whole=not incomplete)
 
 
 def _check_names(section: str, names: Sequence[str], report: Report) -> None:
@@ -88,18 +88,14 @@ def _arity_hint(kind: str, name: str, count: int) -> str | None:
     return None
 
 
-def _check_references(spec: LaneGraph, report: Report) -> bool:
-    """``E_REF``; whether all references and names are sound, so that the graph can be walked."""
+def _check_references(spec: LaneGraph, report: Report) -> None:
     names = {lane.name for lane in spec.lanes}
     near = Guesses(names, "name one of lane_graph.lanes")
-    sound = len(names) == len(spec.lanes)
     used = [(f"endpoints.{i}.lane", endpoint.lane) for i, endpoint in enumerate(spec.endpoints)]
     for index, role in enumerate(spec.roles):
         used += [(f"roles.{index}.rx.{k}", lane) for k, lane in enumerate(role.rx)]
         used += [(f"roles.{index}.tx.{k}", lane) for k, lane in enumerate(role.tx)]
     for place, lane in used:
         if lane not in names:
-            sound = False
             message = f"there is no lane `{lane}`"
             report.add("E_REF", message, _P + place, value=lane, hint=near.hint(lane))
-    return sound

@@ -9,6 +9,7 @@ from byteor.spec.report import Report
 
 MAX_MEMORY_BYTES = 64 << 30
 MAX_SHARDS = 64
+MAX_FAN = 16  # lanes that a router writes or a merge reads, readers of a broadcast
 _SLOT_HEADER_BYTES = 16
 _REGION_HEADER_BYTES = 384
 

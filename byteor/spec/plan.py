@@ -14,25 +14,20 @@ _P = "pipeline."
 
 
 def check_plan(plan: PipelinePlanV2, report: Report, incomplete: frozenset[str]) -> None:
-    """Report every rule that ``plan`` breaks. Lists in ``incomplete`` have stand-ins: what refers to
-    them, and the shape that they make, is not judged."""
-    before = report.broken
+    """Report every rule that ``plan`` breaks. Lists in ``incomplete`` have stand-ins: what may come of
+    those alone is not judged."""
     _check_ids(plan, report)
-    whole = not incomplete & {"pipeline.stages", "pipeline.boundaries"}
-    if whole:
+    if not incomplete & {_P + "stages", _P + "boundaries"}:
         _check_dependencies(plan, report)
-        if "pipeline.connections" not in incomplete:
-            _check_connections(plan, report)
-        if "pipeline.boundary_policy" not in incomplete:
-            _check_policy_references(plan, report)
-    _check_payload(plan, report)
+        _check_connections(plan, report)
+        _check_policy_references(plan, report)
+    if not incomplete & {_P + "stages", _P + "connections"}:
+        _check_payload(plan, report)
     if plan.target == "SingleRing":
         _check_ring_boundaries(plan, report)
-    if whole and report.broken == before:
-        if plan.target == "SingleRing":
-            _check_ring_cycle(plan, report)
-        elif plan.target == "LaneGraph" and "pipeline.connections" not in incomplete:
-            check_graph_plan(plan, report)
+        _check_ring_cycle(plan, report)
+    elif plan.target == "LaneGraph" and (plan.connections or incomplete):  # else E_PAYLOAD is the cause
+        check_graph_plan(plan, report, whole=not incomplete)
 
 
 def _check_ids(plan: PipelinePlanV2, report: Report) -> None:
@@ -80,6 +75,8 @@ def _check_connections(plan: PipelinePlanV2, report: Report) -> None:
     near = Guesses(places, "name a boundary or a stage")
     seen: set[tuple[str, str]] = set()
     for index, connection in enumerate(plan.connections):
+        if not connection.from_ and not connection.to:
+            continue
         prefix = f"{_P}connections.{index}."
         for name, place in (("from", connection.from_), ("to", connection.to)):
             if place not in places:
@@ -93,7 +90,7 @@ def _check_connections(plan: PipelinePlanV2, report: Report) -> None:
                 prefix + "to",
                 value=connection.to,
             )
-        elif pair in seen:
+        elif pair in seen and all(pair):
             message = f"`{connection.from_}` is connected to `{connection.to}` twice"
             report.add(
                 "E_DUPLICATE", message, prefix + "to", value=connection.to, hint="remove one of the two"
@@ -154,7 +151,12 @@ def _check_ring_boundaries(plan: PipelinePlanV2, report: Report) -> None:
 
 def _check_ring_cycle(plan: PipelinePlanV2, report: Report) -> None:
     position = {stage.id: index for index, stage in enumerate(plan.stages)}
-    edges = [[position[need] for need in stage.depends_on] for stage in plan.stages]
+    if len(position) < len(plan.stages):  # an id that stands twice names no one stage
+        return
+    edges = [
+        [position[need] for need in stage.depends_on if need in position and need != stage.id]
+        for stage in plan.stages
+    ]
     order = set(topological_order(edges))
     if len(order) == len(edges):
         return

@@ -124,21 +124,23 @@ def _check(
             return None, ()
         spec, rename, inserted = _lower(value)
         report = Report(findings, places, rename)
-        _check_spec(spec, report, complete=True)
+        _check_spec(spec, report)
     else:
         spec = value
-        _check_spec(spec, report, complete=not incomplete)
+        _check_spec(spec, report, incomplete)
     if findings.errors or report.broken:  # the second alone would be a rule broken that was not told
         return None, inserted
     canonical = encode(spec)
     return ValidatedSpec(SEAL, spec, canonical, hash_text(canonical), capabilities(spec)), inserted
 
 
-def _check_spec(spec: SingleRing | LaneGraph, report: Report, *, complete: bool) -> None:
+def _check_spec(
+    spec: SingleRing | LaneGraph, report: Report, incomplete: frozenset[str] = frozenset()
+) -> None:
     if isinstance(spec, SingleRing):
-        check_ring(spec, report, complete=complete)
+        check_ring(spec, report, incomplete)
     else:
-        check_graph(spec, report, complete=complete)
+        check_graph(spec, report, incomplete)
 
 
 def _check_plan_limits(plan: PipelinePlanV2, report: Report, inner: Callable[..., Report]) -> None:
