@@ -33,6 +33,9 @@ def _read_once(name: str) -> bytes | None:
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except FileNotFoundError:
         raise _refusal(name, "E_NOT_FOUND", f"there is no file {name}", exit=Exit.NOT_FOUND) from None
+    except PermissionError as error:
+        hint = "make it readable to you, or leave it out"
+        raise _refusal(name, "E_FILE", f"{name} cannot be read: {error.strerror}", hint=hint) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _refusal(name, "E_FILE", f"the file cannot be read: {reason}") from None
@@ -65,7 +68,9 @@ def _what(mode: int) -> str:
     return next((word for test, word in kinds if test(mode)), "a device")
 
 
-def _refusal(name: str, code: str, message: str, exit: Exit | None = None) -> SpecError:
+def _refusal(
+    name: str, code: str, message: str, exit: Exit | None = None, hint: str | None = None
+) -> SpecError:
     findings = Findings(str(Path(name)))
-    findings.add(code, message)
+    findings.add(code, message, hint=hint)
     return SpecError(list(findings), exit=exit)

@@ -366,6 +366,7 @@ def test_a_folder_that_cannot_be_listed_is_not_green(locked: Path) -> None:
             done = as_another_user(*verb, path)
             assert done.returncode == 3, done
             assert "E_FILE" in done.stdout and f"{locked}/locked" in done.stdout
+            assert "do: make it readable to you, or leave it out" in done.stdout
     locked.joinpath("locked").chmod(0o755)
     locked.joinpath("locked/broken.spec.kv").unlink()
     assert as_another_user("validate", locked).returncode == 0
