@@ -127,6 +127,8 @@ RUNNABLE = [
     "E_ENVIRONMENT_UNKNOWN",
     "E_KEYSET",
 ]
+# A few of each layer; the campaign runs all.
+QUICK = RUNNABLE[::3]
 # The right one of these needs a run, a log or keys that are there.
 NEEDS_MORE = {"E_RUN_NOT_FOUND", "E_AUDIT_NOT_FOUND", "E_AUDIT_UNREADABLE", "E_PROOF"}
 STAGE = "from byteor.runtime.stages import stage\n@stage\ndef mine(message: bytes) -> bytes: return message\n"
@@ -170,7 +172,10 @@ def commands(code: str, which: str) -> list[str]:
     return [line for line in lines if not line.startswith(("lane", "consumer", "producer"))]
 
 
-@pytest.mark.parametrize("code", RUNNABLE)
+@pytest.mark.parametrize(
+    "code",
+    [code if code in QUICK else pytest.param(code, marks=pytest.mark.campaign, id=code) for code in RUNNABLE],
+)
 def test_the_command_that_is_shown_brings_the_code_about(code: str, folder: Path) -> None:
     assert commands(code, "wrong")
     for line in commands(code, "wrong"):
