@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from byteor.spec.encode import document_kind
 from byteor.spec.model import LaneGraph, SingleRing
-from byteor.spec.renames import find_renames, moved
+from byteor.spec.renames import WIRING, find_renames, moved
 from byteor.spec.validated import ValidatedSpec
 
 
@@ -47,7 +48,7 @@ def diff(a: ValidatedSpec, b: ValidatedSpec) -> SpecDiff:
 def _changes(a: SingleRing | LaneGraph, b: SingleRing | LaneGraph) -> list[Change]:
     changes: list[Change] = []
     old, new = _items(a), _items(b)
-    model_a, model_b = _model(a), _model(b)
+    model_a, model_b = document_kind(a), document_kind(b)
     if model_a != model_b:
         changes.append(Change("changed", "model", model_a, model_b))
     changes += _fields("", {**_scalars(a)}, {**_scalars(b)}, frozenset())
@@ -55,10 +56,6 @@ def _changes(a: SingleRing | LaneGraph, b: SingleRing | LaneGraph) -> list[Chang
     for section in dict.fromkeys([*old, *new]):
         changes += _section(section, old.get(section, {}), new.get(section, {}), renames)
     return changes
-
-
-def _model(spec: SingleRing | LaneGraph) -> str:
-    return "single_ring" if isinstance(spec, SingleRing) else "lane_graph"
 
 
 def _scalars(spec: SingleRing | LaneGraph) -> dict[str, Any]:
@@ -69,8 +66,6 @@ def _scalars(spec: SingleRing | LaneGraph) -> dict[str, Any]:
     }
 
 
-# Fields that hold names of other things: a difference there is wiring.
-WIRING = {"depends_on": "stages", "lane": "lanes", "rx": "lanes", "tx": "lanes"}
 Items = dict[str, dict[str, dict[str, Any]]]
 
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 class SpecError(ByteorError):
     """A plan or spec that was refused.
 
-    ``findings`` holds all that was found, errors and warnings, in the order of the document; ``code``,
-    ``message``, ``hint`` and ``where`` are those of the first error.
+    ``findings`` holds all that was found, errors and warnings, in the order of the phases (lines, keys and
+    values, then the rules of the model); ``code``, ``message``, ``hint`` and ``where`` are those of the first
+    error.
     """
 
     default_exit: ClassVar[Exit] = Exit.INVALID

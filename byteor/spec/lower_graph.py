@@ -34,6 +34,23 @@ def lower_graph(plan: PipelinePlanV2) -> LoweredGraph:
     return _Lowering(plan).run()
 
 
+def name_clashes(lowered: LoweredGraph) -> list[tuple[str, str, str, str]]:
+    """Names that two parts of the plan would give to what they become: (lane or role, the name, key of the
+    first part, key of the second)."""
+    spec = lowered.spec
+    clashes = []
+    for what, names, origins in (
+        ("lane", [lane.name for lane in spec.lanes], lowered.lane_origin),
+        ("role", [role.name for role in spec.roles], lowered.role_origin),
+    ):
+        first: dict[str, str] = {}
+        for name, origin in zip(names, origins, strict=True):
+            if name in first:
+                clashes.append((what, name, first[name], origin))
+            first.setdefault(name, origin)
+    return clashes
+
+
 class _Lowering:
     def __init__(self, plan: PipelinePlanV2) -> None:
         self.plan = plan

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_WIRING = {"depends_on": "stages", "lane": "lanes", "rx": "lanes", "tx": "lanes"}
+# Fields that hold names of other things: a difference there is wiring.
+WIRING = {"depends_on": "stages", "lane": "lanes", "rx": "lanes", "tx": "lanes"}
 _ROUNDS = 8
 
 Items = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -73,7 +74,7 @@ def _users(section: str, items: Items, known: _Known) -> dict[str, list[tuple[st
     users: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for other, rows in items.items():
         for name, fields in rows.items():
-            for field, target in _WIRING.items():
+            for field, target in WIRING.items():
                 if target == section and field in fields:
                     value = fields[field]
                     for item in value if isinstance(value, tuple) else (value,):
@@ -82,7 +83,7 @@ def _users(section: str, items: Items, known: _Known) -> dict[str, list[tuple[st
 
 
 def _neighbours(value: Any, field: str, known: _Known) -> Any:
-    target = _WIRING.get(field)
+    target = WIRING.get(field)
     if target is None:
         return value
     names = known.get(target, {})

@@ -16,7 +16,7 @@ from byteor.spec.finding import Finding, Findings
 from byteor.spec.graph import check_graph
 from byteor.spec.keys import capability
 from byteor.spec.limits import check_geometry, check_stage_key
-from byteor.spec.lower_graph import Inserted, lower_graph
+from byteor.spec.lower_graph import Inserted, lower_graph, name_clashes
 from byteor.spec.lower_ring import lower_ring
 from byteor.spec.model import LaneGraph, PipelinePlanV2, PlanStage, SingleRing
 from byteor.spec.plan import check_plan
@@ -122,7 +122,10 @@ def _check(
         if findings.errors or report.broken:
             _check_plan_limits(value, report, lambda rename: Report(findings, places, rename))
             return None, ()
-        spec, rename, inserted = _lower(value)
+        spec, rename, inserted = _lower(value, report)
+        if report.broken:
+            _check_plan_limits(value, report, lambda rename: Report(findings, places, rename))
+            return None, inserted
         report = Report(findings, places, rename)
         _check_spec(spec, report)
     else:
@@ -159,12 +162,19 @@ def _check_plan_limits(plan: PipelinePlanV2, report: Report, inner: Callable[...
         check_stage_key(stage.key, f"pipeline.stages.{index}.key", report)
 
 
-def _lower(plan: PipelinePlanV2) -> tuple[SingleRing | LaneGraph, Callable[[str], str], tuple[Inserted, ...]]:
-    """The spec, how its keys are called in the plan, and what was inserted."""
+def _lower(
+    plan: PipelinePlanV2, report: Report
+) -> tuple[SingleRing | LaneGraph, Callable[[str], str], tuple[Inserted, ...]]:
+    """The spec, how its keys are called in the plan, and what was inserted; ``E_DUPLICATE`` to ``report``."""
     if plan.target == "SingleRing":
         ring, origin = lower_ring(plan)
         return ring, lambda key: _ring_key(key, origin), ()
     lowered = lower_graph(plan)
+    for what, name, first, second in name_clashes(lowered):
+        message = f"`{first}` and `{second}` would both make a {what} `{name}`"
+        report.add(
+            "E_DUPLICATE", message, second, value=name, hint="rename a stage or boundary of one of them"
+        )
     origins = {"lanes": lowered.lane_origin, "roles": lowered.role_origin}
     return lowered.spec, lambda key: _graph_key(key, origins), lowered.inserted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from byteor.spec.encode import document_kind
 from byteor.spec.model import LaneGraph, SingleRing
 
 SEAL: Final = object()
@@ -50,7 +51,7 @@ class ValidatedSpec:
     @property
     def model(self) -> str:
         """``single_ring`` or ``lane_graph``."""
-        return "single_ring" if isinstance(self.spec, SingleRing) else "lane_graph"
+        return document_kind(self.spec)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ValidatedSpec) and self.canonical == other.canonical

@@ -64,6 +64,17 @@ def test_two_alike_that_could_both_be_meant_are_not_called_renamed() -> None:
     assert {op for op, _ in changes(one, two)} == {"added", "removed"}
 
 
+def test_what_is_alike_is_told_apart_by_what_it_is_wired_to() -> None:
+    """The two ``identity`` stages are alike until it is known which stages they follow."""
+
+    def made(u: str, v: str, x: str, y: str) -> ValidatedSpec:
+        built = single_ring("r").stage(u, "crc32c").stage(v, "sample:2", after=[u])
+        return built.stage(x, "identity", after=[u]).stage(y, "identity", after=[v]).build()
+
+    found = changes(made("u", "v", "x", "y"), made("uu", "vv", "xx", "yy"))
+    assert found == [("renamed", f"stages.{name}") for name in ("uu", "vv", "xx", "yy")]
+
+
 def test_wiring_is_told_apart_from_settings() -> None:
     made = single_ring("r").stage("a").stage("b").stage("c", "crc32c", after=["b"]).build()
     other = single_ring("r").stage("a").stage("b").stage("c", "crc32c", after=["a"]).build()
@@ -138,6 +149,13 @@ def test_a_spec_that_acts_needs_an_approval_of_its_own(specs: Path) -> None:
     text = (specs / "alerting.plan.kv").read_bytes().replace(b"load.1m,0,8", b"load.1m,0,9")
     found = compatibility(old, check_document(read_document(text)).required())
     assert (found.replace, found.needs_approval, found.voids_approvals) == ("drained", True, True)
+
+
+def test_only_the_old_spec_s_side_effects_have_approvals_to_void(specs: Path) -> None:
+    acting = load(specs / "alerting.plan.kv")
+    lost, gained = compatibility(acting, BASE), compatibility(BASE, acting)
+    assert (lost.needs_approval, lost.voids_approvals) == (False, True)
+    assert (gained.needs_approval, gained.voids_approvals) == (True, False)
 
 
 def test_an_end_that_is_gone_has_no_successor(specs: Path) -> None:

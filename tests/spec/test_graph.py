@@ -8,6 +8,7 @@ from byteor.spec import check_document, read_document
 from byteor.spec.build import GraphBuilder, lane_graph
 from byteor.spec.errors import SpecError
 from byteor.spec.explain_examples import FAN, GRAPH, Edits, text
+from byteor.spec.limits import memory_bytes
 
 L, R = "lane_graph.lanes.", "lane_graph.roles."
 
@@ -114,6 +115,13 @@ def test_one_wrong_value_is_one_finding(edits: Edits, code: str) -> None:
 )
 def test_values_at_the_edge_are_right(edits: Edits) -> None:
     assert codes(GRAPH, edits) == []
+
+
+def test_64_gib_are_right_and_one_slot_s_rounding_more_is_not() -> None:
+    edits: Edits = {L + "0.capacity": "1048576", L + "0.slot_bytes": "65504", L + "1.capacity": "16"}
+    full = check_document(read_document(text(GRAPH, edits | {L + "1.slot_bytes": "1048512"}).encode()))
+    assert memory_bytes(full.required().spec) == 64 << 30
+    assert codes(GRAPH, edits | {L + "1.slot_bytes": "1048513"}) == ["E_CAPACITY"]
 
 
 def test_a_stage_behind_a_broadcast_may_only_write_events() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from byteor.runtime.stages.catalogue import built_in
-from byteor.spec.keys import BUILTIN_KEYS, StageKeyError, capability, exec_program, http_origin
+from byteor.spec.keys import BUILTIN_KEYS, StageKeyError, capability, exec_program, exec_words, http_origin
 
 ACTIONS = {"http_post", "exec"}  # of the actions package, not yet in the runtime's catalogue
 
@@ -73,6 +73,11 @@ def test_an_origin_that_could_be_read_two_ways_is_refused(url: str) -> None:
     with pytest.raises(StageKeyError) as caught:
         http_origin(url)
     assert caught.value.code == "E_URL"
+
+
+def test_exec_hands_its_arguments_over_as_they_are_written() -> None:
+    assert exec_words("/usr/bin/notify") == ("/usr/bin/notify",)
+    assert exec_words("/usr/bin/notify|--now|a b||") == ("/usr/bin/notify", "--now", "a b", "", "")
 
 
 def test_exec_names_its_program_as_written() -> None:

@@ -188,11 +188,11 @@ def test_findings_on_a_lowered_spec_name_the_lines_of_the_plan() -> None:
         (("in->a", "out->a"), "E_BOUNDARY", "Boundary"),
         (("in->a",), "E_BOUNDARY", "Boundary"),
         # Two connections whose generated lanes would have one name.
-        (("in->a", "a->b-c", "a-b->c", "in->a-b", "b-c->out", "c->out"), "E_DUP_NAME", "Duplicate"),
+        (("in->a", "a->b-c", "a-b->c", "in->a-b", "b-c->out", "c->out"), "E_DUPLICATE", "Duplicate"),
         (("in->a", *(f"a->s{n}" for n in range(17)), "s0->out"), "E_ROLE_ARITY", "Constraint"),
         (
             ("in->a", *(f"a->s{n}" for n in range(2)), "s0->out", "s1->router-a", "router-a->out"),
-            "E_DUP_NAME",
+            "E_DUPLICATE",
             "Duplicate",
         ),
     ],
@@ -207,6 +207,19 @@ def test_a_graph_that_cannot_be_is_refused(connections: tuple[str, ...], code: s
 def test_a_graph_needs_both_ends(boundaries: tuple[PlanBoundary, ...], code: str) -> None:
     report = graph("in->a" if IN in boundaries else "a->out", boundaries=boundaries)
     assert code in [finding.code for finding in report.plan_diagnostics]
+
+
+def test_a_clash_of_made_names_is_told_in_words_of_the_plan() -> None:
+    (finding,) = graph("in->a", "a->b-c", "a-b->c", "in->a-b", "b-c->out", "c->out").plan_diagnostics
+    assert finding.where.key == "pipeline.connections.2"
+    assert finding.message == (
+        "`pipeline.connections.1` and `pipeline.connections.2` would both make a lane `lane-a-b-c`"
+    )
+
+
+def test_the_17th_way_out_is_the_one_too_many() -> None:
+    (finding,) = graph("in->a", *(f"a->s{n}" for n in range(17)), "s0->out").plan_diagnostics
+    assert finding.where.key == "pipeline.connections.17.from" and "the limit is 16" in finding.message
 
 
 def test_16_ways_out_are_enough() -> None:
