@@ -71,7 +71,12 @@ def report_error(error: ByteorError, *, as_json: bool) -> None:
 
 def _where_fields(where: Where) -> dict[str, Any]:
     file = None if where.file is None else json_text(where.file)
-    return {"file": file, "line": where.line, "column": where.column, "key": where.key}
+    return {
+        "file": file,
+        "line": where.line,
+        "column": where.column,
+        "key": where.key and json_text(where.key),
+    }
 
 
 def _line(data: bytes) -> None:
