@@ -15,8 +15,6 @@ from byteor.spec.encode import attribute
 from byteor.spec.fields import (
     DOCUMENTS,
     GRAPH_ON_FULL,
-    ID_LENGTH,
-    INT_MAX,
     KEYS,
     RING_DEFAULTS,
     Field,
@@ -25,15 +23,11 @@ from byteor.spec.fields import (
 from byteor.spec.finding import MAX_FINDINGS, Findings
 from byteor.spec.lines import Entry
 from byteor.spec.nearest import nearest
+from byteor.spec.values import at, convert
 
 Model = model.SingleRing | model.LaneGraph | model.PipelinePlanV2
 
 _INDEX = re.compile(r"\.([0-9]+)")
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_INT = re.compile(r"0|[1-9][0-9]*")
-_STAGE_KEY = re.compile(r"[a-z][a-z0-9_]*(?::.{1,1024})?")
-_BYTES_KEY = re.compile(r"bytes:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
-_JSON_KEY = re.compile(r"json:(?:/(?:[^~/]|~[01])*)+")
 _MAX_INDEX_DIGITS = 5  # 100,000 items of a list, ten times what anybody runs
 _ITEMS = {
     "single_ring.stages": model.RingStage,
@@ -215,7 +209,7 @@ def _kind(table: _Table, findings: Findings) -> str | None:
     if text == "2":
         return "plan"
     if text not in ("1", None) and version is not None and not told:
-        findings.add("E_VERSION", f"version {text} is not known", value=text, **_at(version))
+        findings.add("E_VERSION", f"version {text} is not known", value=text, **at(version))
     elif version is None:
         findings.add("E_MISSING", "`v` is missing", key="v", hint="begin with v=1 (spec) or v=2 (plan)")
         if "pipeline" in used:
@@ -226,16 +220,11 @@ def _kind(table: _Table, findings: Findings) -> str | None:
         near = nearest(named.value, ("single_ring", "lane_graph"))
         hint = f"did you mean `{near}`?" if near else "write model=single_ring or model=lane_graph"
         message = f"`{named.value}` is not a model"
-        findings.add("E_MODEL", message, value=named.value, hint=hint, **_at(named))
+        findings.add("E_MODEL", message, value=named.value, hint=hint, **at(named))
     elif text == "1" and named is None:
         hint = "write model=single_ring or model=lane_graph"
         findings.add("E_MISSING", "`model` is missing", key="model", hint=hint)
     return guesses[0] if guesses else None
-
-
-def _at(entry: Entry) -> dict[str, Any]:
-    column = None if entry.line is None else len(entry.key) + 2
-    return {"key": entry.key, "line": entry.line, "column": column}
 
 
 def _report_foreign(table: _Table, kind: str, findings: Findings) -> None:
@@ -245,7 +234,7 @@ def _report_foreign(table: _Table, kind: str, findings: Findings) -> None:
     for key, entry in table.scalars.items():
         prefix = key.rpartition(".")[0]
         if prefix not in own or (kind == "plan" and key in ("model", "name")):
-            findings.add("E_FIELD", f"`{key}` does not belong to {what}", value=entry.value, **_at(entry))
+            findings.add("E_FIELD", f"`{key}` does not belong to {what}", value=entry.value, **at(entry))
     for prefix, rows in table.rows.items():
         if prefix not in own:
             first = min(rows)
@@ -275,7 +264,7 @@ def _scalars(section: Section, table: _Table, findings: Findings) -> Row:
             values[field.name] = _NEUTRAL[field.type] if field.required else field.default
         else:
             judged = findings.has(entry.key)  # by the line rules, or while telling the kind of document
-            value = None if judged else _convert(field, entry, findings)
+            value = None if judged else convert(field, entry, findings)
             if value is None:
                 value = field.default if not field.required else _NEUTRAL[field.type]
             values[field.name] = value
@@ -324,12 +313,12 @@ def _row(section: Section, index: int, row: Row, table: _Table, findings: Findin
                     f"`{field.name}` does not belong to a {kind} {section.prefix.rpartition('.')[2][:-1]}"
                 )
                 hint = f"it belongs to: {', '.join(field.on)}"
-                findings.add("E_FIELD", message, value=cell.value, hint=hint, **_at(cell))
+                findings.add("E_FIELD", message, value=cell.value, hint=hint, **at(cell))
             values[name] = None
         elif field.many:
             values[name] = _list(field, prefix + field.name, cell, table, findings)
         else:
-            value = _convert(field, cell, findings)
+            value = convert(field, cell, findings)
             values[name] = _NEUTRAL[field.type] if value is None else value
         if _refers(section, field) and (findings.errors != before or _refused(cell)):
             table.bad_lists.add(section.prefix)
@@ -366,60 +355,11 @@ def _list(
         message = f"`{key}.{hole}` is missing, but `{entry.key}` is there"
         column = None if entry.line is None else 1
         findings.add("E_INDEX", message, key=key, line=entry.line, column=column)
-    converted = [_convert(field, cells[index], findings) for index in ordered]
+    converted = [convert(field, cells[index], findings) for index in ordered]
     if findings.has(key):
         return ()
     neutral = -1 if field.type == "int" else ""  # what no item has
     return tuple(neutral if value is None else value for value in converted)
-
-
-def _convert(field: Field, entry: Entry, findings: Findings) -> int | str | None:
-    """The value of ``entry`` as ``field`` wants it, or ``None`` after a finding."""
-    if entry.native == "bad":
-        return None
-    text = entry.value
-    wanted = "int" if field.type == "int" else "str"
-    if entry.native not in ("text", wanted):
-        words = {"int": "an integer", "str": "a string"}
-        findings.add("E_TYPE", f"the value is not {words[wanted]}", value=text, **_at(entry))
-        return None
-    if field.type == "int":
-        if _INT.fullmatch(text) is None or len(text) > 19 or int(text) > INT_MAX:
-            hint = "write decimal digits, no sign, no leading zeros, at most 2^63-1"
-            findings.add("E_TYPE", f"`{text[:40]}` is not an integer", value=text, hint=hint, **_at(entry))
-            return None
-        return int(text)
-    if field.type == "enum":
-        if text not in field.choices:
-            lower = [choice.lower() for choice in field.choices]
-            near = None if findings.full else nearest(text.lower(), lower)
-            exact = next((choice for choice in field.choices if choice.lower() == near), None)
-            hint = f"did you mean `{exact}`?" if exact else f"allowed: {', '.join(field.choices)}"
-            message = f"`{text[:40]}` is not a {field.name}"
-            findings.add(field.code, message, value=text, hint=hint, **_at(entry))
-            return None
-        return text
-    problem = _text_problem(field.type, text)
-    if problem is not None:
-        code, message, hint = problem
-        findings.add(code, message, value=text, hint=hint, **_at(entry))
-        return None
-    return text
-
-
-def _text_problem(kind: str, text: str) -> tuple[str, str, str] | None:
-    """Code, message and hint when ``text`` is no value of type ``kind``."""
-    if kind in ("name", "id"):
-        if _NAME.fullmatch(text) is None:
-            hint = "a name is a lower-case letter, then up to 62 of a-z 0-9 _ -"
-            return "E_NAME", f"`{text[:80]}` is not a name", hint
-        if kind == "id" and len(text) > ID_LENGTH:
-            return "E_NAME", f"`{text}` has {len(text)} characters", f"ids in a plan have at most {ID_LENGTH}"
-    if kind == "stage_key" and _STAGE_KEY.fullmatch(text) is None:
-        return "E_VALUE", f"`{text[:80]}` is not a stage key", "write name or name:argument"
-    if kind == "shard_key" and _BYTES_KEY.fullmatch(text) is None and _JSON_KEY.fullmatch(text) is None:
-        return "E_VALUE", f"`{text[:80]}` is not a shard key", "write bytes:OFFSET:LENGTH or json:/member"
-    return None
 
 
 def _example(prefix: str, field: Field) -> str:
