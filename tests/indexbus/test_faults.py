@@ -222,6 +222,15 @@ def test_a_claimed_slot_of_the_dead_is_published_as_aborted_and_of_the_living_is
     assert (consumer.aborted_slots, consumer.filtered) == (1, 1)
 
 
+def test_a_blocking_wait_shorter_than_a_look_around_is_not_rounded_up_to_one(shm: Path) -> None:
+    if "native" not in worker.kernel_names():
+        pytest.skip("the native kernel's sleep")
+    with worker.Events.create(shm / "lane", capacity=8, slot_bytes=64).consumer(wait=Wait.BLOCK) as consumer:
+        start = time.monotonic()
+        assert all(consumer.receive(0.001) is None for _ in range(100))
+        assert time.monotonic() - start < 2.5, "rounded up to 49 ms each it were 4.9 s"
+
+
 def test_a_forked_child_has_no_part_in_the_lane_and_does_not_keep_its_parent_alive(shm: Path) -> None:
     worker.Events.create(shm / "lane", capacity=8, slot_bytes=64).close()
     for kernel in worker.kernel_names():

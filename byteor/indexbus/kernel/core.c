@@ -59,7 +59,13 @@ static int ib_take(ib_party *p, uint64_t target, int64_t d) {
     return IB_OK;
 }
 
-static void ib_park(ib_party *p, ib_cell *cell, uint64_t target) {
+/* When looking turns into sleeping, in rounds. A wait's clock starts before its first sleep: a wait that sleeps
+ * without one neither ends in time nor looks around. */
+enum { IB_CLOCK_ROUND = 8, IB_BLOCK_ROUND = 24, IB_BACKOFF_ROUND = 192 };
+_Static_assert((int)IB_CLOCK_ROUND < (int)IB_BLOCK_ROUND && (int)IB_BLOCK_ROUND < (int)IB_BACKOFF_ROUND, "the clock first");
+
+/* Sleeps at most `most_ns`. */
+static void ib_park(ib_party *p, ib_cell *cell, uint64_t target, int64_t most_ns) {
     uint32_t seen = ib_load32(&cell->wake);
     __atomic_store_n(&cell->parked, 1, __ATOMIC_SEQ_CST);
     long timeout_ns = 49000000;
@@ -69,7 +75,7 @@ static void ib_park(ib_party *p, ib_cell *cell, uint64_t target) {
     }
     if (ib_behind(p, target, &cell) >= 0) return;
     if (ib_load32(&p->stream->state) != IB_OPEN || __atomic_load_n(&p->stop, __ATOMIC_RELAXED)) return;
-    struct timespec t = {0, timeout_ns};
+    struct timespec t = {0, most_ns < timeout_ns ? (long)most_ns : timeout_ns};
     syscall(SYS_futex, &cell->wake, FUTEX_WAIT, seen, &t, NULL, 0);
 }
 
@@ -79,7 +85,7 @@ static void ib_sleep_ns(long ns) {
 }
 
 /* One step of waiting; returns 1 when it slept (so that the clock is worth a look). */
-static int ib_relax(ib_party *p, uint32_t round, ib_cell *slowest, uint64_t target) {
+static int ib_relax(ib_party *p, uint32_t round, ib_cell *slowest, uint64_t target, int64_t most_ns) {
     switch (p->strategy) {
     case IB_SPIN:
         ib_pause();
@@ -96,27 +102,27 @@ static int ib_relax(ib_party *p, uint32_t round, ib_cell *slowest, uint64_t targ
             ib_pause();
             return 0;
         }
-        if (round < 192) {
+        if (round < IB_BACKOFF_ROUND) {
             sched_yield();
             return 0;
         }
-        uint32_t doublings = (round - 192) / 4;
+        uint32_t doublings = (round - IB_BACKOFF_ROUND) / 4;
         ib_sleep_ns(doublings >= 10 ? 1000000 : 1000l << doublings);
         return 1;
     }
     default:
-        if (round < 96) {
+        if (round < IB_BLOCK_ROUND) {
             ib_pause();
             return 0;
         }
-        ib_park(p, slowest, target);
+        ib_park(p, slowest, target, most_ns);
         return 1;
     }
 }
 
 int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns) {
     ib_cell *slowest = p->watch[0];
-    uint64_t start = 0;
+    uint64_t start = 0, now = 0;
     int code = IB_OK;
     for (uint32_t round = 0;; round++) {
         int64_t d = ib_behind(p, target, &slowest);
@@ -145,22 +151,25 @@ int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns) {
             break;
         }
         if (timeout_ns == 0) return IB_TIMEOUT;
-        if (IB_UNLIKELY(round == 32)) start = ib_clock_ns();
-        if (ib_relax(p, round, slowest, target) && start) {
-            uint64_t now = ib_clock_ns();
+        if (IB_UNLIKELY(round == IB_CLOCK_ROUND)) start = now = ib_clock_ns();
+        int64_t left = timeout_ns < 0 ? INT64_MAX : timeout_ns - (int64_t)(now - start);
+        if (ib_relax(p, round, slowest, target, left) && start) {
+            now = ib_clock_ns();
+            /* Before the tick: a call that is ticked each time must end in time all the same. */
+            int over = timeout_ns > 0 && now - start >= (uint64_t)timeout_ns;
             if (now - p->ticked_ns >= (uint64_t)IB_TICK_NS) {
                 p->idle_ns += now - start;
                 ib_row_tick(p, now);
-                return ib_peer_died(p) ? IB_DEAD : IB_TICK;
+                return ib_peer_died(p) ? IB_DEAD : over ? IB_TIMEOUT : IB_TICK;
             }
-            if (timeout_ns > 0 && now - start >= (uint64_t)timeout_ns) {
+            if (over) {
                 code = IB_TIMEOUT;
                 break;
             }
         }
     }
     if (start && p->row) { /* without a row nobody asks, and the clock would stand in the way of the answer */
-        uint64_t now = ib_clock_ns();
+        now = ib_clock_ns();
         p->idle_ns += now - start;
         if (now - p->ticked_ns >= (uint64_t)IB_TICK_NS) ib_row_tick(p, now);
     }
