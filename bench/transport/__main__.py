@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -113,26 +114,22 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=RESULTS)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that folders go
     repeats, sizes = options.repeats, [64] if options.quick else [8, 64, 256, 4096]
     report: dict[str, Any] = {"machine": machine(), "kernel": kernel_name(), "repeats": repeats}
     print(", ".join(f"{key} {value}" for key, value in report["machine"].items()))
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            limit = Limit(folder)
-            report["throughput"] = throughput(limit, repeats, options.only, sizes)
-            publish, bare = ours.publish_ns(64)
-            report["publish_ns"] = {"publish": publish, "bare_loop": bare}
-            print(
-                f"\n  one publish {publish:.1f} ns, bare loop {bare:.1f} ns, over it {publish - bare:.1f} ns"
-            )
-            report["idle_cpu"] = {wait.name.lower(): ours.idle_cpu(wait) for wait in Wait}
-            print("  idle consumer, share of a processor:", report["idle_cpu"])
-            if not options.only:
-                single = report["throughput"]["single calls 64"]["rate"]
-                report["peers"] = peer_rates(repeats, single)
-                report["round_trip_ns"] = latencies(limit, 4000 if options.quick else 40000)
-    finally:
-        shutil.rmtree(ours.FOLDER, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder, ours.folder():
+        limit = Limit(folder)
+        report["throughput"] = throughput(limit, repeats, options.only, sizes)
+        publish, bare = ours.publish_ns(64)
+        report["publish_ns"] = {"publish": publish, "bare_loop": bare}
+        print(f"\n  one publish {publish:.1f} ns, bare loop {bare:.1f} ns, over it {publish - bare:.1f} ns")
+        report["idle_cpu"] = {wait.name.lower(): ours.idle_cpu(wait) for wait in Wait}
+        print("  idle consumer, share of a processor:", report["idle_cpu"])
+        if not options.only:
+            single = report["throughput"]["single calls 64"]["rate"]
+            report["peers"] = peer_rates(repeats, single)
+            report["round_trip_ns"] = latencies(limit, 4000 if options.quick else 40000)
     if not options.only:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
         print(f"\nwritten to {options.json}")

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.transport.measure import in_processes, in_threads, round_trips
 from byteor.indexbus import DiskJournalWriter, Events, Fanout, Journal, SequencedSlots, Wait
 
-FOLDER = Path(tempfile.mkdtemp(prefix="byteor-bench-", dir="/dev/shm"))
+PREFIX = "byteor-bench-"
+SHM = Path("/dev/shm")
 _names = itertools.count()
+_folders: list[Path] = []
 CAPACITY = 4096
 BATCH = 256
 Run = Callable[[int], float]
 
 
+@contextlib.contextmanager
+def folder() -> Iterator[None]:
+    """Where the lanes of a run lie. It names its process: the next run clears up after a killed one."""
+    for left in SHM.glob(f"{PREFIX}*-*"):
+        pid = left.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    owner = os.getpid()
+    _folders.append(Path(tempfile.mkdtemp(prefix=f"{PREFIX}{owner}-", dir=SHM)))
+    try:
+        yield
+    finally:
+        if os.getpid() == owner:  # not in a forked role that ends by an exception
+            shutil.rmtree(_folders.pop(), ignore_errors=True)
+
+
 def path() -> Path:
-    return FOLDER / f"{os.getpid()}-{next(_names)}"
+    """A name for a new lane; only inside ``folder()``."""
+    return _folders[-1] / f"{os.getpid()}-{next(_names)}"
 
 
 def queue(size: int, capacity: int = CAPACITY, kernel: str | None = None) -> tuple[Any, Path]:

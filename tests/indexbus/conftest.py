@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -22,20 +23,38 @@ _spec.loader.exec_module(_worker)
 
 
 KERNELS = _worker.kernel_names()
-PAIRS = [(a, b) for a in KERNELS for b in KERNELS]
+PAIRS = _worker.kernel_pairs()
+PREFIX = "byteor-test-"
+
+
+def _given(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Whether the test lists its own values of ``name``."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    return any(name in (mark.args[0] if isinstance(mark.args[0], tuple) else ()) for mark in marks)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "kernel_pair" in metafunc.fixturenames:
+    if "kernel_pair" in metafunc.fixturenames and not _given(metafunc, "kernel_pair"):
         metafunc.parametrize("kernel_pair", PAIRS, ids=["-".join(pair) for pair in PAIRS])
     if "kernel_name" in metafunc.fixturenames:
         metafunc.parametrize("kernel_name", KERNELS)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shm_of_the_session() -> Iterator[Path]:
+    """All folders of a session in one that names its process: the next clears up after a killed one."""
+    _worker.clear_after_the_dead(PREFIX)
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir="/dev/shm"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BYTEOR_TEST_SHM", str(folder))
+        yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
-def shm() -> Iterator[Path]:
+def shm(shm_of_the_session: Path) -> Iterator[Path]:
     """A folder in /dev/shm that is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="byteor-test-", dir="/dev/shm"))
+    folder = Path(tempfile.mkdtemp(dir=shm_of_the_session))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -34,18 +34,28 @@ def sources(lane: str) -> list[str]:
     return ["producer:0", "producer:1", "producer:2"] if lane == "mpsc" else ["producer"]
 
 
-def refuse_unsupported(lane: str, pair: tuple[str, str]) -> None:
-    if lane == "mpsc" and pair != ("native", "native"):
-        pytest.skip("the twin has no MPSC")
+# The twin has no MPSC.
+LANE_PAIRS = [
+    pytest.param(lane, pair, id="-".join((lane, *pair)))
+    for lane in LANES
+    for pair in worker.kernel_pairs()
+    if lane != "mpsc" or pair == ("native", "native")
+]
+# Spinning and yielding are one in the twin, and threads cover the mix.
+LANE_PAIR_WAITS = [
+    pytest.param(*case.values, wait, id=f"{case.id}-{wait.name.lower()}")
+    for case in LANE_PAIRS
+    for wait in Wait
+    if wait in (Wait.BACKOFF, Wait.BLOCK) or case.values[1] == ("native", "native")
+]
 
 
 @pytest.mark.parametrize("batch", [1, 7, 200], ids=lambda n: f"batch{n}")
 @pytest.mark.parametrize("start", [0, NEAR_WRAP], ids=["zero", "wrap"])
-@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize(("lane", "kernel_pair"), LANE_PAIRS)
 def test_threads_deliver_everything_in_order_and_whole(
     shm: Path, lane: str, kernel_pair: tuple[str, str], start: int, batch: int
 ) -> None:
-    refuse_unsupported(lane, kernel_pair)
     count = 600
     path = shm / "lane"
     consumers = create(lane, path, start)
@@ -82,14 +92,10 @@ def test_threads_deliver_everything_in_order_and_whole(
     assert [results[role] for role in sources(lane)] == [f"sent {count} OK"] * len(writers)
 
 
-@pytest.mark.parametrize("wait", list(Wait), ids=lambda w: w.name.lower())
-@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize(("lane", "kernel_pair", "wait"), LANE_PAIR_WAITS)
 def test_processes_deliver_everything_in_order_and_whole(
     shm: Path, spawn: Any, lane: str, kernel_pair: tuple[str, str], wait: Wait
 ) -> None:
-    refuse_unsupported(lane, kernel_pair)
-    if wait in (Wait.SPIN, Wait.YIELD) and kernel_pair != ("native", "native"):
-        pytest.skip("these two are one in the twin; threads cover the mix")
     count = 3000
     path = shm / "lane"
     consumers = create(lane, path, NEAR_WRAP)
@@ -114,11 +120,10 @@ def test_processes_deliver_everything_in_order_and_whole(
         assert f"received {whole} FINISHED" in out, (out, error)
 
 
-@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize(("lane", "kernel_pair"), LANE_PAIRS)
 def test_full_and_empty_are_results_and_the_slowest_gate_is_never_passed(
     shm: Path, lane: str, kernel_pair: tuple[str, str]
 ) -> None:
-    refuse_unsupported(lane, kernel_pair)
     path = shm / "lane"
     consumers = create(lane, path, NEAR_WRAP)
     kind = "events" if lane == "mpsc" else lane

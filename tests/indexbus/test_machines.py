@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -26,7 +27,7 @@ class RingMachine(RuleBasedStateMachine):
 
     @initialize(start=st.sampled_from([0, 2**64 - 3, 2**63 - 2]), data=st.data())
     def open(self, start: int, data: Any) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="byteor-test-", dir="/dev/shm"))
+        self.folder = Path(tempfile.mkdtemp(dir=os.environ["BYTEOR_TEST_SHM"]))
         path = self.folder / "ring"
         SequencedSlots.create(
             path, capacity=CAPACITY, slot_bytes=ROOM, gates=2, egress=(1,), start=start
@@ -120,7 +121,7 @@ class FanoutMachine(RuleBasedStateMachine):
 
     @initialize(data=st.data())
     def open(self, data: Any) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="byteor-test-", dir="/dev/shm"))
+        self.folder = Path(tempfile.mkdtemp(dir=os.environ["BYTEOR_TEST_SHM"]))
         path = self.folder / "fanout"
         Fanout.create(path, capacity=CAPACITY, slot_bytes=ROOM, consumers=3, start=2**64 - 5).close()
         lanes = [Fanout.open(path, kernel=data.draw(st.sampled_from(self.kernels))) for _ in range(4)]

@@ -6,9 +6,11 @@ Messages are numbered: ``<producer:4><number:8><padding>``, so that a reader can
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 from byteor.indexbus.abi import Wait
@@ -28,6 +30,19 @@ def kernel_names() -> list[str]:
     except IndexBusError:
         return ["pure"]
     return ["native", "pure"]
+
+
+def clear_after_the_dead(prefix: str) -> None:
+    """Remove the folders ``<prefix><pid>-*`` in /dev/shm of processes that are no more."""
+    for folder in Path("/dev/shm").glob(f"{prefix}*-*"):
+        pid = folder.name.removeprefix(prefix).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def kernel_pairs() -> list[tuple[str, str]]:
+    """Every kernel as writer with every kernel as reader."""
+    return [(a, b) for a in kernel_names() for b in kernel_names()]
 
 
 def message(producer: int, number: int) -> bytes:
