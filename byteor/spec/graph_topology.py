@@ -164,7 +164,8 @@ def _check_reach(spec: LaneGraph, wiring: _Wiring, report: Report) -> None:
         strays = [index for index, role in enumerate(spec.roles) if len(rx[index]) < len(role.rx)]
         forward = _spread(wiring.ingress, wiring.readers, tx, strays)
     if wiring.all_readers:
-        ends = [lane.name for lane in spec.lanes if lane.kind == "journal" or lane.name in wiring.egress]
+        journals = {lane.name for lane in spec.lanes if lane.kind == "journal"}
+        ends = known & (journals | wiring.egress.keys())
         acting = [index for index, role in enumerate(spec.roles) if role.kind == "stage" and not role.tx]
         strays = [index for index, role in enumerate(spec.roles) if len(tx[index]) < len(role.tx)]
         backward = _spread(ends, wiring.writers, rx, [*acting, *strays])

@@ -70,6 +70,11 @@ DIAMOND = (
         (GRAPH, {R + "0.tx.0": "nolane"}, {"E_REF"}),
         (GRAPH, {L + "0.name": "A"}, {"E_NAME"}),
         (GRAPH, {L + "1.name": "a"}, {"E_DUP_NAME", "E_REF"}),
+        (
+            GRAPH,
+            {L + f"{n}.{k}": v for n in "23" for k, v in (("name", "j"), ("kind", "journal"))},
+            {"E_DUP_NAME"},
+        ),
         (GRAPH, {R + "0.rx.0": None}, {"E_ROLE_ARITY", "E_LANE_READERS", "E_UNREACHABLE"}),
         (GRAPH, {R + "0.rx.1": "a", R + "0.rx.0": None}, {"E_INDEX"}),
         (
