@@ -11,6 +11,7 @@ from typing import Any
 from byteor.indexbus import abi
 from byteor.indexbus.abi import End
 from byteor.indexbus.errors import IndexBusError, oversize
+from byteor.indexbus.pure import party
 from byteor.indexbus.pure.party import TICK_NS, U64, Party
 from byteor.indexbus.pure.stages import STAGES, StageRefusal
 
@@ -179,14 +180,21 @@ class Consumer(Party):
 
     def receive(self, timeout_s: float | None = None) -> bytes | None:
         sequence = self._next
-        if self._limit != sequence and self._plain and not self._batch and not self._i[self._stream]:
-            # Without a call: this is the twin's hot path.
+        if (
+            self._hot
+            and self._limit != sequence
+            and not self._batch
+            and self._forks == party._forks
+            and not self._i[self._stream]
+        ):  # the twin's hot path, without a call
             at = self._slots + (sequence & self._mask) * self._stride
-            word = self._q[at >> 3]
-            length = word & 0xFFFFFFFF
-            if length <= self._slot_bytes and not word & SKIP:
-                message = bytes(self._b[at + 16 : at + 16 + length])
-                self._publish(sequence + 1)
+            length = self._q[at >> 3]
+            if not length & SKIP and (length := length & 0xFFFFFFFF) <= self._slot_bytes:
+                at += 16
+                message: bytes = self._map[at : at + length]
+                self._next = self._q[self._only] = sequence + 1 & U64
+                if self._i[self._parked]:
+                    self._wake(self._only)
                 return message
         self._no_batch()
         while (self._limit != self._next and not self._i[self._stream]) or self._wait(1, timeout_s):

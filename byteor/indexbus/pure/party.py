@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from byteor.indexbus import abi
 from byteor.indexbus.abi import End, Wait
@@ -77,6 +78,7 @@ class Party:
         self._fatal = fatal
         self.aborted_slots = 0
         require_ordered_stores()
+        self._map: Any = buffer  # its slices copy in one step; views are for stores that must be single
         self._b = memoryview(buffer)  # type: ignore[arg-type]
         self._q = self._b.cast("Q")
         self._i = self._b.cast("I")
@@ -93,6 +95,7 @@ class Party:
         )
         self._strategy, self._watch, self._own = strategy, [at >> 3 for at in watch], [at >> 3 for at in own]
         self._only = self._own[0] if len(own) == 1 else 0
+        self._parked = (self._only << 1) + 3
         self._lead = capacity if self.is_producer else 0
         self._next = self._limit = self._q[self._own[0]]
         self._address = futex.address_of(self._b)
@@ -102,6 +105,7 @@ class Party:
         self._open_flag = True
         self._busy = False
         self._forks = _forks
+        self._hot = self._only != 0 and self._fenced
         self._ended = 0
         self.filtered = 0
         self._started = self._ticked = time.monotonic_ns()
@@ -127,7 +131,7 @@ class Party:
             raise IndexBusError("E_ROLE_TAKEN", "another thread is waiting on this handle; stop() it first")
         if not self._open_flag:
             return
-        self._open_flag = False
+        self._open_flag = self._hot = False
         for view in (self._row, self._rows, self._q, self._i, self._b):
             if view is not None:
                 view.release()
@@ -135,10 +139,12 @@ class Party:
     def _set_row(self, buffer: object, offset: int) -> None:
         self._enter()
         self._rows = self._row = None
+        self._settle_hot()
         if buffer is None:
             return
         self._rows = memoryview(buffer)  # type: ignore[arg-type]
         self._row = self._rows[offset : offset + abi.METRICS_ROW.size].cast("B").cast("Q")
+        self._settle_hot()
         self._tick(time.monotonic_ns())
 
     def beat(self) -> None:
@@ -146,10 +152,10 @@ class Party:
         if self._open_flag:
             self._tick(time.monotonic_ns())
 
-    @property
-    def _plain(self) -> bool:
-        """Open, nobody else in it, nothing to count."""
-        return self._open_flag and not self._busy and self._row is None and self._forks == _forks
+    def _settle_hot(self) -> None:
+        """Hot: open, nobody else in it, nothing to count, one cell to publish and no fence to pay for."""
+        plain = self._open_flag and not self._busy and self._row is None
+        self._hot = plain and self._only != 0 and self._fenced
 
     # -- inside
 
@@ -167,7 +173,7 @@ class Party:
         q, i = self._q, self._i
         if self._only and self._fenced:
             q[self._only] = value
-            if i[(self._only << 1) + 3]:
+            if i[self._parked]:
                 self._wake(self._only)
             return
         for cell in self._own:
@@ -213,11 +219,12 @@ class Party:
         target &= U64
         end, _ = self._look(target)
         if end is None and timeout_s != 0:
-            self._busy = True
+            self._busy, self._hot = True, False
             try:
                 end = self._await_slow(target, timeout_s)
             finally:
                 self._busy = False
+                self._settle_hot()
         if end is None:
             return End.TIMEOUT
         if end != End.OK:

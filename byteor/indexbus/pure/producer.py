@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from byteor.indexbus import abi
 from byteor.indexbus.abi import End
 from byteor.indexbus.errors import oversize
+from byteor.indexbus.pure import party
 from byteor.indexbus.pure.party import TICK_NS, U64, Party
 
 Buffer = bytes | bytearray | memoryview
@@ -117,23 +118,27 @@ class Producer(Party):
     def publish(self, payload: object, ingress: int = 0, origin: int | None = None) -> bool:
         sequence = self._next
         if (
-            type(payload) is bytes
+            self._hot
             and self._limit != sequence
+            and type(payload) is bytes
             and not ingress
             and origin is None
-            and len(payload) <= self._slot_bytes
-            and self._plain
-            and not self._i[self._stream]
-        ):  # the twin's hot path, without a call but the last
+            and (length := len(payload)) <= self._slot_bytes
+            and self._forks == party._forks
+            and not (i := self._i)[self._stream]
+        ):  # the twin's hot path, without a call
             at = self._slots + (sequence & self._mask) * self._stride
-            length = len(payload)
-            self._q[at >> 3] = length
-            self._q[(at >> 3) + 1] = sequence
-            self._b[at + 16 : at + 16 + length] = payload
+            q, word, cell = self._q, at >> 3, self._only
+            q[word] = length
+            q[word + 1] = sequence
+            at += 16
+            self._map[at : at + length] = payload
             self._since_stamp += 1
             if self._since_stamp >= self._stamp_every:
                 self._stamp(sequence)
-            self._publish(sequence + 1)
+            self._next = q[cell] = sequence + 1 & U64
+            if i[self._parked]:
+                self._wake(cell)
             return True
         return self._one(payload, ingress, origin, None)
 
