@@ -34,7 +34,7 @@ class OptionalBuildExt(build_ext):
     def _guard(self, build) -> None:  # type: ignore[no-untyped-def]
         try:
             build()
-        except Exception as error:  # noqa: BLE001  (any failure means: no kernel)
+        except Exception as error:  # any failure means: no kernel
             if os.environ.get("BYTEOR_REQUIRE_NATIVE") == "1":
                 raise
             print(NOTICE.format(reason=type(error).__name__), file=sys.stderr)

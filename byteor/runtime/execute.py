@@ -73,6 +73,8 @@ def execute(
             signals.on_signal = supervisor.note_signal
             result = _supervise(supervisor, metrics, identity)
             signals.on_signal = lambda number: None  # it is ending already
+            with contextlib.suppress(Exception):  # what cannot be let go of goes with this process
+                stack.close()
         ended = Ended(identity, result, supervisor.signal)
         with contextlib.suppress(OSError):  # somebody removed the folder; the witness still hears
             folders.write_result(run, result)
