@@ -61,7 +61,7 @@ static int ib_take(ib_party *p, uint64_t target, int64_t d) {
 
 /* When looking turns into sleeping, in rounds. A wait's clock starts before its first sleep: a wait that sleeps
  * without one neither ends in time nor looks around. */
-enum { IB_CLOCK_ROUND = 8, IB_BLOCK_ROUND = 24, IB_BACKOFF_ROUND = 192 };
+enum { IB_CLOCK_ROUND = 32, IB_BLOCK_ROUND = 96, IB_BACKOFF_ROUND = 192 };
 _Static_assert((int)IB_CLOCK_ROUND < (int)IB_BLOCK_ROUND && (int)IB_BLOCK_ROUND < (int)IB_BACKOFF_ROUND, "the clock first");
 
 /* Sleeps at most `most_ns`. */
