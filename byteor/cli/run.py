@@ -89,8 +89,8 @@ def command(
         else:
             note(f"would run {found.name} ({found.prepared.spec.spec_hash})")
         return
-    _tell_kernel(note)
     ended = run(order)
+    _tell_kernel(note)
     if json:
         emit_json("run", document(ended))
     else:

@@ -30,7 +30,7 @@ clock_ns = time.monotonic_ns
 
 def wake(mapping: object, offset: int) -> None:
     """Wake everybody who waits on the cell at ``offset``."""
-    with memoryview(mapping) as raw, raw.cast("I") as words:  # type: ignore[arg-type]
+    with memoryview(mapping).cast("B") as raw, raw.cast("I") as words:  # type: ignore[arg-type]
         words[(offset >> 2) + 3] = 0
         words[(offset >> 2) + 2] = (words[(offset >> 2) + 2] + 1) & 0xFFFFFFFF
         futex.wake(futex.address_of(raw) + offset + 8)
@@ -38,7 +38,7 @@ def wake(mapping: object, offset: int) -> None:
 
 def state_write(mapping: object, at: int, data: bytes | bytearray | memoryview) -> None:
     """See ``kernel/state.c``."""
-    with memoryview(mapping) as raw, raw.cast("Q") as words, raw.cast("I") as halves:  # type: ignore[arg-type]
+    with memoryview(mapping).cast("B") as raw, raw.cast("Q") as words, raw.cast("I") as halves:  # type: ignore[arg-type]
         odd = words[at >> 3] | 1
         words[at >> 3] = odd
         halves[(at >> 2) + 16] = len(data)
@@ -48,7 +48,7 @@ def state_write(mapping: object, at: int, data: bytes | bytearray | memoryview) 
 
 def state_read(mapping: object, at: int, room: int, tries: int) -> tuple[int, int, bytes]:
     """See ``kernel/state.c``."""
-    with memoryview(mapping) as raw, raw.cast("Q") as words, raw.cast("I") as halves:  # type: ignore[arg-type]
+    with memoryview(mapping).cast("B") as raw, raw.cast("Q") as words, raw.cast("I") as halves:  # type: ignore[arg-type]
         for _ in range(tries):
             before = words[at >> 3]
             length = halves[(at >> 2) + 16]
@@ -62,7 +62,7 @@ def state_read(mapping: object, at: int, room: int, tries: int) -> tuple[int, in
 def record_write(mapping: object, at: int, data: bytes | bytearray | memoryview) -> int:
     """See ``kernel/journal.c``."""
     n = len(data)
-    with memoryview(mapping) as raw, raw.cast("I") as halves:  # type: ignore[arg-type]
+    with memoryview(mapping).cast("B") as raw, raw.cast("I") as halves:  # type: ignore[arg-type]
         halves[(at >> 2) + 1] = 0
         halves[at >> 2] = n
         raw[at + 8 : at + 8 + n] = data

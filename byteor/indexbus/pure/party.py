@@ -79,7 +79,7 @@ class Party:
         self.aborted_slots = 0
         require_ordered_stores()
         self._map: Any = buffer  # its slices copy in one step; views are for stores that must be single
-        self._b = memoryview(buffer)  # type: ignore[arg-type]
+        self._b = memoryview(buffer).cast("B")  # type: ignore[arg-type]
         self._q = self._b.cast("Q")
         self._i = self._b.cast("I")
         self._row: memoryview | None = None
