@@ -14,12 +14,21 @@ ROOT = Path(__file__).resolve().parents[1]
 ALLOWED: dict[str, set[str]] = {
     "byteor.errors": set(),
     "byteor.atomic": {"byteor.errors"},
+    "byteor.state": set(),
     "byteor.indexbus": {"byteor.errors"},
     "byteor.spec": {"byteor.errors", "byteor.atomic"},
     "byteor.runtime": {"byteor.errors", "byteor.atomic", "byteor.indexbus", "byteor.spec", "byteor._version"},
-    "byteor.governance": {"byteor.errors", "byteor.atomic", "byteor.spec"},
+    "byteor.governance": {"byteor.errors", "byteor.atomic", "byteor.state", "byteor.spec"},
+    "byteor.actions": {
+        "byteor.errors",
+        "byteor.atomic",
+        "byteor.spec",
+        "byteor.runtime",
+        "byteor_store",
+        "byteor._version",
+    },
     "byteor.edge": {"byteor.errors", "byteor.atomic", "byteor.runtime"},
-    "byteor_store": {"byteor.errors", "byteor.atomic"},
+    "byteor_store": {"byteor.errors", "byteor.atomic", "byteor.state"},
     "byteor.settings": {"byteor.errors", "byteor.atomic", "byteor.settings_files"},
     "byteor.settings_files": set(),
 }

@@ -29,7 +29,8 @@ from byteor.governance.errors import refused
 from byteor.governance.keyset import KeySet
 from byteor.governance.regular_file import read_regular
 from byteor.governance.request import Request, read_request
-from byteor.governance.trust import learn_revocations, seen_revocations, state_dir, trusted_keys
+from byteor.governance.trust import learn_revocations, seen_revocations, trusted_keys
+from byteor.state import state_dir
 from byteor_store import AuditLog, Event, audit_path, current_actor
 
 REQUEST, CREDENTIAL, YES, NO = "request.json", ".cred", ".approval.dsse", ".denial.dsse"

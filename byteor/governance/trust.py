@@ -24,6 +24,7 @@ from byteor.governance.environment_file import Trust
 from byteor.governance.errors import refused
 from byteor.governance.keyset import KeySet, check_self_signed, check_successor, read_key_set
 from byteor.governance.revocation import RevocationList, check_newer, open_revocations
+from byteor.state import state_dir
 
 PINNED: Final = "pinned.json"
 NEWEST: Final = "signing_keys.json"
@@ -34,14 +35,6 @@ SEEN: Final = "seen.json"
 class _Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environments_version: int = 0
     v: int = 1
-
-
-def state_dir() -> Path:
-    """``$BYTEOR_STATE_DIR``, else ``$XDG_STATE_HOME/byteor``, else ``~/.local/state/byteor``."""
-    if explicit := os.environ.get("BYTEOR_STATE_DIR"):
-        return Path(explicit)
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base, "byteor")
 
 
 def trust_folder(state: Path | None = None) -> Path:

@@ -8,7 +8,7 @@
 from byteor_store.audit import AuditLog, Row, Signer
 from byteor_store.errors import StoreError
 from byteor_store.leaf import Event, Leaf, current_actor
-from byteor_store.location import audit_path, state_dir
+from byteor_store.location import audit_path
 from byteor_store.proof import Proof, verify_proof
 from byteor_store.verify import Anchor, Problem, Verdict, verify
 
@@ -25,7 +25,6 @@ __all__ = [
     "Verdict",
     "audit_path",
     "current_actor",
-    "state_dir",
     "verify",
     "verify_proof",
 ]

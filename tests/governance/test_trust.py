@@ -18,9 +18,9 @@ from byteor.governance.trust import (
     pin,
     remember_environments,
     seen_revocations,
-    state_dir,
     trusted_keys,
 )
+from byteor.state import state_dir
 
 IDS = [f"{digit * 8}-2222-4333-8444-555555555555" for digit in "123"]
 

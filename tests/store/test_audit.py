@@ -15,7 +15,8 @@ import apsw
 import pytest
 
 from byteor.errors import ByteorError, Exit
-from byteor_store import AuditLog, Event, StoreError, audit_path, database, state_dir, verify
+from byteor.state import state_dir
+from byteor_store import AuditLog, Event, StoreError, audit_path, database, verify
 from byteor_store.database import OLDEST_SQLITE, refuse_old_sqlite
 from byteor_store.migrations import MIGRATIONS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 def snapshot_folder() -> Path:
     """``snapshots`` beside the audit log, 0700. Raises ``E_UNSAFE_FOLDER`` or ``OSError``."""
     from byteor.atomic import private_folder
-    from byteor_store import state_dir
+    from byteor.state import state_dir
 
     return private_folder(private_folder(state_dir()) / "snapshots")
 
