@@ -1,29 +1,39 @@
 # Everything sets itself up: `make demo` and `make test` work on a fresh clone, in either order.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test check bench screenshots clean
 .DEFAULT_GOAL := demo
 
+NEEDS := pyproject.toml setup.py constraints.txt $(wildcard byteor/indexbus/kernel/*)
+
 # pip hides what setup.py prints, so what became of the native kernel is told here again.
-.venv/ready: pyproject.toml setup.py constraints.txt $(wildcard byteor/indexbus/kernel/*)
+.venv/ready: $(NEEDS)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(INSTALL) -e .
 	@$(BIN)/python -m byteor.indexbus
 	@touch $@
+
+# The demo needs less than the tests, and the first look should not wait for mypy.
+.venv/dev: $(NEEDS)
+	$(PYTHON) -m venv .venv
+	$(INSTALL) -e '.[dev]'
+	@$(BIN)/python -m byteor.indexbus
+	@touch .venv/ready $@
 
 demo: .venv/ready
 	$(BIN)/byteor-console demo
 
-test: .venv/ready
+test: .venv/dev
 	$(BIN)/pytest -n auto --dist loadfile
 
-check: .venv/ready
+check: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready
+bench: .venv/dev
 	$(BIN)/python -m bench.transport
 
 screenshots: .venv/ready
