@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from byteor.acts.log import open_log
 from byteor.atomic import check_private_folder, private_folder, write_file
 from byteor.errors import ByteorError, Exit
 from byteor.governance.answers import Account, Answer, account_of, check_answer
@@ -57,7 +58,7 @@ def record(
         approval_id=request.request_id,
         body={"request_sha256": request.digest, "action": request.action, **(body or {})},
     )
-    with AuditLog.open(audit_path()) as log:
+    with open_log(request.org_id, request.project_id) as log:
         return log.append(event, seal=True)
 
 
@@ -65,7 +66,7 @@ def host_audience(environment: Environment) -> str:
     """The origin of this host's audit log: an approval that names it is worth nothing on another host."""
     from byteor_store.checkpoint import origin
 
-    with AuditLog.open(audit_path()) as log:
+    with open_log(environment.org_id, environment.project_id) as log:
         return origin(log.uuid(), environment.org_id, environment.project_id)
 
 
@@ -134,9 +135,7 @@ def count_uses(request_id: str) -> int:
     if not audit_path().exists():
         return 0
     with AuditLog.observe(audit_path()) as log:
-        return sum(
-            row.leaf.action == "approval_used" and row.leaf.approval_id == request_id for row in log.rows()
-        )
+        return log.uses(request_id)
 
 
 def keep_answer(request: Request, kid: str, answer: Answer, *, keys: KeySet, now: int) -> int:

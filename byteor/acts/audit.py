@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from byteor.acts.log import open_log
 from byteor.runtime.folders import RunIdentity, RunInfo, RunResult, write_result
-from byteor_store import AuditLog, Event, audit_path, current_actor
+from byteor_store import Event, current_actor
 
 
-def record(action: str, identity: RunIdentity, body: Mapping[str, Any] | None = None) -> int:
+def record(
+    action: str, identity: RunIdentity, body: Mapping[str, Any] | None = None, *, seal: bool = False
+) -> int:
     """Append ``action`` about the run ``identity``; durable on return. Returns its seq.
 
     Raises ``StoreError``: whoever wanted to act must then not act.
@@ -24,8 +27,8 @@ def record(action: str, identity: RunIdentity, body: Mapping[str, Any] | None = 
         run_id=identity.run_id,
         body={"name": identity.name, "pid": identity.pid, **(body or {})},
     )
-    with AuditLog.open(audit_path()) as log:
-        return log.append(event)
+    with open_log() as log:
+        return log.append(event, seal=seal)
 
 
 def record_killed(info: RunInfo) -> int | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from byteor.acts.log import open_log
 from byteor.governance.keyset import KeySet
 from byteor.governance.trust import learn, pin
-from byteor_store import AuditLog, Event, audit_path, current_actor
+from byteor_store import Event, current_actor
 
 
 def trust(data: bytes, fingerprint: str | None, *, now: int) -> tuple[KeySet, int]:
@@ -19,5 +20,5 @@ def trust(data: bytes, fingerprint: str | None, *, now: int) -> tuple[KeySet, in
         actor=current_actor(),
         body={"fingerprint": keys.fingerprint, "version": keys.version},
     )
-    with AuditLog.open(audit_path()) as log:
+    with open_log() as log:
         return keys, log.append(event, seal=True)

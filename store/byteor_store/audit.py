@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import time
@@ -15,7 +16,7 @@ import apsw
 import msgspec
 
 from byteor.errors import Exit
-from byteor_store.checkpoint import Checkpoint, origin, sign
+from byteor_store.checkpoint import Checkpoint, CheckpointError, origin, read, sign
 from byteor_store.database import open_for_reading, open_for_writing, translated
 from byteor_store.errors import StoreError
 from byteor_store.group_commit import GroupCommit
@@ -136,6 +137,43 @@ class AuditLog:
         """
         bodies = [None if event.body is None else canonical(event.body) for event in events]
         return self._appends.do(_Append(events, bodies, seal))
+
+    def append_use(self, use: Event, others: Sequence[Event], *, max_uses: int) -> list[int] | None:
+        """Append ``use`` and ``others`` if ``use.approval_id`` has a use left; their seqs, else None.
+
+        Counting and appending are one transaction, so that of several processes no more than ``max_uses``
+        succeed. A run (``use.run_id``) that has used it before uses it again without a row: it was restarted.
+        """
+        if use.approval_id is None or use.run_id is None:
+            raise ValueError("a use names its approval and its run")
+        query = "SELECT 1 FROM entries WHERE approval_id = ? AND action = ? AND run_id = ?"
+        with self._transaction():
+            mine = self._connection.execute(query, (use.approval_id, use.action, use.run_id)).fetchone()
+            if mine is None and self._uses(use.approval_id, use.action) >= max_uses:
+                return None
+            events = [*([] if mine else [use]), *others]
+            first = self._write(
+                events, [None if event.body is None else canonical(event.body) for event in events]
+            )
+            if self._signer is not None:
+                self._sign(self._signer)
+        return list(range(first, first + len(events)))
+
+    def uses(self, approval_id: str, action: str = "approval_used") -> int:
+        """How many runs have used an approval."""
+        with self._lock:
+            try:
+                return self._uses(approval_id, action)
+            except apsw.Error as error:
+                raise translated(error, self.path) from error
+
+    def _uses(self, approval_id: str, action: str) -> int:
+        # The planner must see approval_id alone for its index; an older log has no such column.
+        known = shape(self._connection) >= 3
+        fields = ("approval_id", "action", "run_id")
+        given, acted, run = fields if known else (f"CAST(leaf AS TEXT) ->> '$.{name}'" for name in fields)
+        query = f"SELECT count(DISTINCT coalesce({run}, seq)) FROM entries WHERE {given} = ? AND {acted} = ?"
+        return int(self._connection.execute(query, (approval_id, action)).get)
 
     def _commit(self, appends: Sequence[_Append]) -> list[list[int]]:
         events = [event for append in appends for event in append.events]
@@ -259,11 +297,20 @@ class AuditLog:
         kept: Any = execute("SELECT note FROM checkpoints WHERE size = ?", (tree.size,)).get
         if kept is not None:
             return bytes(kept)
-        name = origin(str(execute("SELECT uuid FROM log").get), signer.org, signer.project)
+        name = self._origin(signer)
         note = sign(Checkpoint(name, tree.size, tree.root()), signer.key)
         row = (tree.size, tree.root(), note, time.time_ns())
         execute("INSERT INTO checkpoints (size, root, note, ts_unix_ns) VALUES (?, ?, ?, ?)", row)
         return note
+
+    def _origin(self, signer: Signer) -> str:
+        """The log's name: who knows no organisation goes on with the name that it has been signed by."""
+        execute = self._connection.execute
+        newest: Any = execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").get
+        if signer.org is None and newest is not None:
+            with contextlib.suppress(CheckpointError):
+                return read(bytes(newest)).origin
+        return origin(str(execute("SELECT uuid FROM log").get), signer.org, signer.project)
 
     def _checkpoint_due(self) -> bool:
         newest: Any = self._connection.execute(

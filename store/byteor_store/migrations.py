@@ -63,6 +63,18 @@ MIGRATIONS = (
         ) STRICT;
         """,
     ),
+    Migration(
+        3,
+        "entries by approval and by action",
+        """
+        ALTER TABLE entries ADD COLUMN
+            approval_id TEXT GENERATED ALWAYS AS (json_extract(CAST(leaf AS TEXT), '$.approval_id')) VIRTUAL;
+        ALTER TABLE entries ADD COLUMN
+            action TEXT GENERATED ALWAYS AS (json_extract(CAST(leaf AS TEXT), '$.action')) VIRTUAL;
+        -- A run counts the uses of its approval, however long the log is.
+        CREATE INDEX entries_by_approval ON entries (approval_id, seq) WHERE approval_id IS NOT NULL;
+        """,
+    ),
 )
 
 
