@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from byteor.indexbus import Consumer, LoopEnd
 from byteor.indexbus.abi import FILTERED, End
 from byteor.indexbus.errors import IndexBusError
 from byteor.runtime.folders import Failure
-from byteor.runtime.stages import BatchFunction, Message, ResolvedStage, StageError
+from byteor.runtime.stages import BatchFunction, Context, Message, ResolvedStage, Result, StageError
 from byteor.runtime.words import in_words
 from byteor.runtime.workers import Outcome
 
@@ -22,13 +24,34 @@ NATIVE_ENDS = {
 }
 
 
-def run_stage(name: str, stage: Consumer, resolved: ResolvedStage, batch: int) -> Outcome:
-    """Drive ``resolved`` until the stream is finished or aborted, or the stage fails."""
+def run_stage(
+    name: str,
+    stage: Consumer,
+    resolved: ResolvedStage,
+    batch: int,
+    context: Context | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Drive ``resolved`` until the stream is finished or aborted, or the stage fails.
+
+    ``ready`` is called when a Python stage is set up; what its set-up raises comes before that.
+    """
     if resolved.native is not None:
         kind, parameter = resolved.native
-        end = stage.run_native(kind, parameter, batch)
-    else:
-        end = _drive(stage, resolved, batch)
+        return _outcome(name, stage, stage.run_native(kind, parameter, batch))
+    outcome: Outcome | None = None
+    try:
+        with resolved.opened(context or Context(name, resolved.key)) as function:
+            ready()
+            outcome = _outcome(name, stage, _drive(stage, resolved, function, batch))
+    except Exception:
+        if outcome is None or outcome.failure is None:
+            raise
+        # What stopped the stage is told; that its teardown failed after that is only a consequence.
+    return outcome
+
+
+def _outcome(name: str, stage: Consumer, end: LoopEnd) -> Outcome:
     if end.reason == End.FINISHED:
         return Outcome(name, "finished")
     if end.reason in (End.ABORTED, End.STOPPED):
@@ -36,8 +59,7 @@ def run_stage(name: str, stage: Consumer, resolved: ResolvedStage, batch: int) -
     return Outcome(name, "failed", failure_of(name, stage, end))
 
 
-def _drive(stage: Consumer, resolved: ResolvedStage, batch: int) -> LoopEnd:
-    function = resolved.make()
+def _drive(stage: Consumer, resolved: ResolvedStage, function: Callable[..., Any], batch: int) -> LoopEnd:
     try:
         if resolved.definition.shape == "batch":
             return stage.drive_batch(_never_none(function), batch)
@@ -50,7 +72,7 @@ def _drive(stage: Consumer, resolved: ResolvedStage, batch: int) -> LoopEnd:
 def _never_none(function: BatchFunction) -> BatchFunction:
     """A forgotten ``return`` must not pass messages on as they are, which the kernel makes of None."""
 
-    def checked(messages: Sequence[Message]) -> Sequence[Message | None]:
+    def checked(messages: Sequence[Message]) -> Sequence[Result]:
         results = function(messages)
         if results is None:
             raise StageError("E_STAGE_RESULT", f"it returned None for a batch of {len(messages)} messages")
@@ -64,12 +86,24 @@ def failure_of(name: str, stage: Consumer, end: LoopEnd) -> Failure:
     error = end.error
     if isinstance(error, IndexBusError) and error.code == "E_OVERSIZE":
         code, text = "E_STAGE_OVERSIZE", "its result " + error.message.partition(" has ")[2]
+    elif _is_list_result(error):
+        code, text = "E_STAGE_FANOUT", "it returned a list, and a ring has one slot for each message"
     elif error is not None:
         code, text = in_words(error)
     else:
         code, text = NATIVE_ENDS[end.reason]
     sequence, digest = _culprit(stage, end.sequence, getattr(error, "index", None))
     return Failure(name, sequence, text, code, digest)
+
+
+def _is_list_result(error: BaseException | None) -> bool:
+    """The kernel's refusal of a list as a result; not what a stage's own code raised."""
+    if not (
+        isinstance(error, TypeError) and str(error).endswith("bytes-like object is required, not 'list'")
+    ):
+        return False
+    *_, last = [None, *traceback.walk_tb(error.__traceback__)]
+    return last is None or str(last[0].f_globals["__name__"]).startswith("byteor.indexbus.")
 
 
 def _culprit(stage: Consumer, sequence: int, index: int | None) -> tuple[int, str | None]:

@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _serve(config: StageConfig) -> Outcome:
-    from byteor.runtime.stages import resolve
+    from byteor.runtime.stages import Context, resolve
 
     resolved = resolve(config.key, config.stage_modules)
     install_sigbus()
@@ -53,9 +53,17 @@ def _serve(config: StageConfig) -> Outcome:
         row = metrics.row(config.row)
         row.begin(config.name, config.key, "stage", "process")
         stage.attach_row(row)
-        _tell(config, StageEvent("ready"))
-        gc.freeze()  # what was imported lives on: no collection needs to look at it again
-        outcome = with_row(config.name, row, lambda: run_stage(config.name, stage, resolved, config.batch))
+
+        def ready() -> None:
+            _tell(config, StageEvent("ready"))
+            gc.freeze()  # what was imported lives on: no collection needs to look at it again
+
+        context = Context(config.name, resolved.key)
+        outcome = with_row(
+            config.name,
+            row,
+            lambda: run_stage(config.name, stage, resolved, config.batch, context, ready),
+        )
         row.close()
         return outcome
 

@@ -153,6 +153,20 @@ ROWS = tuple(
             "@batch_stage()\ndef mine(messages):\n    return [None for _ in messages]",
         ),
         (
+            "E_STAGE_FANOUT",
+            "a stage of a ring returns at most one message for each",
+            "a list fans out: use a LaneGraph, or return one message",
+            _STAGE.format("[message, message]"),
+            _STAGE.format("message + message"),
+        ),
+        (
+            "E_STAGE_TABLE",
+            "a file that a stage needs is there, whole, and the one that was pinned",
+            "check the path, the file's form and its sha256",
+            "single_ring.stages.0.key=enrich:/nowhere.csv;key=sku",
+            "single_ring.stages.0.key=enrich:/etc/byteor/skus.csv;key=sku",
+        ),
+        (
             "E_STAGE_START",
             "a stage's process starts and says that it is ready",
             "see what the message says; import the module by hand: python -c 'import mine'",

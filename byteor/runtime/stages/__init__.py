@@ -2,20 +2,25 @@
 
 from byteor.runtime.stages.api import (
     BatchFunction,
+    Example,
     Message,
     MessageFunction,
+    Result,
     StageDef,
     StageError,
-    batch_stage,
-    stage,
 )
 from byteor.runtime.stages.catalogue import ResolvedStage, known_stages, resolve
+from byteor.runtime.stages.context import Context
+from byteor.runtime.stages.declare import batch_stage, stage
 
 __all__ = [
     "BatchFunction",
+    "Context",
+    "Example",
     "Message",
     "MessageFunction",
     "ResolvedStage",
+    "Result",
     "StageDef",
     "StageError",
     "batch_stage",

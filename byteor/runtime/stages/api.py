@@ -1,30 +1,28 @@
-"""What a stage is: its definition, the two decorators that make one, and its errors."""
+"""What a stage is: its definition and its errors. ``declare`` makes definitions, ``catalogue`` finds them."""
 
 from __future__ import annotations
 
-import inspect
-import re
+import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar, get_args, overload
+from typing import Any, Literal
 
 import msgspec
 
 from byteor.errors import ByteorError, Exit, Where
+from byteor.runtime.stages.context import Context
 
 Kind = Literal["pure", "seeded", "clocked", "external"]
 Shape = Literal["message", "batch", "native"]
 
 Message = bytes | memoryview
-MessageFunction = Callable[[bytes], bytes | None]
-BatchFunction = Callable[[Sequence[Message]], Sequence[Message | None]]
+Result = Message | Sequence[Message] | None
+MessageFunction = Callable[[bytes], bytes | list[bytes] | None]
+BatchFunction = Callable[[Sequence[Message]], Sequence[Result]]
 
 # What msgspec raises for bytes that are no JSON of the wanted type: also for bad UTF-8 and endless nesting.
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 ATTRIBUTE = "__byteor_stage__"  # where a decorated function carries its definition
-BASE_KEY = re.compile(r"[a-z][a-z0-9_]*")
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class StageError(ByteorError):
@@ -32,7 +30,8 @@ class StageError(ByteorError):
 
     Codes: ``E_STAGE_KEY`` (no such key, exit 3), ``E_STAGE_PARAMETERS`` (3), ``E_STAGE_MODULE``,
     ``E_STAGE_CLASH`` and ``E_STAGE_DEFINITION`` (2), ``E_STAGE_INPUT`` (a message that the stage cannot
-    work on, 11). ``index`` is the offending message's place in the batch, where there was a batch.
+    work on, 11), ``E_STAGE_TABLE`` (a file that a stage needs, 11). ``index`` is the offending message's
+    place in the batch, where there was a batch.
     """
 
     def __init__(
@@ -49,13 +48,24 @@ class StageError(ByteorError):
         self.index = index
 
 
+class Example(msgspec.Struct, frozen=True):
+    """What a stage does, shown: the key, messages that go in one after the other, and what each becomes.
+
+    A string stands for its UTF-8 bytes; None is filtered. Examples of built-in stages are run as tests.
+    """
+
+    key: str
+    given: tuple[str, ...] = ()
+    gives: tuple[str | None, ...] = ()
+
+
 class StageDef(msgspec.Struct, frozen=True):
     """A stage as its author declares it.
 
     ``kind`` says what a replay may expect: ``pure`` (a function of the messages so far), ``seeded``
     (randomness from the recording), ``clocked`` (time from the recording), ``external`` (acts outside).
     ``writes`` is False for a stage that never changes a message's bytes (it may still filter).
-    ``make(parameters)`` gives a function with state of its own; None for a native stage, which the
+    ``make(context)`` gives a function with state of its own; None for a native stage, which the
     kernel runs, and then ``native(parameters)`` gives the kernel's argument.
     """
 
@@ -67,8 +77,9 @@ class StageDef(msgspec.Struct, frozen=True):
     module: str
     parameters: str = ""  # how they are written, as help shows it; empty: the stage takes none
     required: bool = False  # parameters must be given
-    make: Callable[[str], Callable[..., Any]] | None = None
+    make: Callable[[Context], Callable[..., Any]] | None = None
     native: Callable[[str], bytes] | None = None
+    example: Example | None = None
 
     @property
     def usage(self) -> str:
@@ -77,115 +88,11 @@ class StageDef(msgspec.Struct, frozen=True):
         return f"{self.key}:{self.parameters}" if self.required else f"{self.key}[:{self.parameters}]"
 
 
-@overload
-def stage(key: Function, /) -> Function: ...
+def told(message: Message) -> str:
+    """A message as errors name it: by digest and length, for its content may be nobody's business."""
+    return f"the message sha256:{hashlib.sha256(message).hexdigest()} ({len(message):,} bytes)"
 
 
-@overload
-def stage(
-    key: str | None = None,
-    /,
-    *,
-    kind: Kind = "pure",
-    writes: bool = True,
-    parameters: str = "",
-    required: bool = False,
-    decode: type | None = None,
-) -> Callable[[Function], Function]: ...
-
-
-def stage(
-    key: Function | str | None = None,
-    /,
-    *,
-    kind: Kind = "pure",
-    writes: bool = True,
-    parameters: str = "",
-    required: bool = False,
-    decode: type | None = None,
-) -> Function | Callable[[Function], Function]:
-    """Declare a function ``bytes -> bytes | None`` as a stage; None filters the message.
-
-    With ``decode`` (a msgspec struct, or any type that msgspec reads) each message is JSON: the function
-    gets that type and returns something that msgspec encodes, or None. Other JSON is ``E_STAGE_INPUT``.
-
-    The key is the function's name unless given. With ``parameters`` (their spelling, for people) the
-    decorated function is a factory: it takes the text behind the key's first ``:`` and returns the
-    function, and raises ``ValueError`` with a sentence when it cannot read that text. A factory is called
-    once when the key is resolved and once in each worker, so state belongs inside it.
-
-    >>> @stage
-    ... def shout(message: bytes) -> bytes | None:
-    ...     return message.upper()
-    """
-    if callable(key):
-        return _define(key, None, "message", kind, writes, parameters, required)
-    return lambda function: _define(function, key, "message", kind, writes, parameters, required, decode)
-
-
-def batch_stage(
-    key: str | None = None,
-    /,
-    *,
-    kind: Kind = "pure",
-    writes: bool = True,
-    parameters: str = "",
-    required: bool = False,
-) -> Callable[[Function], Function]:
-    """Declare a function of a whole batch as a stage: many times faster than one call a message.
-
-    It takes a sequence of bytes or memoryviews (valid only during the call) and returns one result for
-    each: bytes, None to filter, or the very object that came in to leave the message as it is. Raise
-    ``StageError`` with ``index`` to name the message that is at fault. Parameters as in :func:`stage`.
-    """
-    return lambda function: _define(function, key, "batch", kind, writes, parameters, required)
-
-
-def _define(
-    function: Function,
-    key: str | None,
-    shape: Shape,
-    kind: Kind,
-    writes: bool,
-    parameters: str,
-    required: bool,
-    decode: type | None = None,
-) -> Function:
-    key = key or function.__name__
-    if not BASE_KEY.fullmatch(key):
-        raise _misdeclared(key, "a key is [a-z][a-z0-9_]*")
-    if kind not in get_args(Kind):
-        raise _misdeclared(key, f"its kind is one of {', '.join(get_args(Kind))}, not {kind!r}")
-    make: Callable[[str], Callable[..., Any]] = function if parameters else lambda _: function
-    definition = StageDef(
-        key=key,
-        kind=kind,
-        shape=shape,
-        writes=writes,
-        doc=inspect.getdoc(function) or "",
-        module=function.__module__,
-        parameters=parameters,
-        required=required,
-        make=make if decode is None else lambda text: _typed(key, make(text), decode),
-    )
-    setattr(function, ATTRIBUTE, definition)
-    return function
-
-
-def _typed(key: str, function: Callable[[Any], object], decode: type) -> MessageFunction:
-    read: Callable[[bytes], Any] = msgspec.json.Decoder(decode).decode
-    write = msgspec.json.Encoder().encode
-
-    def run(message: bytes) -> bytes | None:
-        try:
-            value = read(message)
-        except NOT_JSON as error:
-            raise StageError("E_STAGE_INPUT", f"{key} cannot read {message[:80]!r}: {error}") from error
-        result = function(value)
-        return None if result is None else write(result)
-
-    return run
-
-
-def _misdeclared(key: str, why: str) -> StageError:
-    return StageError("E_STAGE_DEFINITION", f"stage {key!r} is declared wrongly: {why}", exit=Exit.USAGE)
+def bad_input(key: str, why: object, index: int | None = None, hint: str | None = None) -> StageError:
+    """``E_STAGE_INPUT``: ``key`` cannot work on a message."""
+    return StageError("E_STAGE_INPUT", f"{key} {why}", hint=hint, index=index)

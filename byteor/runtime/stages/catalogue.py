@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ import msgspec
 from byteor._version import __version__
 from byteor.errors import Exit, Where
 from byteor.runtime.stages.api import ATTRIBUTE, StageDef, StageError
+from byteor.runtime.stages.context import Context
 from byteor.runtime.stages.native import NATIVE
 
 GROUP = "byteor.stages"  # entry points: the stage's key = "package.module:function"
@@ -45,11 +47,29 @@ class ResolvedStage(msgspec.Struct, frozen=True):
         make = self.definition.native
         return None if make is None else (self.definition.key, make(self.parameters))
 
-    def make(self) -> Callable[..., Any]:
-        """A new function with state of its own: for one message or a batch, as ``definition.shape`` says."""
+    def make(self, context: Context | None = None) -> Callable[..., Any]:
+        """A new function with state of its own: for one message or a batch, as ``definition.shape`` says.
+
+        Without a ``context`` it gets one outside of any run. Nothing is set up: see :meth:`opened`.
+        """
         if self.definition.make is None:
             raise StageError("E_STAGE_DEFINITION", f"{self.key!r} is run by the kernel, not by Python")
-        return self.definition.make(self.parameters)
+        return self.definition.make(context or Context(key=self.key))
+
+    @contextlib.contextmanager
+    def opened(self, context: Context) -> Iterator[Callable[..., Any]]:
+        """The function, set up. It is torn down once, whatever happens inside; not if ``setup`` raised.
+
+        What ``context.on_teardown`` was given is called in any case, and after the object's ``teardown``.
+        """
+        with contextlib.ExitStack() as stack:
+            stack.callback(context.tear_down)
+            function = self.make(context)
+            if (setup := getattr(function, "setup", None)) is not None:
+                setup()
+            if (teardown := getattr(function, "teardown", None)) is not None:
+                stack.callback(teardown)
+            yield function
 
     def digest(self) -> dict[str, str]:
         """Which code this is: distribution, version, and the SHA-256 (hex) of the module's file."""
@@ -220,7 +240,11 @@ def _check_parameters(found: ResolvedStage, given: bool) -> None:
             if definition.native is not None:
                 definition.native(found.parameters)
             else:
-                found.make()
+                context = Context(key=found.key)
+                try:
+                    found.make(context)
+                finally:
+                    context.tear_down()
         except ValueError as error:
             why = str(error)
     if why:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from byteor.runtime.stages.api import NOT_JSON, Message, batch_stage
+from byteor.runtime.stages.api import NOT_JSON, Message
+from byteor.runtime.stages.declare import batch_stage
 from byteor.runtime.stages.fields import with_members
 from byteor.runtime.stages.parameters import at_most, number, whole
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from byteor.runtime.stages.api import NOT_JSON, Message, StageError, batch_stage
+from byteor.runtime.stages.api import NOT_JSON, Message, StageError
+from byteor.runtime.stages.declare import batch_stage
 from byteor.runtime.stages.parameters import listed
 
 Members = dict[str, msgspec.Raw]

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from byteor.runtime.stages.api import NOT_JSON, Message, batch_stage
+from byteor.runtime.stages.api import NOT_JSON, Message
+from byteor.runtime.stages.declare import batch_stage
 from byteor.runtime.stages.parameters import whole
 
 BatchOf = Callable[[Sequence[Message]], Sequence[Message | None]]

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from byteor.runtime.stages.api import NOT_JSON, Message, StageError, batch_stage
+from byteor.runtime.stages.api import NOT_JSON, Message, StageError
+from byteor.runtime.stages.declare import batch_stage
 from byteor.runtime.stages.parameters import at_most, whole
 
 MAX_METRICS = 1 << 16  # beyond it the metric seen first is forgotten, so that memory stays bounded
