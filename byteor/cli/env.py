@@ -98,6 +98,8 @@ def _fields(environment: Environment) -> dict[str, Any]:
         "replay": environment.replay,
         "side_effects": environment.side_effects,
         "quorum": [{"group": quota.group, "n": quota.n} for quota in environment.quorum],
+        "http_allowed": environment.actions.http,
+        "exec_allowed": environment.actions.exec,
         "trusted": environment.trusted,
         "effects_here": environment.allows_effects_here,
         "source": environment.source,

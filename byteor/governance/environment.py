@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from byteor.errors import Where
+from byteor.governance.allow_list import AllowList, allow_list_problems
 from byteor.governance.canonical import digest_of
 from byteor.governance.errors import CODES, GovernanceError
 from byteor.governance.policy import POSTURES, REPLAY_POLICIES, SIDE_EFFECT_POLICIES
@@ -39,12 +40,16 @@ class Environment(msgspec.Struct, frozen=True):
     quorum: tuple[Quota, ...]
     trusted: bool = False
     source: str = "built in"
+    actions: AllowList = AllowList()
 
     @property
     def digest(self) -> str:
         """``sha256:...`` of what decides, wherever it was read. In every decision row and every approval."""
+        # A table without [actions] keeps the digest that it had before there were any.
+        listed = {} if self.actions.is_default else {"actions": msgspec.to_builtins(self.actions)}
         return digest_of(
             {
+                **listed,
                 "v": 1,
                 "environment_id": self.id,
                 "org_id": self.org_id,
@@ -74,7 +79,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "replay": REPLAY_POLICIES,
     "side_effects": SIDE_EFFECT_POLICIES,
 }
-_KEYS: Final = ("id", *_CHOICES, "quorum")
+_KEYS: Final = ("id", *_CHOICES, "quorum", "actions")
 
 # With no file there is this one.
 BUILT_IN_DEV: Final = Environment("dev", "dev", "", "", "dev", "allowed", "deny_all", _DEFAULT_QUORUM)
@@ -159,6 +164,7 @@ def _environment(
         quorum=_quorum(table, f"{path}.quorum", problems),
         trusted=trusted,
         source=source,
+        actions=_actions(table, f"{path}.actions", problems),
     )
     if environment.posture == "prod" and environment.side_effects == "allow_all":
         problems.append((f"{path}.side_effects", "prod with allow_all is refused", "write require_approval"))
@@ -189,6 +195,32 @@ def _text(
         problems.append((path, f"{path} is `{value}`", hint))
         return default
     return value
+
+
+def _actions(table: Mapping[str, Any], path: str, problems: list[tuple[str, str, str | None]]) -> AllowList:
+    given = table.get("actions", {})
+    if not isinstance(given, Mapping):
+        problems.append((path, f"{path} is not a table", f"write [{path}]"))
+        return AllowList()
+    for key in given:
+        if key not in ("http", "exec"):
+            hint = did_you_mean(key, ("http", "exec"), "known keys: http, exec")
+            problems.append((f"{path}.{key}", f"unknown key `{key}`", hint))
+    http = _texts(given, "http", path, problems)
+    programs = _texts(given, "exec", path, problems)
+    for message in allow_list_problems(http, programs):
+        problems.append((path, message, 'http = ["https://host/path"], exec = ["/usr/bin/program"]'))
+    return AllowList(tuple(sorted(set(http))) if "http" in given else None, tuple(sorted(set(programs))))
+
+
+def _texts(
+    table: Mapping[str, Any], key: str, path: str, problems: list[tuple[str, str, str | None]]
+) -> list[str]:
+    value = table.get(key, [])
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return list(value)
+    problems.append((f"{path}.{key}", f"{path}.{key} is not a list of texts", f'{key} = ["..."]'))
+    return []
 
 
 def _quorum(
