@@ -25,6 +25,9 @@ message on, publishes their gating cells. So the producer, which only reads gati
 before the egress is through with it, and no fifth gate is needed. With no stages at all the egress waits on
 the cursor and publishes gate 0.
 
+An events lane with many producers has the capability MARKERS and, behind its peers, a word a slot: the slot
+of sequence s is published when its marker is s + 1.
+
 Cells count and wrap at 2**64: compare only by signed difference. All numbers are little-endian.
 """
 
@@ -93,6 +96,7 @@ class Capability(IntFlag):
     LINES = 128  # layout_bytes counts 64-byte lines
     SEQUENCED_SLOTS = 1 << 17
     METRICS = 1 << 18
+    MARKERS = 1 << 19  # many producers: a slot is published by its word in a section at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +172,9 @@ SLOT = Layout(
     16,
     (
         Field("length", 0, "I", "payload bytes"),
-        Field("flags", 4, "H", "1 filtered, 2 aborted, 4 stamped"),
+        Field("flags", 4, "H", "1 filtered, 2 aborted, 4 stamped, 8 watermark: no message, only its origin"),
         Field("ingress", 6, "H", "which ingress it came by"),
-        Field("origin", 8, "Q", "sequence at that ingress"),
+        Field("origin", 8, "Q", "ticket of arrival; a watermark: nothing lower follows on this lane"),
     ),
 )
 
@@ -205,7 +209,9 @@ PEER = Layout(
     LINE,
     (
         Field("pid", 0, "I", "0: nobody attached"),
-        Field("flags", 4, "I", "1: takes part in membarrier"),
+        Field(
+            "flags", 4, "I", "1: takes part in membarrier, 2: this producer has closed its end of the stream"
+        ),
         Field("start_time", 8, "Q", "clock ticks after boot, from /proc/PID/stat"),
         Field("claimed", 16, "Q", "MPSC: first sequence claimed but perhaps not published"),
         Field("attached_ns", 24, "Q", "CLOCK_MONOTONIC when it attached"),
@@ -219,7 +225,7 @@ METRICS_ROW = Layout(
     (
         Field("name", 0, "32s", "UTF-8, zero padded"),
         Field("key", 32, "96s", "stage or adapter key, UTF-8, zero padded"),
-        Field("role", 128, "I", "0 source, 1 stage, 2 sink"),
+        Field("role", 128, "I", "0 source, 1 stage, 2 sink, 3 bridge, 4 router, 5 merge, 6 lane"),
         Field("where", 132, "I", "0 thread, 1 process"),
         Field("pid", 136, "I", ""),
         Field("state", 140, "I", "0 starting, 1 running, 2 draining, 3 finished, 4 failed"),
@@ -228,13 +234,18 @@ METRICS_ROW = Layout(
         Field("in", 192, "Q", "messages taken"),
         Field("out", 200, "Q", "messages handed on"),
         Field("filtered", 208, "Q", "messages dropped by decision of a stage"),
-        Field("dropped", 216, "Q", "messages lost to a full lane or set aside"),
+        Field("dropped", 216, "Q", "messages lost to a full lane or set aside; the sum of the causes below"),
         Field("errors", 224, "Q", ""),
         Field("busy_ns", 232, "Q", ""),
         Field("idle_ns", 240, "Q", ""),
         Field("batches", 248, "Q", ""),
         Field("batch_max", 256, "Q", ""),
         Field("full_waits", 264, "Q", "times the producer had to wait for a gate"),
+        Field("high_water", 272, "Q", "a lane: most messages that were in it at once, as its writer saw it"),
+        Field("dropped_full", 280, "Q", "dropped: the lane had no room"),
+        Field("dropped_aborted", 288, "Q", "dropped: claimed by a producer that died"),
+        Field("dropped_oversize", 296, "Q", "dropped: larger than a slot, set aside"),
+        Field("dropped_no_credit", 304, "Q", "dropped: the consumer had granted no credit"),
         Field("error_sequence", 320, "Q", "sequence of the last error"),
         Field("error_version", 328, "Q", "odd while error_text is being written"),
         Field("error_text", 336, "256s", "UTF-8, zero padded"),
@@ -263,6 +274,7 @@ SEGMENT = Layout(
         Field("position", 8, "Q", "the journal position of the first record"),
         Field("size", 16, "Q", "bytes of the file, header included"),
         Field("epoch", 24, "Q", "random per journal; the same in all its segments"),
+        Field("sealed", 32, "I", "1: full and synced; recovery walks only what is not sealed"),
     ),
 )
 
@@ -282,12 +294,12 @@ GATES_AT = 128
 SLOTS_AT = 384
 STAMPS = 256
 SLOT_HEADER = SLOT.size
-FILTERED, ABORTED, STAMPED = 1, 2, 4
+FILTERED, ABORTED, STAMPED, WATERMARK = 1, 2, 4, 8
 PEER_PRODUCER, PEER_STAGE, PEER_EGRESS, PEERS = 0, 1, 5, 6
 OPEN, CLOSED, ABORTED_STREAM = 0, 1, 0x100
 HISTOGRAM_AT = 640
 HISTOGRAM_BUCKETS = 64
-PEER_FENCED = 1
+PEER_FENCED, PEER_DONE = 1, 2
 
 
 def round_up(value: int, step: int) -> int:
@@ -392,6 +404,6 @@ def c_header() -> str:
 
 _C_CONSTANTS = (
     "LINE", "MAGIC", "VERSION", "MAX_GATES", "CURSOR_AT", "GATES_AT", "SLOTS_AT", "STAMPS", "FILTERED",
-    "ABORTED", "STAMPED", "PEER_PRODUCER", "PEER_STAGE", "PEER_EGRESS", "PEERS", "OPEN", "CLOSED",
-    "ABORTED_STREAM", "HISTOGRAM_BUCKETS", "RECORD_COMMITTED", "RECORD_PADDING",
+    "ABORTED", "STAMPED", "WATERMARK", "PEER_PRODUCER", "PEER_STAGE", "PEER_EGRESS", "PEERS", "OPEN",
+    "CLOSED", "ABORTED_STREAM", "HISTOGRAM_BUCKETS", "RECORD_COMMITTED", "RECORD_PADDING",
 )  # fmt: skip

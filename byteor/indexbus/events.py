@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
+from functools import partial
 from typing import Self
 
 from byteor.indexbus import abi
 from byteor.indexbus.abi import Capability, Kind, LaneGeometry, Wait
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.handles import Consumer, Producer, consumer_class, producer_class
-from byteor.indexbus.lane import Lane
+from byteor.indexbus.lane import Lane, end_stream
 from byteor.indexbus.region import Header
 
 MAX_PRODUCERS = 62
@@ -20,7 +22,7 @@ class Events(Lane):
     """FIFO; with many producers FIFO of each. Full is a result of ``try_publish``; ``publish`` waits.
 
     The region: tail cell @64, head cell @128, slots @192. With many producers the tail is claimed by
-    compare-and-swap and a slot is published by its own marker (its ``origin`` is then sequence + 1).
+    compare-and-swap and a slot is published by its own marker (sequence + 1), a word behind the peers.
     """
 
     kind = Kind.EVENTS
@@ -29,13 +31,20 @@ class Events(Lane):
     @staticmethod
     def geometry_of(header: Header) -> LaneGeometry:
         return LaneGeometry(
-            header.capacity, header.slot_bytes, header.slot_stride, cells=2, peers_count=1 + header.lanes
+            header.capacity,
+            header.slot_bytes,
+            header.slot_stride,
+            cells=2,
+            peers_count=1 + header.lanes,
+            extra_bytes=8 * header.capacity if header.lanes > 1 else 0,
         )
 
     @classmethod
     def problem(cls, header: Header) -> str | None:
         if not 1 <= header.lanes <= MAX_PRODUCERS:
             return f"{header.lanes} producers, not 1 to {MAX_PRODUCERS}"
+        if (header.lanes > 1) != bool(header.capabilities & Capability.MARKERS):
+            return f"{header.lanes} producers and {'' if header.lanes == 1 else 'no '}markers"
         return None
 
     @property
@@ -62,10 +71,9 @@ class Events(Lane):
         """Create the region. Raises ``E_GEOMETRY``, ``E_REGION_EXISTS``, ``E_SHM_SPACE``."""
 
         def contents(mapping: mmap.mmap, geometry: LaneGeometry) -> None:
-            if start:  # no slot may look published: its marker would be sequence + 1
-                for i in range(geometry.capacity):
-                    at = geometry.slot(i) + abi.SLOT.offset("origin")
-                    mapping[at : at + 8] = (start & abi.U64).to_bytes(8, "little")
+            if start and producers > 1:  # no slot may look published: its marker would be sequence + 1
+                marks = (start & abi.U64).to_bytes(8, "little") * geometry.capacity
+                mapping[geometry.extra : geometry.extra + len(marks)] = marks
 
         return cls._create(
             path,
@@ -76,20 +84,23 @@ class Events(Lane):
             start=start,
             kernel=kernel,
             contents=contents,
+            extra=Capability.MARKERS if producers > 1 else 0,
         )
 
     def producer(self, index: int | None = None, *, wait: Wait = Wait.BACKOFF) -> Producer:
         """Producer ``index``, or the first role that is free. Raises ``E_ROLE_TAKEN``, ``E_ROLE``."""
-        shared = self.producers > 1
         wanted = range(self.producers) if index is None else (index,)
         for i in wanted:
             if not 0 <= i < self.producers:
                 raise IndexBusError("E_ROLE", f"no producer {i}; the lane has {self.producers}")
             try:
-                return self._handle(
+                handle = self._handle(
                     producer_class(self._kernel), 1 + i, wait, [self.geometry.cell(1)], [abi.CURSOR_AT],
-                    mpsc=shared, fatal=1,
+                    markers=self._markers, fatal=1,
                 )  # fmt: skip
+                if self.producers > 1:
+                    handle._close_stream = partial(self._close_one, self.region.mapping, i)
+                return handle
             except IndexBusError as error:
                 if error.code != "E_ROLE_TAKEN" or i == wanted[-1]:
                     raise
@@ -97,10 +108,25 @@ class Events(Lane):
 
     def consumer(self, *, wait: Wait = Wait.BACKOFF) -> Consumer:
         """The one consumer. With many producers a dead one ends it only when none is left alive."""
-        shared = self.producers > 1
+        own = [self.geometry.cell(1)]
         return self._handle(
-            consumer_class(self._kernel), 0, wait, [abi.CURSOR_AT], [self.geometry.cell(1)], mpsc=shared
+            consumer_class(self._kernel), 0, wait, [abi.CURSOR_AT], own, markers=self._markers
         )
+
+    def _close_one(self, mapping: mmap.mmap, index: int) -> None:
+        """Producer ``index`` has said all; the last of them ends the stream."""
+        first = self.geometry.peers + abi.PEER.size + abi.PEER.offset("flags")
+        flags = [(first + i * abi.PEER.size) >> 2 for i in range(self.producers)]
+        with memoryview(mapping) as raw, raw.cast("I") as halves:
+            halves[flags[index]] |= abi.PEER_DONE
+            with threading.Lock():  # a full fence: of two that end at once, one must see the other
+                done = all(halves[at] & abi.PEER_DONE for at in flags)
+        if done:
+            end_stream(mapping, self.geometry)
+
+    @property
+    def _markers(self) -> int:
+        return self.geometry.extra if self.producers > 1 else 0
 
     @property
     def head(self) -> int:

@@ -93,9 +93,11 @@ class Producer(_Role, _ProducerKernel):
     """The one writer of a lane.
 
     ``publish(payload, ingress=0, origin=None) -> bool``, ``publish_many(messages, ...) -> int`` and
-    ``publish_buffer(buffer, record_bytes, ingress=0) -> int`` wait for room and come back short when the
-    stream ends; their ``try_`` forms never wait. ``origin`` is the sequence at the ingress (default: the
-    lane's own).
+    ``publish_buffer(buffer, record_bytes, ingress=0, origin=None) -> int`` wait for room and come back short
+    when the stream ends; their ``try_`` forms never wait. ``origin`` is the ticket of the first message, the
+    next ones follow (default: the lane's own sequence).
+    For moving messages on: ``free()`` is how many fit now, ``put(payload, ingress, origin, flags, stamp_ns)``
+    one slot as given, ``dropped(cause, n)`` counts what this lane will never hold.
     Raises ``E_OVERSIZE`` (``fields``: index, length, limit; nothing of the call is published),
     ``E_PEER_DEAD``,
     ``E_CORRUPT``, ``E_ROLE_TAKEN`` when two threads use one handle.
@@ -110,8 +112,27 @@ class Producer(_Role, _ProducerKernel):
             done += self.try_publish_many(messages[done:], ingress)
         return done
 
+    def attach_lane_row(self, row: MetricsRow | None) -> None:
+        """Count what is published, what is dropped (by cause) and the lane's high water into the lane's own
+        row; all producers of an MPSC lane may share it.
+        """
+        if row is None:
+            self._set_lane_row(None, 0)
+        else:
+            self._set_lane_row(row.buffer, row.offset)
+
+    def watermark(self, origin: int, ingress: int = 0) -> bool:
+        """Say that nothing lower than ``origin`` follows on this lane; False (and no matter) when it is full.
+
+        Readers skip it without counting it; an ``in_order`` merge need not wait for this lane up to there.
+        """
+        return self.put(b"", ingress, origin & abi.U64, abi.WATERMARK)
+
     def close_stream(self) -> None:
-        """No more messages will come: consumers finish what is there, then end with ``End.FINISHED``."""
+        """No more messages will come: consumers finish what is there, then end with ``End.FINISHED``.
+
+        With many producers the stream ends when each of them has said so.
+        """
         self._close_stream()
 
 

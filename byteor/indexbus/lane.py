@@ -102,12 +102,13 @@ class Lane:
         start: int,
         kernel: str | None,
         contents: Callable[[mmap.mmap, LaneGeometry], None] | None = None,
+        extra: int = 0,
     ) -> Self:
         """A new lane with every cell at ``start``. Raises ``E_GEOMETRY`` and what ``region.create``
         raises.
         """
         stride = abi.default_stride(slot_bytes)
-        capabilities = cls.capabilities | Capability.BLOCKING | Capability.GEOMETRY
+        capabilities = cls.capabilities | Capability(extra) | Capability.BLOCKING | Capability.GEOMETRY
         header = Header(
             cls.kind, abi.VERSION, capabilities, 0, 2, 0, capacity, slot_bytes, lanes, stride, 0, b""
         )
@@ -164,7 +165,7 @@ class Lane:
 
     def close_stream(self) -> None:
         """Mark the end on behalf of a producer that is gone."""
-        _end(self.region.mapping, self.geometry, 0)
+        end_stream(self.region.mapping, self.geometry)
 
     # -- observing
 
@@ -215,13 +216,13 @@ class Lane:
         *,
         ring: int = 0,
         cursor: int | None = None,
-        mpsc: bool = False,
+        markers: int = 0,
         fatal: int = abi.U64,
         claim: Claim | None = None,
     ) -> _H:
         """Claim the role and make its handle: it never passes ``watch`` and publishes ``own`` (offsets).
 
-        With ``claim`` the role is one that the caller holds already.
+        With ``claim`` the role is one that the caller holds already; ``markers``: where MPSC lanes have them.
         """
         g = self.geometry
         mapping = self.region.mapping
@@ -233,7 +234,7 @@ class Lane:
         try:
             handle: _H = cls(
                 mapping, claim.fd, *numbers, g.peers_count, role, int(wait), tuple(watch), tuple(own),
-                int(mpsc), fatal & abi.U64,
+                markers, fatal & abi.U64,
             )  # fmt: skip
         except BaseException:
             claim.leave()
@@ -241,7 +242,7 @@ class Lane:
         handle._claim = claim
         handle._capacity_slots, handle._stride_bytes = g.capacity, g.stride
         handle._abort = partial(_abort, mapping, g, role)
-        handle._close_stream = partial(_end, mapping, g, 0)
+        handle._close_stream = partial(end_stream, mapping, g)
         return handle
 
 
@@ -252,6 +253,11 @@ def _abort(mapping: mmap.mmap, geometry: LaneGeometry, role: int, reason: int, s
     mapping[at + 4 : at + 12] = struct.pack("<II", reason & 0xFFFFFFFF, role & 0xFFFFFFFF)
     mapping[at + 16 : at + 24] = (sequence & abi.U64).to_bytes(8, "little")
     _end(mapping, geometry, 1)
+
+
+def end_stream(mapping: mmap.mmap, geometry: LaneGeometry) -> None:
+    """Close the stream and wake everybody who waits on the lane."""
+    _end(mapping, geometry, 0)
 
 
 def _end(mapping: mmap.mmap, geometry: LaneGeometry, byte: int) -> None:

@@ -18,7 +18,7 @@ from byteor.indexbus.kernel_choice import kernel
 from byteor.indexbus.peers import process_start_time
 from byteor.indexbus.region import Header, Region, create, open_region
 
-ROLES = ("source", "stage", "sink")
+ROLES = ("source", "stage", "sink", "bridge", "router", "merge", "lane")
 PLACES = ("thread", "process")
 STATES = ("starting", "running", "draining", "finished", "failed")
 MAX_ROWS = 4096
@@ -26,15 +26,15 @@ _AT = {field.name: field.offset for field in METRICS_ROW.fields}
 # The row's counters in their order, under the names of RowSample ("in" is a keyword).
 _COUNTERS = (
     "taken", "handed_on", "filtered", "dropped", "errors", "busy_ns", "idle_ns", "batches", "batch_max",
-    "full_waits",
+    "full_waits", "high_water", "dropped_full", "dropped_aborted", "dropped_oversize", "dropped_no_credit",
 )  # fmt: skip
-_NUMBERS = struct.Struct("<10Q")
+_NUMBERS = struct.Struct(f"<{len(_COUNTERS)}Q")
 _HISTOGRAM = struct.Struct(f"<{abi.HISTOGRAM_BUCKETS}Q")
 
 
 class RowSample(msgspec.Struct, frozen=True):
     """One worker's row at one instant. Counters are totals; ``histogram[b]`` counts latencies of ``b`` bits
-    in ns.
+    in ns. Role ``lane``: what its writers published (``taken``) and dropped, and its high water.
     """
 
     index: int
@@ -59,6 +59,11 @@ class RowSample(msgspec.Struct, frozen=True):
     error_sequence: int
     error_text: str
     histogram: tuple[int, ...]
+    high_water: int = 0
+    dropped_full: int = 0
+    dropped_aborted: int = 0
+    dropped_oversize: int = 0
+    dropped_no_credit: int = 0
 
     def quantile_ns(self, q: float) -> int:
         """The upper edge in ns of the bucket that holds quantile ``q`` of the latencies; 0 without any."""

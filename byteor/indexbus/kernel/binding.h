@@ -10,6 +10,7 @@ typedef struct {
     PyObject_HEAD
     Py_buffer map;  /* keeps the mapping from going while we point into it */
     Py_buffer rows; /* the metrics region, when a row is attached */
+    Py_buffer lane_rows;
     ib_party p;
     int open;
     unsigned forks;    /* ib_forks when it was made: a forked child must not use it */
@@ -34,12 +35,16 @@ extern unsigned ib_forks; /* how often this process came out of a fork, as the c
 int ib_handle_enter(ib_handle *h); /* -1 and an error when closed or in use */
 PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, int producer);
 void ib_handle_dealloc(PyObject *self);
+PyObject *ib_producer_free(PyObject *self, PyObject *ignored);
+PyObject *ib_producer_put(PyObject *self, PyObject *args);
+PyObject *ib_producer_dropped(PyObject *self, PyObject *args);
 int ib_handle_room(ib_handle *h, uint64_t want, int64_t timeout_ns); /* waits; -1 error, else code */
 int ib_timeout(PyObject *seconds, int64_t *ns);
 
 PyObject *ib_handle_stop(PyObject *self, PyObject *ignored);
 PyObject *ib_handle_release(PyObject *self, PyObject *ignored);
 PyObject *ib_handle_set_row(PyObject *self, PyObject *args);
+PyObject *ib_handle_set_lane_row(PyObject *self, PyObject *args);
 PyObject *ib_handle_beat(PyObject *self, PyObject *ignored);
 PyObject *ib_handle_get_sequence(PyObject *self, void *closure);
 PyObject *ib_handle_get_ended(PyObject *self, void *closure);

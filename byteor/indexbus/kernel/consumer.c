@@ -120,6 +120,14 @@ static PyObject *describe(PyObject *self, PyObject *index) {
     return slot ? Py_BuildValue("(IHHK)", slot->length, slot->flags, slot->ingress, (unsigned long long)slot->origin) : NULL;
 }
 
+static PyObject *stamp(PyObject *self, PyObject *index) {
+    ib_handle *h = (ib_handle *)self;
+    ib_slot *slot = batch_slot(h, index);
+    if (!slot) return NULL;
+    uint64_t sequence = h->p.next + PyLong_AsUnsignedLongLong(index);
+    return PyLong_FromUnsignedLongLong(slot->flags & IB_STAMPED ? ib_stamp_of(&h->p, sequence) : 0);
+}
+
 static PyObject *filter(PyObject *self, PyObject *index) {
     ib_slot *slot = batch_slot((ib_handle *)self, index);
     if (!slot) return NULL;
@@ -174,16 +182,19 @@ static PyObject *raw(PyObject *self, PyObject *args) {
 /* Publishes progress, counting what is passed. */
 static void pass(ib_handle *h, uint64_t n) {
     ib_party *p = &h->p;
-    uint64_t first = p->next, filtered = 0;
+    uint64_t first = p->next, filtered = 0, marks = 0, aborted = 0;
     if (p->row) {
         for (uint64_t i = 0; i < n; i++) {
             uint16_t flags = ib_at(p, first + i)->flags;
             filtered += (flags & (IB_FILTERED | IB_ABORTED)) != 0;
+            aborted += (flags & IB_ABORTED) != 0;
+            marks += (flags & IB_WATERMARK) != 0;
             if (flags & IB_STAMPED) ib_row_latency(p, first + i);
         }
     }
     ib_publish(p, first + n);
-    ib_row_batch(p, n, n - filtered, 0);
+    ib_row_batch(p, n - marks, n - marks - filtered, 0);
+    ib_dropped(p, IB_METRICS_ROW_DROPPED_ABORTED, aborted);
 }
 
 static PyObject *advance(PyObject *self, PyObject *count) {
@@ -220,10 +231,10 @@ static PyObject *receive(PyObject *self, PyObject *const *args, Py_ssize_t nargs
         ib_slot *slot = ib_consumer_slot(h, sequence);
         if (!slot) return NULL;
         PyObject *result = NULL;
-        if (IB_LIKELY(!(slot->flags & (IB_FILTERED | IB_ABORTED)))) {
+        if (IB_LIKELY(!(slot->flags & IB_SKIP))) {
             result = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
             if (!result) return NULL;
-        } else {
+        } else if (!(slot->flags & IB_WATERMARK)) {
             h->filtered++;
         }
         if (IB_LIKELY(!h->p.row)) ib_publish(&h->p, sequence + 1);
@@ -247,11 +258,11 @@ static PyObject *receive_many(PyObject *self, PyObject *args) {
         for (int64_t i = 0; i < n; i++) {
             ib_slot *slot = ib_consumer_slot(h, h->p.next + (uint64_t)i);
             PyObject *message = NULL;
-            if (slot && !(slot->flags & (IB_FILTERED | IB_ABORTED))) {
+            if (slot && !(slot->flags & IB_SKIP)) {
                 message = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
                 if (message) PyList_SetItem(list, kept++, message);
             } else if (slot) {
-                h->filtered++;
+                h->filtered += !(slot->flags & IB_WATERMARK);
                 continue;
             }
             if (!message) {
@@ -292,8 +303,8 @@ static PyObject *receive_into(PyObject *self, PyObject *args) {
         Py_BEGIN_ALLOW_THREADS
         for (; i < (uint64_t)n; i++) {
             ib_slot *slot = ib_at(p, p->next + i);
-            if (IB_UNLIKELY(slot->flags & (IB_FILTERED | IB_ABORTED))) {
-                skipped++;
+            if (IB_UNLIKELY(slot->flags & IB_SKIP)) {
+                skipped += !(slot->flags & IB_WATERMARK);
                 continue;
             }
             if (IB_UNLIKELY(slot->length != (uint64_t)record)) {
@@ -327,7 +338,7 @@ static PyObject *views(PyObject *self, PyObject *args) {
     PyObject *list = PyList_New(0);
     for (uint64_t i = 0; list && i < h->batch; i++) {
         ib_slot *slot = ib_consumer_slot(h, h->p.next + i);
-        if (slot && slot->flags & (IB_FILTERED | IB_ABORTED)) continue;
+        if (slot && slot->flags & IB_SKIP) continue;
         PyObject *one = slot ? ib_consumer_view(h, slot->payload, (Py_ssize_t)slot->length) : NULL;
         if (!one || PyList_Append(list, one) != 0) Py_CLEAR(list);
         Py_XDECREF(one);
@@ -343,6 +354,7 @@ static PyMethodDef methods[] = {
     {"room", room, METH_O, "room(i) -> writable memoryview of the whole slot of message i."},
     {"payload", payload, METH_O, "payload(i) -> bytes, a copy."},
     {"describe", describe, METH_O, "describe(i) -> (length, flags, ingress, origin)."},
+    {"stamp", stamp, METH_O, "stamp(i) -> CLOCK_MONOTONIC ns of message i's arrival, 0 when it was not sampled."},
     {"filter", filter, METH_O, "filter(i): later stages and the egress skip message i."},
     {"set_length", set_length, METH_VARARGS, "set_length(i, n) after writing into room(i)."},
     {"write", write_message, METH_VARARGS, "write(i, payload): replace message i in place."},

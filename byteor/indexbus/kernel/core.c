@@ -39,7 +39,7 @@ static inline int64_t ib_behind(const ib_party *p, uint64_t target, ib_cell **sl
     int64_t least = INT64_MAX;
     if (p->mpsc && !p->lead) { /* ready: the run of slots whose marker says so */
         uint64_t ready = 0, most = p->capacity < 256 ? p->capacity : 256;
-        while (ready < most && ib_load(&ib_at(p, p->next + ready)->origin) == p->next + ready + 1) ready++;
+        while (ready < most && ib_load(ib_marker(p, p->next + ready)) == p->next + ready + 1) ready++;
         return (int64_t)(p->next + ready - target);
     }
     for (int i = 0; i < p->watched; i++) {
@@ -205,10 +205,10 @@ static int ib_mpsc_rescue(ib_party *p) {
     }
     ib_slot *slot = ib_at(p, wanted);
     int claimed = (int64_t)(ib_load(&p->cursor->value) - wanted) > 0;
-    if (claimed && claimed_by_dead && !claimed_by_living && ib_load(&slot->origin) != wanted + 1) {
+    if (claimed && claimed_by_dead && !claimed_by_living && ib_load(ib_marker(p, wanted)) != wanted + 1) {
         slot->length = 0;
         slot->flags = IB_ABORTED;
-        __atomic_store_n(&slot->origin, wanted + 1, __ATOMIC_RELEASE);
+        __atomic_store_n(ib_marker(p, wanted), wanted + 1, __ATOMIC_RELEASE);
         p->aborted_slots++;
         return 0;
     }
@@ -247,12 +247,30 @@ uint64_t ib_mpsc_claim(ib_party *p, uint64_t want) {
 }
 
 void ib_mpsc_publish(ib_party *p, uint64_t first, uint64_t n) {
-    for (uint64_t i = 0; i < n; i++) __atomic_store_n(&ib_at(p, first + i)->origin, first + i + 1, __ATOMIC_RELEASE);
+    for (uint64_t i = 0; i < n; i++) __atomic_store_n(ib_marker(p, first + i), first + i + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&p->peers[p->self].claimed_count, 0, __ATOMIC_RELEASE);
     p->next = first + n;
     if (IB_UNLIKELY(p->fence)) __atomic_thread_fence(__ATOMIC_SEQ_CST);
     else __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (IB_UNLIKELY(__atomic_load_n(&p->cursor->parked, __ATOMIC_RELAXED))) ib_wake(p->cursor);
+}
+
+/* Messages that fit now: 0 when full, with *code IB_TIMEOUT, or when the stream is not open. */
+uint64_t ib_free(ib_party *p, int *code) {
+    uint32_t state = __atomic_load_n(&p->stream->state, __ATOMIC_RELAXED);
+    *code = IB_OK;
+    if (IB_UNLIKELY(state != IB_OPEN)) {
+        *code = state & IB_ABORTED_STREAM ? IB_ABORTED_END : IB_FINISHED;
+        return 0;
+    }
+    if (p->mpsc) {
+        uint64_t used = ib_load(&p->cursor->value) - ib_load(&p->watch[0]->value);
+        if (used < p->capacity) return p->capacity - used; /* others may take it before we do */
+        *code = (int64_t)used < 0 || used == p->capacity ? IB_TIMEOUT : IB_CORRUPT;
+        return 0;
+    }
+    if (p->limit == p->next) *code = ib_await(p, p->next + 1, 0);
+    return *code == IB_OK ? p->limit - p->next : 0;
 }
 
 int ib_peer_died(ib_party *p) {
@@ -279,6 +297,36 @@ void ib_row_max(ib_party *p, unsigned field, uint64_t n) {
     if (__atomic_load_n(word, __ATOMIC_RELAXED) < n) __atomic_store_n(word, n, __ATOMIC_RELAXED);
 }
 
+/* A lane's row has as many writers as the lane: with one a plain store is enough. */
+static void ib_lane_add(ib_party *p, unsigned field, uint64_t n) {
+    uint64_t *word = (uint64_t *)(p->lane_row + field);
+    if (p->mpsc) __atomic_fetch_add(word, n, __ATOMIC_RELAXED);
+    else __atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+/* After n messages were published: how many, and how many lie in the lane now (one look at the slowest reader). */
+void ib_lane_batch(ib_party *p, uint64_t n) {
+    if (!p->lane_row) return;
+    ib_lane_add(p, IB_METRICS_ROW_IN, n);
+    uint64_t depth = 0, *most = (uint64_t *)(p->lane_row + IB_METRICS_ROW_HIGH_WATER);
+    for (int i = 0; i < p->watched; i++) {
+        uint64_t behind = p->next - ib_load(&p->watch[i]->value);
+        if ((int64_t)behind > (int64_t)depth && behind <= p->capacity) depth = behind;
+    }
+    uint64_t seen = __atomic_load_n(most, __ATOMIC_RELAXED);
+    while (seen < depth && !__atomic_compare_exchange_n(most, &seen, depth, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+}
+
+/* Messages that will never lie in this lane, by cause (a row's field); the worker's row and the lane's say so. */
+void ib_dropped(ib_party *p, unsigned cause, uint64_t n) {
+    if (!n) return;
+    ib_row_add(p, IB_METRICS_ROW_DROPPED, n);
+    ib_row_add(p, cause, n);
+    if (!p->lane_row) return;
+    ib_lane_add(p, IB_METRICS_ROW_DROPPED, n);
+    ib_lane_add(p, cause, n);
+}
+
 void ib_row_tick(ib_party *p, uint64_t now) {
     p->ticked_ns = now;
     p->since_clock = 0;
@@ -302,15 +350,29 @@ void ib_row_batch(ib_party *p, uint64_t in, uint64_t out, uint64_t filtered) {
 
 static unsigned ib_stamp_at(uint64_t s) { return (unsigned)((s ^ (s >> 6) ^ (s >> 12)) & (IB_STAMPS - 1)); }
 
+uint64_t ib_stamp_of(const ib_party *p, uint64_t sequence) {
+    const ib_stamp *stamp = p->stamps + ib_stamp_at(sequence);
+    if (ib_load(&stamp->sequence) != sequence) return 0;
+    uint64_t stamped = ib_load(&stamp->time_ns);
+    return ib_load(&stamp->sequence) == sequence ? stamped : 0;
+}
+
 void ib_row_latency(ib_party *p, uint64_t sequence) {
     if (!p->row) return;
-    ib_stamp *stamp = p->stamps + ib_stamp_at(sequence);
-    if (ib_load(&stamp->sequence) != sequence) return;
-    uint64_t stamped = ib_load(&stamp->time_ns), now = ib_clock_ns();
-    if (ib_load(&stamp->sequence) != sequence || now < stamped) return;
+    uint64_t stamped = ib_stamp_of(p, sequence), now = ib_clock_ns();
+    if (!stamped || now < stamped) return;
     uint64_t ns = now - stamped;
     unsigned bits = ns ? 64u - (unsigned)__builtin_clzll(ns) : 0u;
     ib_row_add(p, IB_METRICS_ROW_HISTOGRAM + 8 * (bits < IB_HISTOGRAM_BUCKETS ? bits : IB_HISTOGRAM_BUCKETS - 1), 1);
+}
+
+void ib_stamp_with(ib_party *p, uint64_t sequence, uint64_t time_ns) {
+    ib_stamp *stamp = p->stamps + ib_stamp_at(sequence);
+    /* Invalid while it changes, so that a reader of the old stamp does not pair it with the new time. */
+    __atomic_store_n(&stamp->sequence, ~sequence, __ATOMIC_RELAXED);
+    __atomic_store_n(&stamp->time_ns, time_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&stamp->sequence, sequence, __ATOMIC_RELEASE);
+    ib_at(p, sequence)->flags |= IB_STAMPED;
 }
 
 void ib_stamp_slot(ib_party *p, uint64_t sequence) {
@@ -319,12 +381,7 @@ void ib_stamp_slot(ib_party *p, uint64_t sequence) {
     else if (p->stamp_every < 64) p->stamp_every *= 2;
     p->stamped_ns = now;
     p->since_stamp = 0;
-    ib_stamp *stamp = p->stamps + ib_stamp_at(sequence);
-    /* Invalid while it changes, so that a reader of the old stamp does not pair it with the new time. */
-    __atomic_store_n(&stamp->sequence, ~sequence, __ATOMIC_RELAXED);
-    __atomic_store_n(&stamp->time_ns, now, __ATOMIC_RELEASE);
-    __atomic_store_n(&stamp->sequence, sequence, __ATOMIC_RELEASE);
-    ib_at(p, sequence)->flags |= IB_STAMPED;
+    ib_stamp_with(p, sequence, now);
     if (p->row && now - p->ticked_ns >= (uint64_t)IB_TICK_NS) ib_row_tick(p, now);
 }
 

@@ -105,11 +105,13 @@ typedef struct {
     int strategy;
     int stop;
     int fence; /* 1: no membarrier, fence at every publish */
-    int mpsc;  /* many producers: a slot is published by its own marker (origin = sequence + 1), not by the cursor */
+    int mpsc;  /* many producers: a slot is published by its own marker (= sequence + 1), not by the cursor */
+    uint64_t *markers;
     uint64_t fatal; /* bit i: the death of peer i ends this role's waits */
     uint64_t aborted_slots; /* slots of dead claimants that this consumer has skipped */
     /* sampling and accounting */
     uint8_t *row;
+    uint8_t *lane_row; /* the lane's own row, written by its producers */
     uint64_t since_stamp;
     uint64_t stamp_every;
     uint64_t stamped_ns;
@@ -125,6 +127,9 @@ static inline uint32_t ib_load32(const uint32_t *p) { return __atomic_load_n(p, 
 static inline ib_slot *ib_at(const ib_party *p, uint64_t sequence) {
     return (ib_slot *)(p->slots + (sequence & p->mask) * p->stride);
 }
+static inline uint64_t *ib_marker(const ib_party *p, uint64_t sequence) { return p->markers + (sequence & p->mask); }
+/* Slots that are no message for whoever reads them. */
+#define IB_SKIP (IB_FILTERED | IB_ABORTED | IB_WATERMARK)
 /* A copy whose commonest length the compiler knows: a call of memcpy costs as much as the 64 bytes themselves. */
 static inline void ib_copy(void *to, const void *from, size_t length) {
     if (IB_LIKELY(length == 64)) __builtin_memcpy(to, from, 64);
@@ -163,6 +168,7 @@ int ib_peer_died(ib_party *p);
  * the head is ahead of the tail for good. Then fill, then ib_mpsc_publish. */
 uint64_t ib_mpsc_claim(ib_party *p, uint64_t want);
 void ib_mpsc_publish(ib_party *p, uint64_t first, uint64_t n);
+uint64_t ib_free(ib_party *p, int *code); /* messages that fit now; 0 with a code */
 void ib_install_sigbus(void);
 
 /* How many messages may be handled now, at most `max`: >= 1, or a code in *code. */
@@ -184,10 +190,14 @@ static inline uint64_t ib_available(ib_party *p, uint64_t max, int64_t timeout_n
 /* Metrics: one writer a row, relaxed stores; readers differentiate. */
 void ib_row_add(ib_party *p, unsigned field, uint64_t n);
 void ib_row_max(ib_party *p, unsigned field, uint64_t n);
+void ib_lane_batch(ib_party *p, uint64_t n);
+void ib_dropped(ib_party *p, unsigned cause, uint64_t n);
 void ib_row_tick(ib_party *p, uint64_t now);
 void ib_row_batch(ib_party *p, uint64_t in, uint64_t out, uint64_t filtered);
 void ib_row_latency(ib_party *p, uint64_t sequence);
 void ib_stamp_slot(ib_party *p, uint64_t sequence);
+void ib_stamp_with(ib_party *p, uint64_t sequence, uint64_t time_ns);
+uint64_t ib_stamp_of(const ib_party *p, uint64_t sequence); /* 0: none, or overwritten */
 
 /* Producer: one message a batch is stamped; when batches come slowly, each; when fast, one in up to 64. */
 static inline void ib_maybe_stamp(ib_party *p, uint64_t first, uint64_t n) {

@@ -87,15 +87,15 @@ static int settle(ib_handle *h, ib_slot *slot, PyObject *given, PyObject *result
 
 /* Progress of a loop: messages done since the last publication of the cell. */
 typedef struct {
-    uint64_t done, skipped, filtered;
+    uint64_t done, skipped, filtered, marks;
 } progress;
 
 static void flush(ib_handle *h, progress *g) {
     ib_publish(&h->p, h->p.next + g->done);
-    ib_row_add(&h->p, IB_METRICS_ROW_IN, g->done);
+    ib_row_add(&h->p, IB_METRICS_ROW_IN, g->done - g->marks);
     ib_row_add(&h->p, IB_METRICS_ROW_OUT, g->done - g->skipped - g->filtered);
     ib_row_add(&h->p, IB_METRICS_ROW_FILTERED, g->filtered);
-    *g = (progress){0, 0, 0};
+    *g = (progress){0, 0, 0, 0};
 }
 
 static int drive_one(ib_handle *h, PyObject *callable, ib_slot *slot, progress *g) {
@@ -120,15 +120,16 @@ PyObject *ib_drive(PyObject *self, PyObject *args) {
         int64_t n = loop_wait(h, max, &result);
         if (!n) return result;
         uint64_t start = ib_clock_ns();
-        progress g = {0, 0, 0};
+        progress g = {0, 0, 0, 0};
         for (int64_t i = 0; i < n; i++) {
             uint64_t sequence = p->next + g.done;
             ib_slot *slot = ib_consumer_slot(h, sequence);
             uint16_t flags = slot ? slot->flags : 0;
             if (IB_UNLIKELY(!slot)) {
                 code = IB_CORRUPT;
-            } else if (IB_UNLIKELY(flags & (IB_FILTERED | IB_ABORTED))) {
+            } else if (IB_UNLIKELY(flags & IB_SKIP)) {
                 g.skipped++;
+                g.marks += (flags & IB_WATERMARK) != 0;
                 code = IB_OK;
             } else {
                 code = drive_one(h, callable, slot, &g);
@@ -157,12 +158,15 @@ PyObject *ib_drive(PyObject *self, PyObject *args) {
 }
 
 /* The batch as a list: bytes or views, without filtered messages; indexes[k] is the k-th item's place. */
-static PyObject *gather(ib_handle *h, uint64_t n, int as_views, uint32_t *indexes) {
+static PyObject *gather(ib_handle *h, uint64_t n, int as_views, uint32_t *indexes, uint64_t *marks) {
     PyObject *list = PyList_New(0);
     Py_ssize_t kept = 0;
     for (uint64_t i = 0; list && i < n; i++) {
         ib_slot *slot = ib_consumer_slot(h, h->p.next + i);
-        if (slot && slot->flags & (IB_FILTERED | IB_ABORTED)) continue;
+        if (slot && slot->flags & IB_SKIP) {
+            *marks += (slot->flags & IB_WATERMARK) != 0;
+            continue;
+        }
         PyObject *one = !slot       ? NULL
                         : as_views ? ib_consumer_view(h, slot->payload, (Py_ssize_t)slot->length)
                                    : PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
@@ -206,8 +210,8 @@ PyObject *ib_drive_batch(PyObject *self, PyObject *args) {
     for (;;) {
         int64_t n = loop_wait(h, max, &result);
         if (!n) return result;
-        uint64_t failed = 0, filtered = 0;
-        PyObject *given = gather(h, (uint64_t)n, as_views, indexes);
+        uint64_t failed = 0, filtered = 0, marks = 0;
+        PyObject *given = gather(h, (uint64_t)n, as_views, indexes, &marks);
         if (!given) return end_error(h, IB_CORRUPT);
         int code = IB_OK;
         Py_ssize_t kept = PyList_Size(given);
@@ -226,7 +230,7 @@ PyObject *ib_drive_batch(PyObject *self, PyObject *args) {
             ib_row_add(p, IB_METRICS_ROW_IN, done);
             return end_error(h, code);
         }
-        ib_row_batch(p, (uint64_t)n, (uint64_t)kept - filtered, filtered);
+        ib_row_batch(p, (uint64_t)n - marks, (uint64_t)kept - filtered, filtered);
         uint64_t now = ib_clock_ns();
         if (now - p->ticked_ns >= (uint64_t)IB_TICK_NS) ib_row_tick(p, now);
     }

@@ -123,11 +123,11 @@ PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, in
     PyObject *buffer, *watch, *own;
     unsigned long long capacity, slots_at, stream_at, cursor_at, stamps_at, peers_at;
     unsigned int slot_bytes, stride;
-    unsigned long long fatal;
-    int fd, self_index, peer_count, strategy, mpsc;
+    unsigned long long fatal, markers_at;
+    int fd, self_index, peer_count, strategy;
     (void)kwargs;
-    if (!PyArg_ParseTuple(args, "OiKIIKKKKKiiiO!O!iK", &buffer, &fd, &capacity, &slot_bytes, &stride, &slots_at, &cursor_at, &stream_at,
-                          &stamps_at, &peers_at, &peer_count, &self_index, &strategy, &PyTuple_Type, &watch, &PyTuple_Type, &own, &mpsc, &fatal))
+    if (!PyArg_ParseTuple(args, "OiKIIKKKKKiiiO!O!KK", &buffer, &fd, &capacity, &slot_bytes, &stride, &slots_at, &cursor_at, &stream_at,
+                          &stamps_at, &peers_at, &peer_count, &self_index, &strategy, &PyTuple_Type, &watch, &PyTuple_Type, &own, &markers_at, &fatal))
         return NULL;
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     ib_handle *h = (ib_handle *)alloc(type, 0);
@@ -140,7 +140,7 @@ PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, in
     int sane = capacity >= 2 && (capacity & (capacity - 1)) == 0 && capacity <= 1ull << 32 && stride >= IB_SLOT_BYTES + (uint64_t)slot_bytes &&
                stride % 16 == 0 && peer_count >= 1 && peer_count <= 64 && self_index >= 0 && self_index < peer_count && (uintptr_t)base % IB_LINE == 0 &&
                inside(h, slots_at, capacity * stride) && inside(h, cursor_at, IB_LINE) && inside(h, stream_at, IB_LINE) &&
-               inside(h, stamps_at, IB_STAMPS * IB_STAMP_BYTES) && inside(h, peers_at, (size_t)peer_count * IB_PEER_BYTES);
+               inside(h, stamps_at, IB_STAMPS * IB_STAMP_BYTES) && inside(h, peers_at, (size_t)peer_count * IB_PEER_BYTES) && inside(h, markers_at, markers_at ? capacity * 8 : 0);
     if (!sane) {
         PyErr_SetString(PyExc_ValueError, "geometry outside the region");
         goto fail;
@@ -161,11 +161,12 @@ PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, in
     p->strategy = strategy;
     p->lead = producer ? capacity : 0;
     p->stamp_every = 1;
-    p->mpsc = mpsc;
+    p->mpsc = markers_at != 0;
+    p->markers = markers_at ? (uint64_t *)(base + markers_at) : NULL;
     p->fatal = fatal;
     if (offsets(h, watch, p->watch, &p->watched) != 0 || offsets(h, own, p->own, &p->owned) != 0) goto fail;
     p->next = p->limit = ib_load(&p->own[0]->value);
-    if (mpsc && producer) p->limit = p->next - capacity; /* here the cached head: unknown yet, so full */
+    if (p->mpsc && producer) p->limit = p->next - capacity; /* here the cached head: unknown yet, so full */
     p->fence = ib_register_fence();
     p->started_ns = p->ticked_ns = ib_clock_ns();
     h->views = PyList_New(0);
@@ -178,8 +179,9 @@ fail:
 
 static void let_go(ib_handle *h) {
     h->open = 0;
-    h->p.row = NULL;
+    h->p.row = h->p.lane_row = NULL;
     if (h->rows.obj) PyBuffer_Release(&h->rows);
+    if (h->lane_rows.obj) PyBuffer_Release(&h->lane_rows);
     if (h->map.obj) PyBuffer_Release(&h->map);
 }
 
@@ -211,22 +213,38 @@ PyObject *ib_handle_stop(PyObject *self, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
+/* Hold the region of a metrics row and point into it; None lets go. */
+static int attach(PyObject *buffer, unsigned long long at, Py_buffer *held, uint8_t **row) {
+    if (held->obj) PyBuffer_Release(held);
+    if (buffer == Py_None) return 0;
+    if (PyObject_GetBuffer(buffer, held, PyBUF_WRITABLE) != 0) return -1;
+    if (at % IB_LINE || at > (size_t)held->len || (size_t)held->len - at < IB_METRICS_ROW_BYTES) {
+        PyBuffer_Release(held);
+        PyErr_SetString(PyExc_ValueError, "row outside the region");
+        return -1;
+    }
+    *row = (uint8_t *)held->buf + at;
+    return 0;
+}
+
 PyObject *ib_handle_set_row(PyObject *self, PyObject *args) {
     ib_handle *h = (ib_handle *)self;
     PyObject *buffer;
     unsigned long long at;
     if (!PyArg_ParseTuple(args, "OK", &buffer, &at) || ib_handle_enter(h) != 0) return NULL;
-    if (h->rows.obj) PyBuffer_Release(&h->rows);
     h->p.row = NULL;
-    if (buffer == Py_None) Py_RETURN_NONE;
-    if (PyObject_GetBuffer(buffer, &h->rows, PyBUF_WRITABLE) != 0) return NULL;
-    if (at % IB_LINE || at > (size_t)h->rows.len || (size_t)h->rows.len - at < IB_METRICS_ROW_BYTES) {
-        PyBuffer_Release(&h->rows);
-        PyErr_SetString(PyExc_ValueError, "row outside the region");
-        return NULL;
-    }
-    h->p.row = (uint8_t *)h->rows.buf + at;
+    if (attach(buffer, at, &h->rows, &h->p.row) != 0) return NULL;
     ib_row_tick(&h->p, ib_clock_ns());
+    Py_RETURN_NONE;
+}
+
+PyObject *ib_handle_set_lane_row(PyObject *self, PyObject *args) {
+    ib_handle *h = (ib_handle *)self;
+    PyObject *buffer;
+    unsigned long long at;
+    if (!PyArg_ParseTuple(args, "OK", &buffer, &at) || ib_handle_enter(h) != 0) return NULL;
+    h->p.lane_row = NULL;
+    if (attach(buffer, at, &h->lane_rows, &h->p.lane_row) != 0) return NULL;
     Py_RETURN_NONE;
 }
 

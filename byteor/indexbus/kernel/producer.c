@@ -80,7 +80,7 @@ static int options(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, u
 }
 
 /* Many producers: claim, fill, mark. Room is found by claiming; only a full lane waits. */
-static Py_ssize_t publish_shared(ib_handle *h, const item *items, Py_ssize_t n, uint16_t ingress, int64_t timeout_ns) {
+static Py_ssize_t publish_shared(ib_handle *h, const item *items, Py_ssize_t n, uint16_t ingress, uint64_t origin, int has_origin, int64_t timeout_ns) {
     ib_party *p = &h->p;
     Py_ssize_t done = 0;
     while (done < n) {
@@ -108,10 +108,12 @@ static Py_ssize_t publish_shared(ib_handle *h, const item *items, Py_ssize_t n, 
             slot->length = (uint32_t)it->length;
             slot->flags = 0;
             slot->ingress = ingress;
+            slot->origin = has_origin ? origin + (uint64_t)done + i : first + i;
             ib_copy(slot->payload, it->data, (size_t)it->length);
         }
         ib_mpsc_publish(p, first, got);
         ib_row_batch(p, got, got, 0);
+        ib_lane_batch(p, got);
         done += (Py_ssize_t)got;
     }
     return done;
@@ -142,7 +144,7 @@ static PyObject *publish_one(ib_handle *h, PyObject *const *args, Py_ssize_t nar
         got = p->mpsc ? 0 : room(h, timeout_ns);
     }
     if (IB_UNLIKELY(p->mpsc)) {
-        got = got < 0 ? got : publish_shared(h, &(item){(const uint8_t *)data, length}, 1, ingress, timeout_ns) == 1;
+        got = got < 0 ? got : publish_shared(h, &(item){(const uint8_t *)data, length}, 1, ingress, origin, has_origin, timeout_ns) == 1;
         if (PyErr_Occurred()) got = -1;
     } else if (IB_LIKELY(got > 0)) {
         uint64_t sequence = p->next;
@@ -150,6 +152,7 @@ static PyObject *publish_one(ib_handle *h, PyObject *const *args, Py_ssize_t nar
         ib_maybe_stamp(p, sequence, 1);
         ib_publish(p, sequence + 1);
         if (p->row) ib_row_batch(p, 1, 1, 0);
+        if (p->lane_row) ib_lane_batch(p, 1);
     }
     if (IB_UNLIKELY(view.obj != NULL)) PyBuffer_Release(&view);
     if (IB_UNLIKELY(got < 0)) return NULL;
@@ -173,6 +176,7 @@ static Py_ssize_t publish_items(ib_handle *h, const item *items, Py_ssize_t n, u
         ib_maybe_stamp(p, first, count);
         ib_publish(p, first + count);
         ib_row_batch(p, count, count, 0);
+        ib_lane_batch(p, count);
         done += (Py_ssize_t)count;
     }
     return done;
@@ -228,7 +232,7 @@ static PyObject *publish_list(ib_handle *h, PyObject *const *args, Py_ssize_t na
             break;
         }
     }
-    if (i == n && h->p.mpsc) published = publish_shared(h, items, n, ingress, timeout_ns);
+    if (i == n && h->p.mpsc) published = publish_shared(h, items, n, ingress, origin, has_origin, timeout_ns);
     else if (i == n) published = publish_items(h, items, n, ingress, origin, has_origin, timeout_ns);
     if (items != few) PyMem_Free(items);
     Py_XDECREF(tuple);
@@ -238,11 +242,15 @@ static PyObject *publish_list(ib_handle *h, PyObject *const *args, Py_ssize_t na
 static PyObject *publish_records(ib_handle *h, PyObject *args, int64_t timeout_ns) {
     Py_buffer view;
     Py_ssize_t record, done = 0;
-    int ingress = 0;
-    if (!PyArg_ParseTuple(args, "y*n|i", &view, &record, &ingress)) return NULL;
+    int ingress = 0, has_origin;
+    uint64_t origin = 0;
+    PyObject *given = NULL;
+    if (!PyArg_ParseTuple(args, "y*n|iO", &view, &record, &ingress, &given)) return NULL;
     ib_party *p = &h->p;
     PyObject *result = NULL;
-    if (ib_handle_enter(h) != 0) goto out;
+    has_origin = given && given != Py_None;
+    if (has_origin) origin = PyLong_AsUnsignedLongLong(given);
+    if (PyErr_Occurred() || ib_handle_enter(h) != 0) goto out;
     if (record < 1 || view.len % record || ingress < 0 || ingress > 0xFFFF) {
         PyErr_SetString(PyExc_ValueError, "the buffer is a whole number of records; ingress is 0 to 65535");
         goto out;
@@ -255,7 +263,7 @@ static PyObject *publish_records(ib_handle *h, PyObject *args, int64_t timeout_n
     if (p->mpsc) {
         item *items = PyMem_Malloc(sizeof(item) * (size_t)(n ? n : 1));
         for (Py_ssize_t i = 0; items && i < n; i++) items[i] = (item){(const uint8_t *)view.buf + i * record, record};
-        done = items ? publish_shared(h, items, n, (uint16_t)ingress, timeout_ns) : -1;
+        done = items ? publish_shared(h, items, n, (uint16_t)ingress, origin, has_origin, timeout_ns) : -1;
         PyMem_Free(items);
         result = done < 0 ? NULL : PyLong_FromSsize_t(done);
         goto out;
@@ -269,12 +277,13 @@ static PyObject *publish_records(ib_handle *h, PyObject *args, int64_t timeout_n
         const uint8_t *from = (const uint8_t *)view.buf + done * record;
         h->busy = 1;
         Py_BEGIN_ALLOW_THREADS
-        for (uint64_t i = 0; i < count; i++) fill(p, first + i, from + i * (uint64_t)record, (size_t)record, (uint16_t)ingress, first + i);
+        for (uint64_t i = 0; i < count; i++) fill(p, first + i, from + i * (uint64_t)record, (size_t)record, (uint16_t)ingress, has_origin ? origin + (uint64_t)done + i : first + i);
         ib_maybe_stamp(p, first, count);
         ib_publish(p, first + count);
         Py_END_ALLOW_THREADS
         h->busy = 0;
         ib_row_batch(p, count, count, 0);
+        ib_lane_batch(p, count);
         done += (Py_ssize_t)count;
     }
     result = PyLong_FromSsize_t(done);
@@ -315,9 +324,13 @@ static PyMethodDef methods[] = {
     {"try_publish", FAST(try_publish), "As publish, but False at once when the lane is full."},
     {"publish_many", FAST(publish_many), "publish_many(messages, ingress=0, origin=None) -> int published"},
     {"try_publish_many", FAST(try_publish_many), "As publish_many, but only what fits now."},
-    {"publish_buffer", publish_buffer, METH_VARARGS, "publish_buffer(buffer, record_bytes, ingress=0) -> int published"},
+    {"publish_buffer", publish_buffer, METH_VARARGS, "publish_buffer(buffer, record_bytes, ingress=0, origin=None) -> int published"},
     {"try_publish_buffer", try_publish_buffer, METH_VARARGS, "As publish_buffer, but only what fits now."},
     {"wait_room", wait_room, METH_O, "wait_room(timeout_s) -> bool: there is room for a message."},
+    {"free", ib_producer_free, METH_NOARGS, "free() -> int: messages that fit now; 0 when full or ended."},
+    {"put", ib_producer_put, METH_VARARGS, "put(payload, ingress, origin, flags=0, stamp_ns=0) -> bool: one slot as given; never waits."},
+    {"dropped", ib_producer_dropped, METH_VARARGS, "dropped(cause, n): count messages that this lane will never hold."},
+    {"_set_lane_row", ib_handle_set_lane_row, METH_VARARGS, "(buffer, offset): the lane's own metrics row."},
     IB_HANDLE_METHODS,
     {NULL, NULL, 0, NULL},
 };

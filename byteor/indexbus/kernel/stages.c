@@ -93,14 +93,15 @@ int ib_run_stage(ib_party *p, ib_stage_fn handle, const ib_param *param, uint64_
         if (IB_UNLIKELY(__atomic_load_n(&p->stop, __ATOMIC_RELAXED))) return IB_STOPPED;
         uint64_t n = ib_available(p, max_batch, -1, &code);
         if (!n) return code;
-        uint64_t first = p->next, filtered = 0, done = 0, stamped = 0;
+        uint64_t first = p->next, filtered = 0, marks = 0, done = 0, stamped = 0;
         int any_stamp = 0;
         for (; done < n; done++) {
             ib_slot *slot = ib_at(p, first + done);
             uint16_t flags = slot->flags;
             if (IB_UNLIKELY(flags)) {
-                if (flags & (IB_FILTERED | IB_ABORTED)) {
-                    filtered++;
+                if (flags & IB_SKIP) {
+                    if (flags & IB_WATERMARK) marks++;
+                    else filtered++;
                     continue;
                 }
                 stamped = first + done;
@@ -113,7 +114,7 @@ int ib_run_stage(ib_party *p, ib_stage_fn handle, const ib_param *param, uint64_
         }
         if (any_stamp) ib_row_latency(p, stamped);
         ib_publish(p, first + done);
-        ib_row_batch(p, done, done - filtered, 0);
+        ib_row_batch(p, done - marks, done - marks - filtered, 0);
         if (IB_UNLIKELY(code != IB_OK)) {
             ib_row_add(p, IB_METRICS_ROW_ERRORS, 1);
             return code;

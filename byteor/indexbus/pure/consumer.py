@@ -15,7 +15,8 @@ from byteor.indexbus.pure import party
 from byteor.indexbus.pure.party import TICK_NS, U64, Party
 from byteor.indexbus.pure.stages import STAGES, StageRefusal
 
-SKIP = (abi.FILTERED | abi.ABORTED) << 32
+SKIP = (abi.FILTERED | abi.ABORTED | abi.WATERMARK) << 32
+MARK = abi.WATERMARK << 32
 LoopEnd = tuple[int, int, BaseException | None]
 
 
@@ -111,6 +112,10 @@ class Consumer(Party):
         word = self._q[at >> 3]
         return word & 0xFFFFFFFF, word >> 32 & 0xFFFF, word >> 48, self._q[(at >> 3) + 1]
 
+    def stamp(self, i: int) -> int:
+        flags = self._q[self._at(i) >> 3]
+        return self._stamp_of((self._next + i) & U64) if flags & abi.STAMPED << 32 else 0
+
     def filter(self, i: int) -> None:
         at = self._at(i)
         if not self._q[at >> 3] & abi.FILTERED << 32:
@@ -162,14 +167,15 @@ class Consumer(Party):
         if self._row is None:
             self._publish(self._next + n)
             return
-        skipped = 0
+        skipped = marks = 0
         for i in range(n):
             word = self._q[(self._slots + (self._next + i & self._mask) * self._stride) >> 3]
             skipped += bool(word & SKIP)
+            marks += bool(word & MARK)
             if word & abi.STAMPED << 32:
                 self._latency((self._next + i) & U64)
         self._publish(self._next + n)
-        self._count_batch(n, n - skipped, 0)
+        self._count_batch(n - marks, n - skipped, 0)
 
     # -- receiving copies
 
@@ -199,7 +205,8 @@ class Consumer(Party):
         self._no_batch()
         while (self._limit != self._next and not self._i[self._stream]) or self._wait(1, timeout_s):
             at = self._slot(self._next)
-            skip = self._q[at >> 3] & SKIP
+            word = self._q[at >> 3]
+            skip = word & SKIP
             data = None if skip else bytes(self._b[at + 16 : at + 16 + self._i[at >> 2]])
             if self._row is None:
                 self._publish(self._next + 1)
@@ -207,7 +214,7 @@ class Consumer(Party):
                 self._pass(1)
             if data is not None:
                 return data
-            self.filtered += 1
+            self.filtered += not word & MARK
         return None
 
     def receive_many(self, max: int = 256, timeout_s: float | None = None) -> list[bytes]:
@@ -216,7 +223,7 @@ class Consumer(Party):
             places = [self._slot(self._next + i) for i in range(n)]
             kept = [at for at in places if not self._q[at >> 3] & SKIP]
             messages = [bytes(self._b[at + 16 : at + 16 + self._i[at >> 2]]) for at in kept]
-            self.filtered += n - len(kept)
+            self.filtered += n - len(kept) - sum(bool(self._q[at >> 3] & MARK) for at in places)
             self._pass(n)
             if messages:
                 return messages
@@ -232,8 +239,8 @@ class Consumer(Party):
             done = 0
             for done in range(n):
                 at = self._slots + (self._next + done & self._mask) * self._stride
-                if self._q[at >> 3] & SKIP:
-                    self.filtered += 1
+                if (word := self._q[at >> 3]) & SKIP:
+                    self.filtered += not word & MARK
                     continue
                 if self._i[at >> 2] != record_bytes:
                     break
@@ -289,7 +296,7 @@ class Consumer(Party):
         if word & abi.STAMPED << 32:
             self._latency(sequence)
         self._publish(sequence + 1)
-        self._add("in", 1)
+        self._add("in", int(not word & MARK))
         self._add("out", int(kept))
         self._add("filtered", int(not skipped and not kept))
 
@@ -326,6 +333,7 @@ class Consumer(Party):
             try:
                 places = [self._slot(self._next + i) for i in range(n)]
                 kept = [(i, at) for i, at in enumerate(places) if not self._q[at >> 3] & SKIP]
+                marks = sum(bool(self._q[at >> 3] & MARK) for at in places)
                 read = self._hand_out if views else self._copy
                 given: list[Any] = [read(at + 16, self._i[at >> 2]) for _, at in kept]
                 results = function(given) if given else None
@@ -346,7 +354,7 @@ class Consumer(Party):
                 if self._q[at >> 3] & abi.STAMPED << 32:
                     self._latency((self._next + i) & U64)
             self._publish(self._next + n)
-            self._count_batch(n, len(kept) - filtered, filtered)
+            self._count_batch(n - marks, len(kept) - filtered, filtered)
 
     def _run_native(self, kind: int, param: bytes, max_batch: int = 256) -> LoopEnd:
         stage = list(STAGES.values())[kind]

@@ -70,10 +70,10 @@ class Party:
         strategy: int,
         watch: tuple[int, ...],
         own: tuple[int, ...],
-        mpsc: int,
+        markers_at: int,
         fatal: int,
     ) -> None:
-        if mpsc:
+        if markers_at:
             raise IndexBusError("E_UNSUPPORTED", "an MPSC lane needs compare-and-swap: the native kernel")
         self._fatal = fatal
         self.aborted_slots = 0
@@ -84,6 +84,7 @@ class Party:
         self._i = self._b.cast("I")
         self._row: memoryview | None = None
         self._rows: memoryview | None = None
+        self._lane_row: memoryview | None = None
         self._fd, self._capacity, self._mask = fd, capacity, capacity - 1
         self._slot_bytes, self._stride = slot_bytes, stride
         self._slots, self._cursor, self._stream = slots_at, cursor_at >> 3, stream_at >> 2
@@ -132,7 +133,7 @@ class Party:
         if not self._open_flag:
             return
         self._open_flag = self._hot = False
-        for view in (self._row, self._rows, self._q, self._i, self._b):
+        for view in (self._row, self._rows, self._lane_row, self._q, self._i, self._b):
             if view is not None:
                 view.release()
 
@@ -147,6 +148,14 @@ class Party:
         self._settle_hot()
         self._tick(time.monotonic_ns())
 
+    def _set_lane_row(self, buffer: object, offset: int) -> None:
+        self._enter()
+        self._lane_row = None
+        if buffer is not None:
+            rows = memoryview(buffer)  # type: ignore[arg-type]
+            self._lane_row = rows[offset : offset + abi.METRICS_ROW.size].cast("B").cast("Q")
+        self._settle_hot()
+
     def beat(self) -> None:
         """Show a sign of life in the metrics row."""
         if self._open_flag:
@@ -154,7 +163,7 @@ class Party:
 
     def _settle_hot(self) -> None:
         """Hot: open, nobody else in it, nothing to count, one cell to publish and no fence to pay for."""
-        plain = self._open_flag and not self._busy and self._row is None
+        plain = self._open_flag and not self._busy and self._row is None and self._lane_row is None
         self._hot = plain and self._only != 0 and self._fenced
 
     # -- inside
@@ -312,6 +321,30 @@ class Party:
         if now - self._ticked >= TICK_NS:
             self._tick(now)
 
+    def _count_lane(self, n: int) -> None:
+        row = self._lane_row
+        if row is None:
+            return
+        row[ROW["in"] >> 3] = (row[ROW["in"] >> 3] + n) & U64
+        depth = max(signed(self._next - self._q[cell]) for cell in self._watch)
+        at = ROW["high_water"] >> 3
+        if row[at] < depth <= self._capacity:
+            row[at] = depth
+
+    def _dropped(self, cause: str, n: int) -> None:
+        for row in (self._row, self._lane_row):
+            if row is not None and n:
+                for name in ("dropped", f"dropped_{cause}"):
+                    row[ROW[name] >> 3] = (row[ROW[name] >> 3] + n) & U64
+
+    def _stamp_of(self, sequence: int) -> int:
+        """When ``sequence`` arrived, in ns; 0 when it is not stamped, or no longer."""
+        at = self._stamps + 2 * abi.stamp_index(sequence)
+        if self._q[at] != sequence:
+            return 0
+        stamped: int = self._q[at + 1]
+        return stamped if self._q[at] == sequence else 0
+
     def _tick(self, now: int) -> None:
         self._ticked = now
         if self._row is not None:
@@ -320,12 +353,10 @@ class Party:
             self._row[ROW["heartbeat_ns"] >> 3] = now
 
     def _latency(self, sequence: int) -> None:
-        at = self._stamps + 2 * abi.stamp_index(sequence)
-        if self._row is None or self._q[at] != sequence:
+        if self._row is None:
             return
-        stamped, now = self._q[at + 1], time.monotonic_ns()
-        if self._q[at] == sequence and now >= stamped:
-            self._add("histogram", 0)
+        stamped, now = self._stamp_of(sequence), time.monotonic_ns()
+        if stamped and now >= stamped:
             bucket = (abi.HISTOGRAM_AT >> 3) + min((now - stamped).bit_length(), abi.HISTOGRAM_BUCKETS - 1)
             self._row[bucket] += 1
 

@@ -70,6 +70,7 @@ class Producer(Party):
         self._publish(sequence + 1)
         if self._row is not None:
             self._count_batch(1, 1, 0)
+        self._count_lane(1)
         return True
 
     def _many(
@@ -96,6 +97,7 @@ class Producer(Party):
                 self._stamp(first)
             self._publish(first + count)
             self._count_batch(count, count, 0)
+            self._count_lane(count)
             done += count
         return done
 
@@ -107,13 +109,45 @@ class Producer(Party):
             self._stamp_every *= 2
         self._stamped_ns = now
         self._since_stamp = 0
-        at = self._stamps + 2 * abi.stamp_index(sequence)
-        self._q[at] = ~sequence & U64
-        self._q[at + 1] = now
-        self._q[at] = sequence
-        self._q[(self._slots + (sequence & self._mask) * self._stride) >> 3] |= abi.STAMPED << 32
+        self._stamp_with(sequence, now)
         if self._row is not None and now - self._ticked >= TICK_NS:
             self._tick(now)
+
+    def _stamp_with(self, sequence: int, time_ns: int) -> None:
+        at = self._stamps + 2 * abi.stamp_index(sequence)
+        self._q[at] = ~sequence & U64
+        self._q[at + 1] = time_ns
+        self._q[at] = sequence
+        self._q[(self._slots + (sequence & self._mask) * self._stride) >> 3] |= abi.STAMPED << 32
+
+    def free(self) -> int:
+        self._enter()
+        self._ended = End.TIMEOUT
+        return (self._limit - self._next) & U64 if self._room(0) else 0
+
+    def put(self, payload: object, ingress: int, origin: int, flags: int = 0, stamp_ns: int = 0) -> bool:
+        message = _buffer(payload)
+        if len(message) > self._slot_bytes:
+            raise oversize(0, len(message), self._slot_bytes)
+        if not self.free():
+            return False
+        sequence = self._next
+        self._fill(sequence, message, ingress, origin)
+        flags &= ~abi.STAMPED
+        self._q[(self._slots + (sequence & self._mask) * self._stride) >> 3] |= flags << 32
+        if stamp_ns:
+            self._stamp_with(sequence, stamp_ns)
+        self._publish(sequence + 1)
+        if not flags & (abi.FILTERED | abi.ABORTED | abi.WATERMARK):
+            self._count_batch(1, 1, 0)
+            self._count_lane(1)
+        return True
+
+    def dropped(self, cause: str, n: int) -> None:
+        self._enter()
+        if cause not in ("full", "aborted", "oversize", "no_credit"):
+            raise ValueError("a cause is full, aborted, oversize or no_credit")
+        self._dropped(cause, n)
 
     def publish(self, payload: object, ingress: int = 0, origin: int | None = None) -> bool:
         sequence = self._next
@@ -153,11 +187,15 @@ class Producer(Party):
     ) -> int:
         return self._many(messages, ingress, origin, 0)
 
-    def publish_buffer(self, buffer: object, record_bytes: int, ingress: int = 0) -> int:
-        return self._many(_records(buffer, record_bytes), ingress, None, None)
+    def publish_buffer(
+        self, buffer: object, record_bytes: int, ingress: int = 0, origin: int | None = None
+    ) -> int:
+        return self._many(_records(buffer, record_bytes), ingress, origin, None)
 
-    def try_publish_buffer(self, buffer: object, record_bytes: int, ingress: int = 0) -> int:
-        return self._many(_records(buffer, record_bytes), ingress, None, 0)
+    def try_publish_buffer(
+        self, buffer: object, record_bytes: int, ingress: int = 0, origin: int | None = None
+    ) -> int:
+        return self._many(_records(buffer, record_bytes), ingress, origin, 0)
 
     def wait_room(self, timeout_s: float | None) -> bool:
         self._enter()

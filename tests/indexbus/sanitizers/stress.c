@@ -20,6 +20,7 @@ typedef struct {
     ib_stream stream __attribute__((aligned(64)));
     ib_stamp stamps[IB_STAMPS];
     ib_peer peers[8] __attribute__((aligned(64)));
+    uint64_t markers[CAPACITY] __attribute__((aligned(64)));
 } lane;
 
 static uint64_t messages;
@@ -47,6 +48,7 @@ static ib_party party(lane *l, int self, ib_cell *watch, ib_cell *own, uint64_t 
     p.owned = 1;
     p.lead = lead;
     p.mpsc = mpsc;
+    p.markers = mpsc ? l->markers : NULL;
     p.next = p.limit = ib_load(&own->value);
     if (mpsc && lead) p.limit = p.next - CAPACITY;
     p.stamp_every = 1;
@@ -177,7 +179,7 @@ static lane *fresh(void) {
     lane *l = aligned_alloc(64, sizeof(lane));
     memset(l, 0, sizeof *l);
     for (int i = 0; i < 8; i++) l->cells[i].value = START;
-    for (int i = 0; i < CAPACITY; i++) ((ib_slot *)(l->slots + i * STRIDE))->origin = START;
+    for (int i = 0; i < CAPACITY; i++) l->markers[i] = START;
     return l;
 }
 
