@@ -1,0 +1,244 @@
+"""The writer of a run's capture: every batch that came in and went out, durable, within its room.
+
+``$BYTEOR_STATE_DIR/capture/<run id>/`` 0700
+    capture.json    whose capture this is: run, spec, stages with their kind and code, what was recorded
+    spec.kv         the canonical spec that ran
+    journal/        segments of ``byteor.indexbus.journal_disk``; records are those of ``frames``
+
+A record is committed before its batch is published, so that whatever a stage saw can be replayed. A crash of
+the process loses nothing that was committed; a crash of the machine at most the last 50 ms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from byteor.atomic import private_folder, write_file
+from byteor.errors import Exit
+from byteor.incident.errors import IncidentError
+from byteor.incident.frames import Origins, Payload, egress_frame, ingress_frame, note_frame
+from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.journal_disk import DiskJournalWriter, segments
+
+CAPTURE_JSON, SPEC_KV, JOURNAL = "capture.json", "spec.kv", "journal"
+FRAME_BYTES = 1 << 20  # a batch of more is recorded in several frames
+SYNC_S = 0.05
+RETRY_S = 1.0  # after a full disk, best-effort capture looks again
+
+Mode = Literal["on", "off", "best-effort"]
+EgressMode = Literal["payload", "digest"]
+
+
+class CapturedStage(msgspec.Struct, frozen=True):
+    """One stage as it ran. ``digest``: distribution, version, module and its SHA-256."""
+
+    name: str
+    key: str
+    kind: str
+    digest: dict[str, str]
+
+
+class CaptureFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """``capture.json``."""
+
+    v: int = 1
+    run_id: str
+    name: str
+    pipeline: str
+    model: str
+    spec_hash: str
+    env: str
+    started_unix_ns: int
+    source: str
+    sink: str
+    egress: EgressMode
+    seed: int
+    kernel: str
+    package_version: str
+    stages: tuple[CapturedStage, ...]
+    stage_modules: tuple[str, ...] = ()
+
+
+class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be set. ``max_bytes`` and ``max_age_s`` bound the journal; the oldest whole segment goes."""
+
+    mode: Mode = "on"
+    egress: EgressMode = "payload"
+    max_bytes: int = 1 << 30
+    max_age_s: float = 86_400.0
+    segment_bytes: int = 1 << 26
+    first_segment_bytes: int = 1 << 22  # most runs are short, and a segment is allocated whole
+
+
+class Capture:
+    """A run's tap that records. Any worker may call it; one at a time writes.
+
+    With mode ``on`` a disk that is full stops the run (``E_CAPTURE_SPACE``); with ``best-effort`` what could
+    not be recorded is counted in ``lost`` and noted in the journal.
+    """
+
+    def __init__(
+        self, folder: Path, facts: CaptureFacts, spec: bytes, settings: CaptureSettings | None = None
+    ) -> None:
+        """Begin the capture in the new folder ``folder``. Raises ``E_CAPTURE_SPACE``."""
+        self.folder = folder
+        self.lost = 0
+        self._settings = settings or CaptureSettings()
+        self._digests = self._settings.egress == "digest"
+        self._stops = self._settings.mode != "best-effort"
+        self._lock = threading.Lock()
+        self._retry_at = 0.0
+        self._unnoted = 0
+        private_folder(folder)
+        write_file(folder / SPEC_KV, spec)
+        write_file(folder / CAPTURE_JSON, msgspec.json.format(msgspec.json.encode(facts)))
+        try:
+            self._journal = self._open(self._settings.first_segment_bytes)
+        except IndexBusError as error:
+            raise _no_space(error) from None
+        self._grown = False
+        self._closing = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="capture", daemon=True)
+        self._keeper.start()
+
+    def ingress(
+        self, ingress: int, shard: int, first_origin: int, arrival_ns: int, messages: Sequence[bytes]
+    ) -> None:
+        """Record a batch that came in, before anybody sees it."""
+        for start, end in _portions(messages):
+            part = messages if end - start == len(messages) else messages[start:end]
+            self._append(ingress_frame(ingress, shard, first_origin + start, arrival_ns, part), end - start)
+
+    def egress(
+        self, egress: int, origins: Origins, ingresses: int | Sequence[int], messages: Sequence[Payload]
+    ) -> None:
+        """Record a batch that the sink took."""
+        now = time.time_ns()
+        for start, end in _portions(messages):
+            frame = egress_frame(
+                egress,
+                origins[start:end],
+                ingresses if isinstance(ingresses, int) else ingresses[start:end],
+                now,
+                messages[start:end],
+                digests=self._digests,
+            )
+            self._append(frame, end - start)
+
+    def note(self, facts: object) -> None:
+        """Record what is no message, such as the seed of a stage or a drop."""
+        self._append(note_frame(time.time_ns(), facts), 0)
+
+    def close(self) -> None:
+        """Everything is on the disk when this returns. Closing twice is fine."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._keeper.join()
+        with self._lock:
+            self._sync()
+            self._journal.close()
+
+    def _open(self, segment_bytes: int) -> DiskJournalWriter:
+        return DiskJournalWriter(self.folder / JOURNAL, segment_bytes=segment_bytes, fsync="none")
+
+    def _append(self, frame: bytes, messages: int) -> None:
+        with self._lock:
+            if self._retry_at and time.monotonic() < self._retry_at:
+                self._lose(messages)
+                return
+            try:
+                if self._unnoted:
+                    self._journal.append(note_frame(time.time_ns(), {"lost": self._unnoted}))
+                    self._unnoted = 0
+                self._journal.append(frame)
+                self._retry_at = 0.0
+                if not self._grown and self._journal.position > self._settings.first_segment_bytes >> 1:
+                    self._journal.close()
+                    self._journal = self._open(self._settings.segment_bytes)  # goes on in the same segment
+                    self._grown = True
+            except IndexBusError as error:
+                if error.code != "E_SHM_SPACE" or self._stops:
+                    raise _no_space(error) from None
+                self._retry_at = time.monotonic() + RETRY_S
+                self._lose(messages)
+
+    def _lose(self, messages: int) -> None:
+        self.lost += messages
+        self._unnoted += messages
+
+    def _keep(self) -> None:
+        """Make durable and keep to the room, beside the workers: they never wait for the disk."""
+        while not self._closing.wait(SYNC_S):
+            with contextlib.suppress(OSError):  # the next append tells
+                self._sync()
+                self._retain()
+
+    def _sync(self) -> None:
+        # The newest segment may have been begun since the last time: the one before has bytes to write too.
+        for _, path in self._segments()[-2:]:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fdatasync(handle)
+            finally:
+                os.close(handle)
+
+    def _retain(self) -> None:
+        found = [(start, path.stat()) for start, path in self._segments()]
+        held = [(start, status.st_size, status.st_mtime) for start, status in found]
+        drop_before = retained_from(held, self._settings, time.time())
+        if drop_before is not None:
+            self._journal.drop_before(drop_before)
+
+    def _segments(self) -> list[tuple[int, Path]]:
+        return segments(self.folder / JOURNAL)
+
+
+def retained_from(
+    held: Sequence[tuple[int, int, float]], settings: CaptureSettings, now: float
+) -> int | None:
+    """The position before which whole segments go, or None.
+
+    ``held``: (position, bytes, written at) in order. The newest segment always stays.
+    """
+    room = sum(size for _, size, _ in held)
+    first = cut = held[0][0] if held else 0
+    for (_, size, written), (following, _, _) in pairwise(held):
+        if room <= settings.max_bytes and now - written <= settings.max_age_s:
+            break
+        room -= size
+        cut = following
+    return cut if cut > first else None
+
+
+def _portions(messages: Sequence[Payload]) -> list[tuple[int, int]]:
+    """(start, end) of runs of ``messages`` whose payloads take no more than ``FRAME_BYTES`` together."""
+    total = sum(map(len, messages))
+    if total <= FRAME_BYTES:
+        return [(0, len(messages))] if messages else []
+    found, start, room = [], 0, 0
+    for index, message in enumerate(messages):
+        if room + len(message) > FRAME_BYTES and index > start:
+            found.append((start, index))
+            start, room = index, 0
+        room += len(message)
+    found.append((start, len(messages)))
+    return found
+
+
+def _no_space(error: IndexBusError) -> IncidentError:
+    return IncidentError(
+        "E_CAPTURE_SPACE",
+        f"the capture cannot go on: {error.message}",
+        hint="free space, or run with --capture best-effort (counts what is lost) or --capture off",
+        exit=Exit.RUNTIME,
+    )
