@@ -122,6 +122,9 @@ class _Log:
         ends = {"source": identity.source, "sink": identity.sink, "kernel": identity.kernel}
         self.last = record("run_started", identity, ends)
 
+    def running(self, identity: RunIdentity, run: Path) -> None:
+        """Nothing to note: that it started stands in the log."""
+
     def not_started(self, identity: RunIdentity, why: str) -> None:
         self.last = record("run_failed", identity, {"state": "not started", "error": why})
 

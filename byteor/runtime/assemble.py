@@ -41,6 +41,9 @@ class ExecuteOptions(msgspec.Struct, frozen=True, kw_only=True):
     wait: str = "backoff"
     batch: int = 256
     drain_timeout_s: float = 5.0
+    profile: str = "default"
+    metrics: str = ""  # where they are served, for run.json
+    replaces: str = ""  # id of the run whose place this one takes
 
 
 def assemble(

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from byteor._version import __version__
 from byteor.indexbus import MetricsRegion, kernel_name
 from byteor.runtime import folders
 from byteor.runtime.adapter import Sink, Source
@@ -37,6 +38,9 @@ class Witness(Protocol):
     def starting(self, identity: RunIdentity) -> None: ...
 
     def not_started(self, identity: RunIdentity, why: str) -> None: ...
+
+    def running(self, identity: RunIdentity, run: Path) -> None:
+        """Every worker runs; ``run`` is the run folder. What it raises is passed over."""
 
     def ended(self, ended: Ended) -> None: ...
 
@@ -71,6 +75,8 @@ def execute(
                 _remove(run, regions)
                 raise
             signals.on_signal = supervisor.note_signal
+            with contextlib.suppress(Exception):  # who only looks on cannot end a run
+                witness.running(identity, run)
             result = _supervise(supervisor, metrics, identity)
             signals.on_signal = lambda number: None  # it is ending already
             with contextlib.suppress(Exception):  # what cannot be let go of goes with this process
@@ -97,7 +103,7 @@ def _supervise(supervisor: Supervisor, metrics: MetricsRegion, identity: RunIden
 def _identity(prepared: Prepared, options: ExecuteOptions, run_id: str, regions: Path) -> RunIdentity:
     pid, start_time = myself()
     return RunIdentity(
-        v=1,
+        v=folders.RUN_JSON_VERSION,
         run_id=run_id,
         name=options.name,
         pipeline=prepared.spec.name,
@@ -113,6 +119,11 @@ def _identity(prepared: Prepared, options: ExecuteOptions, run_id: str, regions:
         sink=options.sink_text,
         kernel=kernel_name(),
         workers=prepared.layout.workers(options.source_text, options.sink_text),
+        version=__version__,
+        started_ns=time.monotonic_ns(),
+        profile=options.profile,
+        metrics=options.metrics,
+        replaces=options.replaces,
     )
 
 

@@ -23,10 +23,12 @@ from byteor.atomic import check_private_folder, private_folder, write_file
 from byteor.errors import Exit
 from byteor.runtime.errors import RunError
 from byteor.runtime.process import boot_id, is_alive, myself
+from byteor.runtime.tuning import TuningLine
 
 RUN_JSON, RESULT_JSON, CONTROL_SOCK = "run.json", "result.json", "control.sock"
 METRICS_REGION, RING_REGION, SPEC_KV = "metrics.region", "ring-0.region", "spec.kv"
 OWNER_JSON = "owner.json"  # in the region folder
+RUN_JSON_VERSION = 1
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -42,7 +44,7 @@ class WorkerIdentity(msgspec.Struct, frozen=True):
 
 
 class RunIdentity(msgspec.Struct, frozen=True):
-    """``run.json``: written before the first message, never changed while the run lives."""
+    """``run.json``: written before the first message; only ``tuning`` is added when every worker runs."""
 
     v: int
     run_id: str
@@ -60,6 +62,12 @@ class RunIdentity(msgspec.Struct, frozen=True):
     sink: str
     kernel: str
     workers: tuple[WorkerIdentity, ...]
+    version: str = ""  # of byteor
+    started_ns: int = 0  # CLOCK_MONOTONIC of that boot: what durations are told by
+    profile: str = "default"
+    tuning: tuple[TuningLine, ...] = ()  # added once every worker has started
+    metrics: str = ""  # HOST:PORT where Prometheus text is served
+    replaces: str = ""  # the run whose place it took
 
 
 class RegionOwner(msgspec.Struct, frozen=True):
@@ -203,6 +211,13 @@ def read_run(run: Path) -> RunInfo:
         ) from None
     except msgspec.DecodeError as error:
         raise RunError("E_RUN_JSON", f"{run}: damaged: {error}", exit=Exit.INVALID) from None
+    if identity.v != RUN_JSON_VERSION:
+        raise RunError(
+            "E_RUN_VERSION",
+            f"{run}: run.json of version {identity.v}, written by byteor {identity.version or '(unknown)'}",
+            hint="look at it and end it with the byteor that started it",
+            exit=Exit.UNAVAILABLE,
+        )
     alive = (
         result is None and identity.boot_id == boot_id() and is_alive(identity.pid, identity.pid_start_time)
     )
