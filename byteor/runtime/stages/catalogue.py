@@ -22,6 +22,7 @@ from byteor.errors import Exit, Where
 from byteor.runtime.stages.api import ATTRIBUTE, StageDef, StageError
 from byteor.runtime.stages.context import Context
 from byteor.runtime.stages.native import NATIVE
+from byteor.spec.keys import BUILTIN_KEYS
 
 GROUP = "byteor.stages"  # entry points: the stage's key = "package.module:function"
 BUILT_IN_MODULES = (
@@ -197,6 +198,8 @@ def _bad_module(name: str, why: str, *, hint: str | None = None, where: Where | 
 
 def _installed(base: str, key: str, parameters: str) -> ResolvedStage | None:
     points = list(metadata.entry_points(group=GROUP, name=base))
+    if base in BUILTIN_KEYS:  # the spec layer knows what it may do: nobody else's package may stand in
+        points = [point for point in points if point.dist is not None and point.dist.name == "byteor"]
     if not points:
         return None
     point = points[0]

@@ -64,6 +64,11 @@ class Context:
         """When message ``index`` of the batch at hand (0: the one message) reached the run, in Unix ns."""
         return self.clock(index)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the run has no more use for results."""
+        return self._stopping()
+
     def wait(self, seconds: float) -> None:
         """Hold this worker back; returns early when the run stops, and at once in a replay."""
         if not self.live:
