@@ -35,6 +35,10 @@ CODES: dict[str, tuple[Exit, str]] = {
     "E_CORRUPT": (Exit.INTEGRITY, "something wrote over the region; stop the run and create it anew"),
     "E_OVERRUN": (Exit.RUNTIME, "the reader was too slow for this lane; enlarge it or read faster"),
     "E_BUSY": (Exit.TIMEOUT, "a writer holds the cell; try again"),
+    "E_JOURNAL_SYNC": (
+        Exit.UNAVAILABLE,
+        "look at the disk (full, read-only, failing?); what was synced before is whole",
+    ),
     "E_UNSUPPORTED": (Exit.UNAVAILABLE, "build the native kernel (a C compiler and the Python headers)"),
 }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +19,7 @@ from byteor.indexbus.abi import Capability, Kind
 from byteor.indexbus.errors import IndexBusError, oversize
 from byteor.indexbus.kernel_choice import kernel
 from byteor.indexbus.peers import Claim, Peer, read_peers
-from byteor.indexbus.record import HEAD, parse, record_bytes
+from byteor.indexbus.record import HEAD, Buffer, prefixes, read_records, record_bytes
 from byteor.indexbus.region import Header, Region, create, open_region
 
 PUBLISHED_AT, CLAIMED_AT, MARKS_AT, WINDOW_AT = 64, 128, 192, 320
@@ -34,7 +35,9 @@ class JournalWriter:
         self._window, self._limit = journal.window_bytes, journal.region.header.slot_bytes
         self._words = memoryview(self._mapping).cast("Q")
         self._halves = memoryview(self._mapping).cast("I")
-        self._write = kernel(journal.kernel_name).record_write
+        chosen = kernel(journal.kernel_name)
+        self._write, self._sizes = chosen.record_write, chosen.record_sizes
+        self._write_many = chosen.record_write_many
         # After a crash between claim and publication the claimed bytes are overwritten again.
         self.position = self._words[PUBLISHED_AT >> 3]
 
@@ -47,16 +50,53 @@ class JournalWriter:
         size = record_bytes(len(payload))
         rest = self._window - self.position % self._window
         if rest < size:
-            self._begin(rest)
-            at = WINDOW_AT + self.position % self._window
-            self._halves[at >> 2] = rest - abi.RECORD.size
-            self._halves[(at >> 2) + 1] = abi.RECORD_COMMITTED | abi.RECORD_PADDING
-            self._end(rest)
+            self._pad(rest)
         position = self.position
         self._begin(size)
         self._write(self._mapping, WINDOW_AT + position % self._window, payload)
         self._end(size)
         return position
+
+    def append_many(
+        self, messages: Sequence[Buffer], prefix: Buffer = b"", count_at: int | None = None
+    ) -> int:
+        """Add a record for each message, with a prefix before it as in ``DiskJournalWriter.append_many``; the
+        position of the first. Raises ``E_OVERSIZE`` (nothing of the batch was added), ``E_CLOSED``,
+        ``E_VALUE``.
+        """
+        if self._claim.fd < 0:
+            raise IndexBusError("E_CLOSED", "this handle was closed")
+        laid = prefixes(prefix, count_at, len(messages))
+        batch = messages if type(messages) in (list, tuple) else list(messages)
+        done, count, first = 0, len(batch), -1
+        while done < count:
+            # At most up to the next sixteenth, whose first record is marked.
+            rest = self._window - self.position % self._window
+            room = min(rest, self._window // MARKS - self.position % (self._window // MARKS))
+            fit, size = self._sizes(batch, done, laid.size, room, self._limit)
+            if not fit:
+                size = record_bytes(memoryview(batch[done]).nbytes + laid.size)
+                if rest < size:
+                    self._pad(rest)
+                    continue
+                fit = 1
+            position = self.position
+            self._begin(size)
+            at = WINDOW_AT + position % self._window
+            took, _ = self._write_many(self._mapping, at, at + size, batch, done, fit, *laid)
+            if took != fit:
+                raise IndexBusError("E_VALUE", "the list of messages changed while it was appended")
+            self._end(size)
+            first = position if first < 0 else first
+            done += took
+        return first if first >= 0 else self.position
+
+    def _pad(self, rest: int) -> None:
+        self._begin(rest)
+        at = WINDOW_AT + self.position % self._window
+        self._halves[at >> 2] = rest - abi.RECORD.size
+        self._halves[(at >> 2) + 1] = abi.RECORD_COMMITTED | abi.RECORD_PADDING
+        self._end(rest)
 
     def _begin(self, size: int) -> None:
         self._words[CLAIMED_AT >> 3] = self.position + size
@@ -129,19 +169,11 @@ class JournalReader:
             data = self._journal.region.read(WINDOW_AT + offset, wanted)
             if self._overrun():
                 raise self._lost()
-        records: list[tuple[int, bytes]] = []
-        before = self.position
-        for position, payload, size in parse(data, self.position):
-            if size > length - (position - before):
-                break
-            self.position = position + size
-            if payload is not None:
-                records.append((position, payload))
-                if len(records) == most:
-                    break
-        if self.position == before:
-            text = f"no whole record at {before}, though {published} is published"
-            raise IndexBusError("E_CORRUPT", text, position=before)
+        records, size = read_records(data[:length], 0, self.position, most)
+        if not 0 < size <= length:
+            text = f"no whole record at {self.position}, though {published} is published"
+            raise IndexBusError("E_CORRUPT", text, position=self.position)
+        self.position += size
         return records
 
     def _overrun(self) -> bool:

@@ -1,8 +1,9 @@
-"""Journal on disk: append-only segment files of the same records; durable by the chosen fsync policy.
+"""Journal on disk, the writer: append-only segment files of the same records; durable by the chosen fsync
+policy.
 
 A segment is allocated whole before it is used, so that an append is a copy into mapped memory and never runs
-out of space half-way. After a crash the last segment is scanned: what follows the last whole record is
-zeroed.
+out of space half-way. After a crash the segments that are not sealed are walked: what follows the last whole
+record is zeroed.
 """
 
 from __future__ import annotations
@@ -11,47 +12,44 @@ import fcntl
 import mmap
 import os
 import secrets
-import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
 from byteor.indexbus import abi
 from byteor.indexbus.errors import IndexBusError, oversize
+from byteor.indexbus.journal_keeper import Maker, Syncer
+from byteor.indexbus.journal_reader import DiskJournalReader
+from byteor.indexbus.journal_segment import (
+    FIRST_AT,
+    Segment,
+    read_head,
+    segment_path,
+    segments,
+    sync_folder,
+)
 from byteor.indexbus.kernel_choice import kernel
-from byteor.indexbus.record import HEAD, parse, record_bytes
+from byteor.indexbus.record import HEAD, OVERHEAD, Buffer, prefixes, read_records, record_bytes
 
-SUFFIX = ".journal"
-CHUNK = 1 << 18
+__all__ = ["DiskJournalReader", "DiskJournalWriter", "FsyncPolicy", "read_head", "segments"]
+
 FsyncPolicy = Literal["always", "interval", "none"]
-
-
-def segments(folder: Path) -> list[tuple[int, Path]]:
-    """``(position of the first record, file)`` in order."""
-    return sorted((int(path.stem), path) for path in folder.glob(f"{'[0-9]' * 20}{SUFFIX}"))
-
-
-def read_head(path: Path, position: int) -> dict[str, int]:
-    """A segment's header. Raises ``E_CORRUPT`` when it is not the segment that its name says."""
-    with path.open("rb") as file:
-        data = file.read(abi.SEGMENT.size)
-    size = path.stat().st_size
-    if len(data) == abi.SEGMENT.size:
-        head = {name: int(value) for name, value in abi.SEGMENT.unpack(data).items()}
-        good = (head["magic"], head["version"], head["position"], head["size"])
-        if good == (abi.SEGMENT_MAGIC, 1, position, size):
-            return head
-    raise IndexBusError("E_CORRUPT", f"{path} is no segment of this journal", position=position)
 
 
 class DiskJournalWriter:
     """The one writer of a folder (a lock file says so).
 
-    ``fsync``: ``always`` before ``append`` returns; ``interval``: at the first append after ``interval_ms``,
-    at
-    ``sync`` and at ``close``, so that a crash of the machine loses at most that; ``none``: the kernel's pace.
-    A crash of the process alone loses nothing under any policy.
+    ``fsync``: ``always``: before ``append`` returns; ``interval``: by a thread every ``interval_ms`` while
+    something is new, at ``sync`` and at ``close``, so that a crash of the machine loses at most that (and
+    what the sync itself takes); ``none``: at the kernel's pace. A crash of the process alone loses nothing
+    under any policy. Belongs to one thread.
     """
+
+    _segment: Segment
+    _at: int  # offset of the next record in it
+    _size: int
+    _prepare_at: int  # behind this offset the next segment is made ready
 
     def __init__(
         self,
@@ -67,10 +65,12 @@ class DiskJournalWriter:
         self.folder = Path(folder)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._segment_bytes = abi.round_up(max(segment_bytes, 4096), mmap.PAGESIZE)
-        self._fsync, self._interval_s = fsync, interval_ms / 1000
-        self._synced, self._dirty_from = time.monotonic(), 0
-        self._write = kernel().record_write
-        self._mapping: mmap.mmap | None = None
+        self._limit = self._segment_bytes - FIRST_AT - OVERHEAD  # the longest payload
+        self._fsync, self._always = fsync, fsync == "always"
+        chosen = kernel()
+        self._write, self._sizes = chosen.record_write, chosen.record_sizes
+        self._write_many = chosen.record_write_many
+        self._closed = False
         self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,41 +80,65 @@ class DiskJournalWriter:
         #: Bytes behind the last whole record that a crash had left and that were zeroed.
         self.discarded_bytes = 0
         try:
-            self._recover()
+            self._use(*self._recover())
         except BaseException:
             os.close(self._lock)
             raise
+        timed = interval_ms / 1000 if fsync == "interval" else None
+        self._syncer, self._maker = Syncer(self._written, timed), Maker(self._make)
 
     @property
     def position(self) -> int:
         """Where the next record will lie."""
-        return self._start + self._at - abi.SEGMENT.size
+        return self._segment.start + self._at - FIRST_AT
 
-    def append(self, payload: bytes | bytearray | memoryview) -> int:
-        """Add a record; its position. Raises ``E_OVERSIZE``, ``E_SHM_SPACE``, ``E_CLOSED``."""
-        if self._mapping is None:
-            raise IndexBusError("E_CLOSED", "this journal was closed")
+    def append(self, payload: Buffer) -> int:
+        """Add a record; its position. Raises ``E_OVERSIZE``, ``E_SHM_SPACE``, ``E_JOURNAL_SYNC``,
+        ``E_CLOSED``.
+        """
+        self._check()
+        if len(payload) > self._limit:
+            raise oversize(0, len(payload), self._limit)
         size = record_bytes(len(payload))
-        limit = self._segment_bytes - abi.SEGMENT.size
-        if size > limit:
-            raise oversize(0, len(payload), limit - 12)
         if self._at + size > self._size:
             self._next_segment()
         position = self.position
-        self._write(self._mapping, self._at, payload)
-        self._at += size
-        if self._fsync == "always" or (
-            self._fsync == "interval" and time.monotonic() - self._synced >= self._interval_s
-        ):
-            self.sync()
+        self._write(self._segment.mapping, self._at, payload)
+        self._wrote(self._at + size)
         return position
 
+    def append_many(
+        self, messages: Sequence[Buffer], prefix: Buffer = b"", count_at: int | None = None
+    ) -> int:
+        """Add a record for each message; the position of the first.
+
+        ``prefix`` stands before the message in each record, without a joined copy: either one for all
+        (``count_at`` given: the little-endian u64 there grows by one from message to message), or one a
+        message, of equal sizes, in order (``count_at`` ``None``). At most 256 bytes a message.
+        Raises as ``append`` does (``E_OVERSIZE``: nothing of the batch was added), ``E_VALUE``.
+        """
+        self._check()
+        laid = prefixes(prefix, count_at, len(messages))
+        batch = messages if type(messages) in (list, tuple) else list(messages)
+        done, count, first = 0, len(batch), -1
+        while done < count:
+            fit, _ = self._sizes(batch, done, laid.size, self._size - self._at, self._limit)
+            if not fit:
+                self._next_segment()
+                continue
+            if first < 0:
+                first = self.position
+            took, at = self._write_many(self._segment.mapping, self._at, self._size, batch, done, fit, *laid)
+            done += took
+            self._wrote(at)
+        return first if first >= 0 else self.position
+
     def sync(self) -> None:
-        """Everything appended so far is on the disk when this returns."""
-        assert self._mapping is not None
-        start = self._dirty_from // mmap.PAGESIZE * mmap.PAGESIZE
-        self._mapping.flush(start, min(abi.round_up(self._at, mmap.PAGESIZE), self._size) - start)
-        self._dirty_from, self._synced = self._at, time.monotonic()
+        """Everything appended so far is on the disk when this returns. Raises ``E_JOURNAL_SYNC``."""
+        self._check()
+        self._syncer.drain()
+        self._sync()
+        self._check()
 
     def drop_before(self, position: int) -> int:
         """Delete segments that lie wholly before ``position``; how many bytes of journal went."""
@@ -125,173 +149,158 @@ class DiskJournalWriter:
         return sum(end - start for start, _, end in gone)
 
     def close(self) -> None:
-        if self._mapping is not None:
-            if self._fsync != "none":
-                self.sync()
-            self._mapping.close()
-            self._mapping = None
+        """Sync (unless ``fsync`` is ``none``) and leave. Closing twice is fine. Raises ``E_JOURNAL_SYNC``."""
+        if self._closed:
+            return
+        self._closed = True
+        self._maker.close()
+        self._syncer.close()
+        try:
+            if self._fsync != "none" and self._syncer.failed is None:
+                self._sync()
+        finally:
+            self._segment.close()
             os.close(self._lock)
+        if self._syncer.failed is not None:
+            raise self._syncer.failed
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        try:
+            self.close()
+        except IndexBusError:
+            if kind is None:  # must not hide what was raised before it
+                raise
 
     # -- inside
 
-    def _recover(self) -> None:
-        held = segments(self.folder)
+    def _check(self) -> None:
+        if self._closed:
+            raise IndexBusError("E_CLOSED", "this journal was closed")
+        if self._syncer.failed is not None:
+            raise self._syncer.failed
+
+    def _wrote(self, at: int) -> None:
+        self._at = at
+        if at > self._prepare_at:
+            self._prepare_at = self._size
+            self._maker.prepare(self._segment.end)
+        if self._always:
+            self._sync()
+
+    def _sync(self) -> None:
+        try:
+            self._segment.sync()
+        except OSError as error:
+            raise self._syncer.refused(error) from None
+
+    def _written(self) -> tuple[Segment, int]:
+        return self._segment, self._at
+
+    def _use(self, segment: Segment, at: int) -> None:
+        self._segment, self._at, self._size = segment, at, segment.size
+        # The next one is begun early, as it takes as long as filling this one may; but not before there is
+        # something in this one: a journal that stays small takes one segment.
+        self._prepare_at = max(at, segment.size // 16)
+
+    def _make(self, position: int) -> Segment:
+        path = self.folder / f".new-{position}"
+        path.unlink(missing_ok=True)
+        return Segment.create(path, position, self._segment_bytes, self._epoch)
+
+    def _begin(self, spare: Segment | None, position: int) -> Segment:
+        segment = spare or self._make(position)
+        segment.path = segment.path.rename(segment_path(self.folder, position))
+        return segment
+
+    def _next_segment(self) -> None:
+        full, rest = self._segment, self._size - self._at
+        if rest >= abi.RECORD.size:
+            flags = abi.RECORD_COMMITTED | abi.RECORD_PADDING
+            full.mapping[self._at : self._at + 8] = HEAD.pack(rest - abi.RECORD.size, flags)
+        self._at = self._size
+        if self._always:
+            self._sync()
+            full.seal()
+        following = self._begin(self._maker.take(full.end), full.end)
+        if self._always:
+            sync_folder(self.folder)
+        self._use(following, FIRST_AT)
+        self._syncer.finish(full)
+
+    def _recover(self) -> tuple[Segment, int]:
+        """The segment to go on in and where; repairs what a crash has left."""
         for leftover in self.folder.glob(".new-*"):
             leftover.unlink()
+        held = segments(self.folder)
         if not held:
             self._epoch = secrets.randbits(63) + 1
-            self._begin(0)
-            return
-        start, path = held[-1]
-        head = read_head(path, start)
-        self._epoch = head["epoch"]
-        self._map(path, start)
-        assert self._mapping is not None
+            first = self._begin(None, 0)
+            sync_folder(self.folder)
+            return first, FIRST_AT
+        self._epoch = read_head(held[-1][1], held[-1][0])["epoch"]
+        doubtful = [held.pop()]
+        while held and not read_head(held[-1][1], held[-1][0])["sealed"]:
+            doubtful.append(held.pop())
+        while True:
+            start, path = doubtful.pop()
+            read_head(path, start)
+            segment = Segment(path, start)
+            try:
+                at = self._walk(segment)
+                if at < segment.size or not doubtful:
+                    break
+                segment.sync()
+                segment.seal()
+            except BaseException:
+                segment.close()
+                raise
+            segment.close()
+        # The timed sync works in order: what lies behind a torn segment was never promised.
+        for start, path in doubtful:
+            with Segment(path, start) as later:
+                self.discarded_bytes += len(later.mapping[FIRST_AT:].rstrip(b"\0"))
+            path.unlink()
+        self._clean(segment, at)
+        return (segment, at) if at < segment.size else self._follow(segment)
+
+    def _follow(self, full: Segment) -> tuple[Segment, int]:
+        full.close()
+        following = self._begin(None, full.end)
+        sync_folder(self.folder)
+        return following, FIRST_AT
+
+    def _walk(self, segment: Segment) -> int:
+        """Where the last whole record ends. Raises ``E_CORRUPT`` for damage that no crash leaves."""
+        at = FIRST_AT
         try:
-            for position, _, size in parse(self._mapping[abi.SEGMENT.size :], start):
-                self._at = position - start + abi.SEGMENT.size + size
+            while at < segment.size:
+                _, size = read_records(segment.mapping, at, segment.start + at - FIRST_AT, -1)
+                if not size:
+                    break
+                at += size
         except IndexBusError as error:
             # Torn by a crash, it is the last; with a whole record behind it, it is damage, and not ours to
             # erase.
-            if error.code != "E_CORRUPT" or self._followed(error.fields["position"] - start):
+            if error.code != "E_CORRUPT" or self._followed(segment.mapping, at):
                 raise
-        tail = self._mapping[self._at :]
-        self.discarded_bytes = len(tail.rstrip(b"\0"))
-        if self.discarded_bytes:
-            # Else a stale record behind the next append could look like its successor.
-            self._mapping[self._at :] = bytes(len(tail))
-            self._mapping.flush()
-        if self._at >= self._size:
-            self._begin(start + self._size - abi.SEGMENT.size)
+        return at
 
-    def _followed(self, offset: int) -> bool:
-        assert self._mapping is not None
-        at = abi.SEGMENT.size + offset
-        following = at + record_bytes(HEAD.unpack_from(self._mapping, at)[0])
+    @staticmethod
+    def _followed(data: mmap.mmap, at: int) -> bool:
+        following = at + record_bytes(HEAD.unpack_from(data, at)[0])
         try:
-            return any(parse(self._mapping[following : following + CHUNK], 0))
+            return following < len(data) and read_records(data, following, 0, -1)[1] > 0
         except IndexBusError:
             return False
 
-    def _next_segment(self) -> None:
-        assert self._mapping is not None
-        rest = self._size - self._at
-        if rest >= abi.RECORD.size:
-            flags = abi.RECORD_COMMITTED | abi.RECORD_PADDING
-            self._mapping[self._at : self._at + 8] = HEAD.pack(rest - abi.RECORD.size, flags)
-        self._at = self._size
-        if self._fsync != "none":
-            self.sync()
-        following = self.position
-        self._mapping.close()
-        self._begin(following)
-
-    def _begin(self, position: int) -> None:
-        path = self.folder / f"{position:020d}{SUFFIX}"
-        temporary = self.folder / f".new-{position}"
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            head = {
-                "magic": abi.SEGMENT_MAGIC, "version": 1, "position": position,
-                "size": self._segment_bytes, "epoch": self._epoch,
-            }  # fmt: skip
-            os.posix_fallocate(fd, 0, self._segment_bytes)
-            os.pwrite(fd, abi.SEGMENT.pack({**head}), 0)
-            os.fsync(fd)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            text = f"no room for a segment of {self._segment_bytes} bytes: {error.strerror}"
-            raise IndexBusError("E_SHM_SPACE", text, hint="free space on the journal's disk") from None
-        finally:
-            os.close(fd)
-        temporary.rename(path)
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(folder)
-        os.close(folder)
-        self._map(path, position)
-
-    def _map(self, path: Path, start: int) -> None:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            self._size = os.fstat(fd).st_size
-            # Populated: the page faults are paid here and not by appends.
-            self._mapping = mmap.mmap(fd, self._size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
-        finally:
-            os.close(fd)
-        self._start, self._at, self._dirty_from = start, abi.SEGMENT.size, 0
-
-
-class DiskJournalReader:
-    """Replays from a position and follows the writer; works on a live journal and on a copy."""
-
-    def __init__(self, folder: str | os.PathLike[str], position: int | None = None) -> None:
-        """From ``position``, a record's; ``None``: the oldest. Raises ``E_REGION_MISSING`` without any
-        segment.
-        """
-        self.folder = Path(folder)
-        held = segments(self.folder)
-        if not held:
-            raise IndexBusError("E_REGION_MISSING", f"no journal in {self.folder}")
-        self.position = held[0][0] if position is None else position
-        self._file: tuple[int, int, int] | None = None  # start, end, descriptor
-
-    def read(self, max: int = 256) -> list[tuple[int, bytes]]:
-        """Up to ``max`` ``(position, payload)``; empty at the end of what is written so far.
-
-        Raises ``E_OVERRUN`` (``fields``: lost_bytes, resume) once when the position was dropped,
-        ``E_CORRUPT``.
-        """
-        records: list[tuple[int, bytes]] = []
-        while len(records) < max and self._open_segment():
-            assert self._file is not None
-            start, _, fd = self._file
-            offset = self.position - start + abi.SEGMENT.size
-            data = os.pread(fd, CHUNK, offset)
-            if len(data) >= 8 and (wanted := record_bytes(HEAD.unpack_from(data)[0])) > CHUNK:
-                data = os.pread(fd, wanted, offset)
-            before = self.position
-            for position, payload, size in parse(data, self.position):
-                self.position = position + size
-                if payload is not None:
-                    records.append((position, payload))
-                    if len(records) == max:
-                        break
-            if self.position == before:
-                break
-        return records
-
-    def _open_segment(self) -> bool:
-        """Whether a segment that holds ``position`` is open now."""
-        if self._file is not None and self._file[0] <= self.position < self._file[1]:
-            return True
-        held = segments(self.folder)
-        holding = [(start, path) for start, path in held if start <= self.position]
-        if not holding:
-            lost, resume = held[0][0] - self.position, held[0][0]
-            self.position = resume
-            text = f"{lost} bytes of the journal were dropped before they were read"
-            raise IndexBusError("E_OVERRUN", text, lost_bytes=lost, resume=resume)
-        start, path = holding[-1]
-        end = start + read_head(path, start)["size"] - abi.SEGMENT.size
-        if self.position >= end:
-            return False  # the writer has not begun the next segment
-        self.close()
-        self._file = (start, end, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-        return True
-
-    def close(self) -> None:
-        if self._file is not None:
-            os.close(self._file[2])
-            self._file = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def _clean(self, segment: Segment, at: int) -> None:
+        tail = segment.mapping[at:]
+        left = len(tail.rstrip(b"\0"))
+        if left:
+            # Else a stale record behind the next append could look like its successor.
+            segment.mapping[at:] = bytes(len(tail))
+            segment.sync()
+        self.discarded_bytes += left

@@ -4,14 +4,24 @@ disk.
 
 from __future__ import annotations
 
+import errno
+import os
 import random
+import resource
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from byteor.indexbus.errors import IndexBusError
-from byteor.indexbus.journal import WINDOW_AT, Journal
-from byteor.indexbus.journal_disk import DiskJournalReader, DiskJournalWriter, segments
+from byteor.indexbus.journal import WINDOW_AT, Journal, JournalWriter
+from byteor.indexbus.journal_disk import DiskJournalReader, DiskJournalWriter, read_head, segments
+from byteor.indexbus.kernel_choice import kernel
 from byteor.indexbus.record import record_bytes
 
 
@@ -50,7 +60,7 @@ def test_an_overrun_reader_is_told_how_much_and_resumes_at_a_whole_record(shm: P
     resume = caught.value.fields["resume"]
     assert caught.value.fields["lost_bytes"] == resume
     assert journal.claimed - resume <= 4096
-    rest = {}
+    rest: dict[int, bytes] = {}
     while records := reader.read():
         rest.update(records)
     assert rest == {position: data for position, data in wrote.items() if position >= resume}
@@ -172,3 +182,178 @@ def test_a_second_disk_writer_is_refused(tmp_path: Path) -> None:
             DiskJournalWriter(tmp_path)
         assert caught.value.code == "E_ROLE_TAKEN"
     DiskJournalWriter(tmp_path).close()
+
+
+CAPTURE = struct.Struct("<QqH")  # sequence, arrival, shard
+
+
+def test_a_batch_is_the_records_that_single_appends_would_have_made(shm: Path, kernel_name: str) -> None:
+    single = Journal.create(shm / "single", window_bytes=4096, kernel=kernel_name)
+    many = Journal.create(shm / "many", window_bytes=4096, kernel=kernel_name)
+    one, batch = single.writer(), many.writer()
+    follower = Journal.observe(shm / "many").reader(0)
+    sequence = 0
+    for part in range(60):
+        messages = payloads(part, part % 9, 200)
+        joined = [CAPTURE.pack(sequence + i, 7, 3) + data for i, data in enumerate(messages)]
+        positions = [one.append(data) for data in joined]
+        first = batch.append_many(messages, CAPTURE.pack(sequence, 7, 3), 0)
+        assert first == (positions[0] if positions else batch.position)
+        assert drain(follower) == joined
+        sequence += len(messages)
+    assert many.published == single.published > 4096 * 5
+    assert many.oldest() == single.oldest()
+    assert Journal.observe(shm / "many").reader().read() == Journal.observe(shm / "single").reader().read()
+
+
+def test_a_message_that_is_too_long_keeps_its_whole_batch_out(shm: Path, tmp_path: Path) -> None:
+    journal = Journal.create(shm / "journal", window_bytes=4096)
+    writers: list[JournalWriter | DiskJournalWriter] = [journal.writer()]
+    writers += [DiskJournalWriter(tmp_path, segment_bytes=4096)]
+    for writer in writers:
+        with writer, pytest.raises(IndexBusError) as caught:
+            writer.append_many([b"a", bytes(5000), b"b"], bytes(27))
+        assert (caught.value.code, caught.value.fields["index"]) == ("E_OVERSIZE", 1)
+        assert writer.position == 0
+
+
+@pytest.mark.parametrize(
+    ("prefix", "count_at"), [(bytes(8), 1), (bytes(8), -1), (bytes(7), None), (bytes(600), None)]
+)
+def test_prefixes_that_do_not_fit_the_batch_are_refused(
+    tmp_path: Path, prefix: bytes, count_at: int | None
+) -> None:
+    with DiskJournalWriter(tmp_path, segment_bytes=4096) as writer, pytest.raises(IndexBusError) as caught:
+        writer.append_many([b"a", b"b"], prefix, count_at)
+    assert caught.value.code == "E_VALUE"
+
+
+def test_batches_on_disk_cross_segments_with_a_prefix_of_each_ones_own(tmp_path: Path) -> None:
+    wrote: list[bytes] = []
+    with DiskJournalWriter(tmp_path, segment_bytes=8192) as writer:
+        for part in range(30):
+            messages = payloads(part, 40)
+            heads = [CAPTURE.pack(part, i * i, 1) for i in range(40)]
+            writer.append_many([bytearray(data) for data in messages], b"".join(heads))
+            wrote += [head + data for head, data in zip(heads, messages, strict=True)]
+    assert len(segments(tmp_path)) > 10
+    with DiskJournalReader(tmp_path) as reader:
+        assert drain(reader) == wrote
+    sealed = [read_head(path, start)["sealed"] for start, path in segments(tmp_path)]
+    assert sealed == [1] * (len(sealed) - 1) + [0]
+
+
+@given(
+    messages=st.lists(st.binary(max_size=40), max_size=12),
+    head=st.binary(min_size=8, max_size=30),
+    room=st.integers(0, 60),
+    most=st.integers(-1, 12),
+)
+@settings(max_examples=150, deadline=None)
+def test_both_kernels_write_and_read_the_same_bytes(
+    messages: list[bytes], head: bytes, room: int, most: int
+) -> None:
+    results = []
+    for name in ("native", "pure"):
+        chosen, space = kernel(name), bytearray(1024)
+        fit, size = chosen.record_sizes(messages, 0, len(head), room * 8, 100)
+        took = chosen.record_write_many(space, 0, 1024, messages, 0, fit, head, len(head), len(head) - 8)
+        assert took == (fit, size)
+        results.append((bytes(space), chosen.record_read(space, 0, 70, most)))
+    assert results[0] == results[1]
+
+
+def test_what_is_whole_comes_before_the_word_that_the_next_is_torn(tmp_path: Path) -> None:
+    with DiskJournalWriter(tmp_path, segment_bytes=4096) as writer:
+        third = [writer.append(b"record %d" % number) for number in range(3)][2]
+    (_, path) = segments(tmp_path)[0]
+    data = bytearray(path.read_bytes())
+    data[64 + third + 9] ^= 1
+    path.write_bytes(data)
+    with DiskJournalReader(tmp_path) as reader:
+        assert [payload for _, payload in reader.read()] == [b"record 0", b"record 1"]
+        with pytest.raises(IndexBusError, match="checksum"):
+            reader.read()
+
+
+def test_a_machine_that_fell_leaves_a_beginning_of_the_journal(tmp_path: Path) -> None:
+    """Two segments were not yet synced, and of the first of them the end never reached the disk."""
+    with DiskJournalWriter(tmp_path, segment_bytes=4096, fsync="none") as writer:
+        positions = [writer.append(bytes([number]) * 100) for number in range(100)]
+    held = segments(tmp_path)
+    for _, path in held[:-3]:
+        _seal(path)
+    start, torn = held[-3]
+    data = torn.read_bytes()
+    torn.write_bytes(data[:3000] + bytes(len(data) - 3000))
+    with DiskJournalWriter(tmp_path, segment_bytes=4096) as writer:
+        assert segments(tmp_path) == held[:-2]
+        assert writer.discarded_bytes > 4096
+        kept = [position for position in positions if position < writer.position]
+        assert start < kept[-1] < start + 3000
+        writer.append(b"after")
+    with DiskJournalReader(tmp_path) as reader:
+        assert drain(reader) == [bytes([number]) * 100 for number in range(len(kept))] + [b"after"]
+
+
+def _seal(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[32] = 1
+    path.write_bytes(data)
+
+
+def test_a_record_reaches_the_disk_in_time_though_nothing_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    sync = os.fdatasync
+
+    def watched(fd: int) -> None:
+        sync(fd)
+        synced.append(fd)
+
+    monkeypatch.setattr(os, "fdatasync", watched)
+    with DiskJournalWriter(tmp_path, segment_bytes=4096, interval_ms=5) as writer:
+        writer.append(b"x")
+        before = time.monotonic()
+        while not synced and time.monotonic() < before + 10:
+            time.sleep(0.002)
+        assert synced
+
+
+def test_a_disk_that_refuses_a_sync_ends_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    writer = DiskJournalWriter(tmp_path, segment_bytes=4096, fsync="none")
+    writer.append(b"x")
+    monkeypatch.setattr(os, "fdatasync", refuse)
+    for call in (writer.sync, lambda: writer.append(b"y"), writer.close):
+        with pytest.raises(IndexBusError) as caught:
+            call()
+        assert caught.value.code == "E_JOURNAL_SYNC"
+
+
+@contextmanager
+def _files_up_to(size: int) -> Iterator[None]:
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+def test_a_full_disk_is_told_by_the_append_that_needs_room_and_loses_nothing(tmp_path: Path) -> None:
+    wrote = []
+    with DiskJournalWriter(tmp_path, segment_bytes=8192) as writer:
+        with _files_up_to(4096), pytest.raises(IndexBusError) as caught:
+            for number in range(1000):
+                writer.append(b"%d" % number)
+                wrote.append(b"%d" % number)
+        assert caught.value.code == "E_SHM_SPACE"
+        assert len(wrote) > 100
+        writer.append(b"space again")
+    with DiskJournalReader(tmp_path) as reader:
+        assert drain(reader) == [*wrote, b"space again"]
+    assert not list(tmp_path.glob(".new-*"))

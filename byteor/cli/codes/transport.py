@@ -87,6 +87,12 @@ _ROWS = (
         "single_ring.capacity=1024 and slot_bytes=256",
     ),
     (
+        "E_JOURNAL_SYNC",
+        "the journal's disk takes what is written",
+        "byteor run demo.spec.kv (captures to a disk that went read-only)",
+        "byteor run demo.spec.kv (with a state folder on a healthy disk)",
+    ),
+    (
         "E_GEOMETRY",
         "capacity, slot size and roles are in range",
         "Events.create(path, capacity=1000, slot_bytes=64)",

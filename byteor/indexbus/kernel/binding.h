@@ -40,6 +40,13 @@ PyObject *ib_producer_put(PyObject *self, PyObject *args);
 PyObject *ib_producer_dropped(PyObject *self, PyObject *args);
 int ib_handle_room(ib_handle *h, uint64_t want, int64_t timeout_ns); /* waits; -1 error, else code */
 int ib_timeout(PyObject *seconds, int64_t *ns);
+int ib_inside(const Py_buffer *map, unsigned long long at, unsigned long long bytes); /* 0 and an error when not */
+
+PyObject *ib_py_populate(PyObject *self, PyObject *args);
+PyObject *ib_py_record_write(PyObject *self, PyObject *args);
+PyObject *ib_py_record_sizes(PyObject *self, PyObject *args);
+PyObject *ib_py_record_write_many(PyObject *self, PyObject *args);
+PyObject *ib_py_record_read(PyObject *self, PyObject *args);
 
 PyObject *ib_handle_stop(PyObject *self, PyObject *ignored);
 PyObject *ib_handle_release(PyObject *self, PyObject *ignored);

@@ -207,7 +207,11 @@ static inline void ib_maybe_stamp(ib_party *p, uint64_t first, uint64_t n) {
 
 void ib_state_write(uint8_t *at, const void *data, uint32_t length);
 int ib_state_read(const uint8_t *at, uint32_t room, void *out, uint32_t *length, uint64_t *version, int tries);
-uint64_t ib_record_write(uint8_t *at, const void *data, uint32_t length);
+
+enum { IB_RECORD_IS_PADDING = 16 }; /* beside the ends above */
+static inline uint64_t ib_record_bytes(uint64_t length) { return (length + IB_RECORD_BYTES + 4 + 7) & ~7ull; }
+uint64_t ib_record_write(uint8_t *at, const void *head, uint32_t head_bytes, const void *data, uint32_t length);
+int ib_record_look(const uint8_t *data, uint64_t room, uint32_t *length, uint64_t *size);
 
 uint32_t ib_crc32c(uint32_t crc, const uint8_t *data, size_t length);
 

@@ -40,7 +40,7 @@ static PyObject *wake(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-static int inside(const Py_buffer *map, unsigned long long at, unsigned long long bytes) {
+int ib_inside(const Py_buffer *map, unsigned long long at, unsigned long long bytes) {
     if (at % 8 == 0 && at <= (size_t)map->len && bytes <= (size_t)map->len - at) return 1;
     PyErr_SetString(PyExc_ValueError, "outside the region");
     return 0;
@@ -51,7 +51,7 @@ static PyObject *state_write(PyObject *self, PyObject *args) {
     unsigned long long at;
     (void)self;
     if (!PyArg_ParseTuple(args, "w*Ky*", &map, &at, &data)) return NULL;
-    int ok = inside(&map, at, 2 * IB_LINE + (unsigned long long)data.len);
+    int ok = ib_inside(&map, at, 2 * IB_LINE + (unsigned long long)data.len);
     if (ok) ib_state_write((uint8_t *)map.buf + at, data.buf, (uint32_t)data.len);
     PyBuffer_Release(&data);
     PyBuffer_Release(&map);
@@ -68,7 +68,7 @@ static PyObject *state_read(PyObject *self, PyObject *args) {
     (void)self;
     if (!PyArg_ParseTuple(args, "w*KIi", &map, &at, &room, &tries)) return NULL;
     PyObject *result = NULL;
-    uint8_t *copy = inside(&map, at, 2 * IB_LINE + (unsigned long long)room) ? PyMem_Malloc(room + 1) : NULL;
+    uint8_t *copy = ib_inside(&map, at, 2 * IB_LINE + (unsigned long long)room) ? PyMem_Malloc(room + 1) : NULL;
     if (copy) {
         code = ib_state_read((uint8_t *)map.buf + at, room, copy, &length, &version, tries);
         result = Py_BuildValue("(iKy#)", code, (unsigned long long)version, copy, (Py_ssize_t)(code == IB_OK ? length : 0));
@@ -80,23 +80,17 @@ static PyObject *state_read(PyObject *self, PyObject *args) {
     return result;
 }
 
-static PyObject *record_write(PyObject *self, PyObject *args) {
-    Py_buffer map, data;
-    unsigned long long at, size = 0;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "w*Ky*", &map, &at, &data)) return NULL;
-    if (inside(&map, at, ((unsigned long long)data.len + 12 + 7) & ~7ull)) size = ib_record_write((uint8_t *)map.buf + at, data.buf, (uint32_t)data.len);
-    PyBuffer_Release(&data);
-    PyBuffer_Release(&map);
-    return size ? PyLong_FromUnsignedLongLong(size) : NULL;
-}
-
 static void in_child(void) { ib_forks++; }
 
 static PyMethodDef functions[] = {
     {"state_write", state_write, METH_VARARGS, "state_write(mapping, at, data)"},
     {"state_read", state_read, METH_VARARGS, "state_read(mapping, at, room, tries) -> (code, version, bytes)"},
-    {"record_write", record_write, METH_VARARGS, "record_write(mapping, at, data) -> bytes of the record"},
+    {"populate", ib_py_populate, METH_VARARGS, "populate(mapping): fault every page in, for writing, without the GIL."},
+    {"record_write", ib_py_record_write, METH_VARARGS, "record_write(mapping, at, data) -> bytes of the record"},
+    {"record_sizes", ib_py_record_sizes, METH_VARARGS, "record_sizes(messages, first, head, room, limit) -> (messages that fit, bytes)"},
+    {"record_write_many", ib_py_record_write_many, METH_VARARGS,
+     "record_write_many(mapping, at, end, messages, first, count, heads, head, counter) -> (messages written, at)"},
+    {"record_read", ib_py_record_read, METH_VARARGS, "record_read(data, at, position, most) -> ([(position, payload)], bytes, corrupt)"},
     {"clock_ns", clock_ns, METH_NOARGS, "CLOCK_MONOTONIC in ns."},
     {"crc32c", crc32c, METH_VARARGS, "crc32c(data, crc=0) -> int"},
     {"install_sigbus", install_sigbus, METH_NOARGS, "A truncated region ends the process with exit code 11 and a sentence."},

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 
-from byteor.indexbus.abi import RECORD_COMMITTED, End
+from byteor.indexbus.abi import End
 from byteor.indexbus.pure import futex
 from byteor.indexbus.pure.consumer import Consumer
 from byteor.indexbus.pure.crc32c import crc32c
 from byteor.indexbus.pure.producer import Producer
+from byteor.indexbus.pure.records import record_read, record_sizes, record_write, record_write_many
 from byteor.indexbus.pure.stages import STAGES
 
 __all__ = [
@@ -18,7 +20,11 @@ __all__ = [
     "clock_ns",
     "crc32c",
     "install_sigbus",
+    "populate",
+    "record_read",
+    "record_sizes",
     "record_write",
+    "record_write_many",
     "state_read",
     "state_write",
     "wake",
@@ -59,16 +65,10 @@ def state_read(mapping: object, at: int, room: int, tries: int) -> tuple[int, in
     return End.TIMEOUT, 0, b""
 
 
-def record_write(mapping: object, at: int, data: bytes | bytearray | memoryview) -> int:
-    """See ``kernel/journal.c``."""
-    n = len(data)
-    with memoryview(mapping).cast("B") as raw, raw.cast("I") as halves:  # type: ignore[arg-type]
-        halves[(at >> 2) + 1] = 0
-        halves[at >> 2] = n
-        raw[at + 8 : at + 8 + n] = data
-        raw[at + 8 + n : at + 12 + n] = crc32c(data).to_bytes(4, "little")
-        halves[(at >> 2) + 1] = RECORD_COMMITTED
-    return n + 12 + 7 & ~7
+def populate(mapping: mmap.mmap) -> None:
+    """See ``kernel/records.c``."""
+    for at in range(0, len(mapping), mmap.PAGESIZE):
+        mapping[at] = mapping[at]
 
 
 def install_sigbus() -> None:
