@@ -38,6 +38,7 @@ VERBS = (
     Verb("run", "byteor.cli.run", RUNS, settings=True),
     Verb("ps", "byteor.cli.ps", RUNS, settings=True),
     Verb("stop", "byteor.cli.stop", RUNS, settings=True),
+    Verb("metrics", "byteor.cli.metrics", RUNS, settings=True),
     Verb("gc", "byteor.cli.gc", RUNS, settings=True),
     Verb("snapshot", "byteor.cli.snapshot", EVIDENCE, settings=True),
     Verb("region", "byteor.cli.region", EVIDENCE, group=True, settings=True),

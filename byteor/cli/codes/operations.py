@@ -16,5 +16,19 @@ ROWS = tuple(
             "byteor doctor --profile fast",
             "byteor doctor --profile low-latency",
         ),
+        (
+            "E_RUN_VERSION",
+            "run.json has the version that this byteor writes",
+            "look at the run, and end it, with the byteor that started it; then byteor gc of that byteor",
+            "byteor snapshot NAME (of a run that a newer byteor started)",
+            "/opt/byteor-NEWER/bin/byteor snapshot NAME",
+        ),
+        (
+            "E_METRICS_ADDR",
+            "metrics are served at a free address of this host",
+            "write PORT or HOST:PORT; port 0 takes a free one and tells it",
+            f"{_RUN} --metrics-addr nowhere",
+            f"{_RUN} --metrics-addr 0",
+        ),
     )
 )
