@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from byteor.acts.attend import Attendants, OnRunning, attend
 from byteor.acts.audit import record, record_killed
 from byteor.edge import parse_sink, parse_source
 from byteor.errors import Exit, Where
@@ -33,6 +34,8 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     max_messages: int | None = None
     wait: str = "backoff"
     drain_timeout_s: float = 5.0
+    profile: str = "default"
+    metrics_addr: str | None = None
 
 
 class ReadyRun(msgspec.Struct, frozen=True):
@@ -93,8 +96,16 @@ def _place(document: Document, where: Where | None) -> Where | None:
     return Where(document.file, document.lines.get(key), None, key)
 
 
-def run(order: RunOrder) -> EndedRun:
-    """Run to the end. The audit row of the start is durable before any region exists."""
+def run(order: RunOrder, on_running: OnRunning | None = None) -> EndedRun:
+    """Run to the end. The audit row of the start is durable before any region exists.
+
+    ``on_running`` is called once, when every worker runs.
+    """
+    with attend(order.metrics_addr, on_running) as attendants:
+        return _run(order, attendants)
+
+
+def _run(order: RunOrder, attendants: Attendants) -> EndedRun:
     found = ready(order)
     for info in list_runs():
         record_killed(info)
@@ -107,8 +118,10 @@ def run(order: RunOrder) -> EndedRun:
         max_messages=order.max_messages,
         wait=order.wait,
         drain_timeout_s=order.drain_timeout_s,
+        profile=order.profile,
+        metrics=attendants.metrics,
     )
-    log = _Log()
+    log = _Log(attendants)
     ended = execute(found.prepared, found.source, found.sink, options, log)
     return EndedRun(ended.result, ended.identity.kernel, ended.signal, log.last)
 
@@ -118,12 +131,18 @@ class _Log:
 
     last = -1
 
+    def __init__(self, attendants: Attendants) -> None:
+        self._attendants = attendants
+
     def starting(self, identity: RunIdentity) -> None:
         ends = {"source": identity.source, "sink": identity.sink, "kernel": identity.kernel}
         self.last = record("run_started", identity, ends)
 
     def running(self, identity: RunIdentity, run: Path) -> None:
-        """Nothing to note: that it started stands in the log."""
+        self._attendants.running(identity, run)
+
+    def tick(self, state: str) -> None:
+        self._attendants.tick(state)
 
     def not_started(self, identity: RunIdentity, why: str) -> None:
         self.last = record("run_failed", identity, {"state": "not started", "error": why})

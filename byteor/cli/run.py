@@ -48,6 +48,19 @@ def command(
             help="How long messages in flight may take to finish.",
         ),
     ] = 5.0,
+    profile: Annotated[
+        str,
+        typer.Option(
+            envvar="BYTEOR_PROFILE", metavar="NAME", help="Tuning: default, low-latency or isolated-core."
+        ),
+    ] = "default",
+    metrics_addr: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Serve Prometheus text; loopback unless a host is named."),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return when the run is up; byteor logs shows what it writes.")
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -57,6 +70,7 @@ def command(
     Figures go to stderr at the end; with --json, to stdout (use a file: or null: sink then).
     """
     from byteor.acts.run import RunOrder, ready, run
+    from byteor.cli.detach_report import start_detached
     from byteor.cli.options import usage_error
     from byteor.cli.output import emit_json, note
     from byteor.cli.run_report import document, exit_code, summary
@@ -65,7 +79,7 @@ def command(
         raise usage_error("a time is not a number", "--for and --drain-timeout take seconds")
     if wait not in WAITS:
         raise usage_error(f"unknown wait strategy {wait!r}", f"one of {', '.join(WAITS)}")
-    if json and sink == "stdout:" and not dry_run:
+    if json and sink == "stdout:" and not dry_run and not detach:
         raise usage_error(
             "--json and the stdout: sink both want stdout", "add --sink=file:PATH or --sink=null:"
         )
@@ -79,6 +93,8 @@ def command(
         max_messages=max_messages,
         wait=wait,
         drain_timeout_s=drain_timeout,
+        profile=profile,
+        metrics_addr=metrics_addr,
     )
     if dry_run:
         found = ready(order)
@@ -88,6 +104,9 @@ def command(
             emit_json("run", {**fields, "workers": layout})
         else:
             note(f"would run {found.name} ({found.prepared.spec.spec_hash})")
+        return
+    if detach:
+        start_detached(order, json=json)
         return
     ended = run(order)
     _tell_kernel(note)

@@ -42,6 +42,9 @@ class Witness(Protocol):
     def running(self, identity: RunIdentity, run: Path) -> None:
         """Every worker runs; ``run`` is the run folder. What it raises is passed over."""
 
+    def tick(self, state: str) -> None:
+        """The supervisor's loop has turned, at the latest half a second after the last time."""
+
     def ended(self, ended: Ended) -> None: ...
 
 
@@ -77,6 +80,7 @@ def execute(
             signals.on_signal = supervisor.note_signal
             with contextlib.suppress(Exception):  # who only looks on cannot end a run
                 witness.running(identity, run)
+            supervisor.on_tick = witness.tick
             result = _supervise(supervisor, metrics, identity)
             signals.on_signal = lambda number: None  # it is ending already
             with contextlib.suppress(Exception):  # what cannot be let go of goes with this process

@@ -43,6 +43,7 @@ class Supervisor:
         self._live = set(self._threads) | set(self._processes)
         self._mailbox = mailbox
         self._signals: list[int] = []
+        self.on_tick: Callable[[str], None] = lambda state: None  # each turn of the loop; must not raise
         self._close_source = close_source
         self._abort_ring = abort
         self._drain_timeout_s = drain_timeout_s
@@ -60,6 +61,7 @@ class Supervisor:
                 key.data()
             self._on_signals()
             self._on_time()
+            self.on_tick(self.state)
         self.state = "ended"
 
     def close(self) -> None:

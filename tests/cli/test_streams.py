@@ -12,7 +12,18 @@ from home import BYTEOR, Home
 from byteor.cli.verbs import VERBS
 
 CLI = Path(__file__).resolve().parents[2] / "byteor" / "cli"
-HELPERS = {"__init__", "governed", "main", "options", "output", "root", "run_report", "spec_io", "verbs"}
+HELPERS = {
+    "__init__",
+    "detach_report",
+    "governed",
+    "main",
+    "options",
+    "output",
+    "root",
+    "run_report",
+    "spec_io",
+    "verbs",
+}
 
 
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])

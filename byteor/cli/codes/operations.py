@@ -30,5 +30,26 @@ ROWS = tuple(
             f"{_RUN} --metrics-addr nowhere",
             f"{_RUN} --metrics-addr 0",
         ),
+        (
+            "E_DETACHED_STREAM",
+            "a detached run reads and writes no terminal",
+            "name another source or sink: --source file:PATH, --sink file:PATH",
+            "byteor run demo.spec.kv --detach --source generate:10,16",
+            "byteor run demo.spec.kv --detach --source generate:10,16 --sink null:",
+        ),
+        (
+            "E_DETACH",
+            "the supervisor of a detached run says that it is up, or why not",
+            "see what it printed; dmesg tells when the kernel killed it (out of memory)",
+            f"{_RUN} --detach (and kill -9 the supervisor while it starts)",
+            f"{_RUN} --detach",
+        ),
+        (
+            "E_RUN_LOG",
+            "a run that was started with --detach has a log",
+            "start it with --detach, or look where its stderr went: journalctl -u UNIT",
+            f"{_RUN}; byteor logs demo",
+            f"{_RUN} --detach; byteor logs demo",
+        ),
     )
 )
