@@ -30,6 +30,10 @@ a rolling window), ``DiskJournalWriter`` and ``DiskJournalReader``, ``State`` (t
 Metrics: ``MetricsRegion.create(path, rows)``, ``.row(i)`` to write, ``MetricsRegion.observe(path).rows()`` to
 read.
 
+Workers: ``work([jobs])`` of ``byteor.indexbus.work`` runs stages, bridges, routers, merges, a generator and a
+sink between lanes in one thread: ``InPlace``, ``Through``, ``Bridge``, ``Route``, ``Merge``, ``Generate``,
+``Discard``.
+
 The hot calls exist twice: a C kernel and a pure-Python twin over the same bytes
 (``BYTEOR_KERNEL=native|pure``).
 Offsets and constants: ``byteor.indexbus.abi``. Errors: ``IndexBusError`` with a code of ``errors.CODES``.

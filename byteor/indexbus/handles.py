@@ -47,6 +47,8 @@ class _Role(_Handle):
     _close_stream: Callable[[], None]
     _capacity_slots: int
     _stride_bytes: int
+    #: Payload bytes that a slot of the lane holds.
+    slot_bytes: int
 
     @property
     def ended(self) -> End:

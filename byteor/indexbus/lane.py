@@ -241,6 +241,7 @@ class Lane:
             raise
         handle._claim = claim
         handle._capacity_slots, handle._stride_bytes = g.capacity, g.stride
+        handle.slot_bytes = g.slot_bytes
         handle._abort = partial(_abort, mapping, g, role)
         handle._close_stream = partial(end_stream, mapping, g)
         return handle

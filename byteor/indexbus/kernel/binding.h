@@ -53,6 +53,8 @@ PyObject *ib_handle_release(PyObject *self, PyObject *ignored);
 PyObject *ib_handle_set_row(PyObject *self, PyObject *args);
 PyObject *ib_handle_set_lane_row(PyObject *self, PyObject *args);
 PyObject *ib_handle_beat(PyObject *self, PyObject *ignored);
+PyObject *ib_handle_look_around(PyObject *self, PyObject *ignored);
+PyObject *ib_handle_get_stopped(PyObject *self, void *closure);
 PyObject *ib_handle_get_sequence(PyObject *self, void *closure);
 PyObject *ib_handle_get_ended(PyObject *self, void *closure);
 PyObject *ib_handle_get_filtered(PyObject *self, void *closure);
@@ -62,10 +64,12 @@ PyObject *ib_handle_get_aborted(PyObject *self, void *closure);
     {"stop", ib_handle_stop, METH_NOARGS, "Make this handle's waits end, from any thread."},                \
     {"_release", ib_handle_release, METH_NOARGS, "Let go of the mapping."},                                 \
     {"_set_row", ib_handle_set_row, METH_VARARGS, "(buffer, offset): count into this metrics row."},        \
+    {"look_around", ib_handle_look_around, METH_NOARGS, "Raise E_PEER_DEAD when a peer died that this handle needs."}, \
     {"beat", ib_handle_beat, METH_NOARGS, "Show a sign of life in the metrics row."}
 
 #define IB_HANDLE_GETTERS                                                                                   \
     {"sequence", ib_handle_get_sequence, NULL, "The sequence that this handle handles next.", NULL},        \
+    {"stopped", ib_handle_get_stopped, NULL, "Whether stop() was called.", NULL},                           \
     {"_ended", ib_handle_get_ended, NULL, "Code of the last early end.", NULL},                             \
     {"filtered", ib_handle_get_filtered, NULL, "Filtered slots that receiving calls have skipped.", NULL},  \
     {"aborted_slots", ib_handle_get_aborted, NULL, "Slots of dead claimants (MPSC) that were skipped.", NULL}

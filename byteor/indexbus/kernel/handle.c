@@ -255,6 +255,20 @@ PyObject *ib_handle_beat(PyObject *self, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
+PyObject *ib_handle_look_around(PyObject *self, PyObject *ignored) {
+    ib_handle *h = (ib_handle *)self;
+    (void)ignored;
+    if (ib_handle_enter(h) != 0) return NULL;
+    if (!ib_peer_died(&h->p)) Py_RETURN_NONE;
+    h->ended = IB_DEAD;
+    return ib_raise_ended(h, IB_DEAD);
+}
+
+PyObject *ib_handle_get_stopped(PyObject *self, void *closure) {
+    (void)closure;
+    return PyBool_FromLong(__atomic_load_n(&((ib_handle *)self)->p.stop, __ATOMIC_RELAXED));
+}
+
 PyObject *ib_handle_get_sequence(PyObject *self, void *closure) {
     (void)closure;
     return PyLong_FromUnsignedLongLong(((ib_handle *)self)->p.next);

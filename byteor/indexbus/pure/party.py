@@ -156,6 +156,18 @@ class Party:
             self._lane_row = rows[offset : offset + abi.METRICS_ROW.size].cast("B").cast("Q")
         self._settle_hot()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stop
+
+    def look_around(self) -> None:
+        """Raise ``E_PEER_DEAD`` when a peer has died without which this handle would wait for ever."""
+        self._enter()
+        if self._peer_died():
+            self._ended = End.DEAD
+            raise IndexBusError("E_PEER_DEAD", f"peer {self._dead_peer} of the lane died without leaving it")
+
     def beat(self) -> None:
         """Show a sign of life in the metrics row."""
         if self._open_flag:

@@ -1,0 +1,174 @@
+"""Work: a list of jobs between lanes, run by one thread until all their streams have ended.
+
+A worker that runs one job is a role of its own; a worker that runs several is a *fused* one: the jobs take
+turns, none waits while another could go on, and a job that finds its lane full lets the next one make room.
+
+``work([InPlace(...), Through(...)])`` works on every kernel. With native handles the jobs run in C, and the
+GIL is taken only for a batch of a Python function; the twin, and jobs on journal lanes, run in Python.
+A job counts into ``row`` (a row that was attached to its handles before is let go); a lane counts into the
+row that ``producer.attach_lane_row`` gave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from byteor.indexbus.abi import End, Wait
+from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.handles import Consumer, Producer
+from byteor.indexbus.metrics import MetricsRow
+
+OnFull = Literal["block", "drop"]
+Native = tuple[str, bytes]  # a name of native_stage_names() and its parameter
+Function = Callable[[Any], object]
+BatchFunction = Callable[[list[Any]], Sequence[object] | None]
+Choices = Callable[[int, int], object]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What every job has."""
+
+    row: MetricsRow | None = None
+
+
+class InPlace(Job, frozen=True, eq=False):
+    """A stage of a ring: works in the slots of ``rx``, a handle of ``SequencedSlots.stage``.
+
+    One of ``native``, ``function`` (bytes in; bytes, None to filter, or the same object out) and ``batch``
+    (a list in; as many results out, or None for "as they are"; with ``views`` the list holds writable
+    memoryviews). None of them: identity. A list as result is an error: a ring cannot fan out.
+    """
+
+    rx: Consumer
+    native: Native | None = None
+    function: Function | None = None
+    batch: BatchFunction | None = None
+    views: bool = False
+
+
+class Through(Job, frozen=True, eq=False):
+    """A stage from lane to lane. Results as in ``InPlace``, or a list of bytes: each is published, with the
+    origin of the message that they came from. Without ``tx`` the stage only acts.
+
+    ``drop``: what finds ``tx`` full is lost and counted. ``watermarks``: where nothing comes of a message,
+    a watermark says so downstream, for a merge in order.
+    """
+
+    rx: Consumer
+    tx: Producer | None = None
+    native: Native | None = None
+    function: Function | None = None
+    batch: BatchFunction | None = None
+    views: bool = False
+    on_full: OnFull = "block"
+    watermarks: bool = False
+
+
+class Bridge(Job, frozen=True, eq=False):
+    """Carries messages over to a lane of any kind, unchanged."""
+
+    rx: Consumer
+    tx: Producer
+    on_full: OnFull = "block"
+    watermarks: bool = False
+
+
+class Route(Job, frozen=True, eq=False):
+    """One lane to several. ``broadcast``: every message to each; ``block`` waits for the slowest lane.
+    ``work_queue``: every message to the next lane in turn that has room; ``block`` waits when none has.
+
+    ``choices(lane, count)`` hears, batch by batch, which lanes a work queue chose (-1: dropped).
+    """
+
+    rx: Consumer
+    txs: Sequence[Producer]
+    mode: Literal["broadcast", "work_queue"] = "broadcast"
+    on_full: OnFull = "block"
+    watermarks: bool = False
+    choices: Choices | None = None
+
+
+class Merge(Job, frozen=True, eq=False):
+    """Several lanes into one. ``round_robin``: what is there, in turn. ``in_order``: by origin, then ingress,
+    then input; a message goes on when every other input has shown (by a message, a watermark or its end)
+    that nothing lower follows there. Inputs that are not in order themselves are merged as they come.
+
+    ``choices(input, count)`` hears, batch by batch, whose messages were taken.
+    """
+
+    rxs: Sequence[Consumer]
+    tx: Producer
+    policy: Literal["round_robin", "in_order"] = "round_robin"
+    on_full: OnFull = "block"
+    watermarks: bool = False
+    choices: Choices | None = None
+
+
+class Generate(Job, frozen=True, eq=False):
+    """A source that makes ``count`` messages (0: endless) of ``size`` bytes, those of ``fill_text``.
+
+    Message n: n in 16 decimal digits (the last ``size`` of them when shorter), then text of ``seed``. With
+    several lanes message n goes to lane n mod lanes. ``stop()`` on a producer ends it like the last message.
+    """
+
+    txs: Sequence[Producer]
+    count: int
+    size: int
+    seed: int = 0
+    on_full: OnFull = "block"
+
+
+class Discard(Job, frozen=True, eq=False):
+    """A sink that forgets every message."""
+
+    rxs: Sequence[Consumer]
+
+
+class WorkEnd(NamedTuple):
+    """Why work ended: ``FINISHED`` (every stream has), ``STOPPED``, ``ABORTED``, or what failed: the job's
+    place in the list, the sequence in its input that it could not handle, and the exception if there is one.
+    """
+
+    reason: End
+    job_index: int
+    sequence: int
+    error: BaseException | None
+
+    @property
+    def clean(self) -> bool:
+        """The streams ended or somebody asked to stop: no failure of this worker."""
+        return self.reason in (End.FINISHED, End.STOPPED, End.ABORTED)
+
+
+AnyJob = InPlace | Through | Bridge | Route | Merge | Generate | Discard
+
+
+def work(jobs: Sequence[AnyJob], *, max_batch: int = 256, wait: Wait = Wait.BACKOFF) -> WorkEnd:
+    """Run ``jobs`` in the calling thread until each has ended; a job closes its output when its input ends.
+
+    Returns early when a job fails, when a stream of a job is aborted, when a peer dies, and when ``stop()``
+    was called on a consumer of a job. Raises ``E_VALUE`` for jobs that make no sense, ``E_ROLE_TAKEN``.
+    """
+    from byteor.indexbus.pure.work import run
+
+    _check(jobs, max_batch)
+    return WorkEnd(*run(jobs, max_batch, wait))
+
+
+def _check(jobs: Sequence[AnyJob], max_batch: int) -> None:
+    if not jobs or not 1 <= max_batch <= 4096:
+        raise IndexBusError("E_VALUE", f"{len(jobs)} jobs in batches of {max_batch}; it takes 1 to 4096")
+    for job in jobs:
+        if isinstance(job, InPlace | Through):
+            given = [way for way in (job.native, job.function, job.batch) if way is not None]
+            if len(given) > 1:
+                raise IndexBusError("E_VALUE", "a stage is native, or a function, or a function of batches")
+        elif isinstance(job, Route | Generate) and not job.txs:
+            raise IndexBusError("E_VALUE", f"{type(job).__name__} without a lane to write")
+        elif isinstance(job, Merge | Discard) and not job.rxs:
+            raise IndexBusError("E_VALUE", f"{type(job).__name__} without a lane to read")
+        if isinstance(job, Generate) and (job.size < 1 or job.count < 0):
+            raise IndexBusError("E_VALUE", f"{job.count} messages of {job.size} bytes")
