@@ -30,6 +30,10 @@ BUILT_IN_MODULES = (
     "byteor.runtime.stages.detect",
     "byteor.runtime.stages.fields",
     "byteor.runtime.stages.flow",
+    "byteor.runtime.stages.dedupe",
+    "byteor.runtime.stages.pace",
+    "byteor.runtime.stages.chain",
+    "byteor.runtime.stages.enrich",
 )
 
 

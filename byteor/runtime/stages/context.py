@@ -69,13 +69,16 @@ class Context:
         """Whether the run has no more use for results."""
         return self._stopping()
 
-    def wait(self, seconds: float) -> None:
-        """Hold this worker back; returns early when the run stops, and at once in a replay."""
+    def wait(self, seconds: float) -> bool:
+        """Hold this worker back. False when that was cut short: the run stops, or it is a replay."""
         if not self.live:
-            return
+            return False
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not self._stopping():
+        while (left := end - time.monotonic()) > 0:
+            if self._stopping():
+                return False
             time.sleep(min(left, LOOK_S))
+        return True
 
     def on_teardown(self, function: Callable[[], object]) -> None:
         """Call ``function`` once when this worker ends, however it ends; the last one given comes first."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from byteor.runtime.stages.api import NOT_JSON, Message
+from byteor.runtime.stages.api import NOT_JSON, Example, Message
 from byteor.runtime.stages.declare import batch_stage
 from byteor.runtime.stages.fields import with_members
 from byteor.runtime.stages.parameters import at_most, number, whole
@@ -98,7 +98,15 @@ class Window:
         self.fresh = count
 
 
-@batch_stage("zscore", parameters="WINDOW[,THRESHOLD]")
+@batch_stage(
+    "zscore",
+    parameters="WINDOW[,THRESHOLD]",
+    example=Example(
+        "zscore:120,4.0",
+        ('{"metric":"load","value":1.5}',),
+        ('{"metric":"load","value":1.5,"z":null,"outlier":false}',),
+    ),
+)
 def zscore(parameters: str) -> Callable[[Sequence[Message]], Sequence[Message | None]]:
     """Adds "z" and "outlier" to each measurement, against the last WINDOW (120) values of its metric.
 
@@ -145,7 +153,16 @@ def zscore(parameters: str) -> Callable[[Sequence[Message]], Sequence[Message | 
     return judge
 
 
-@batch_stage("threshold", parameters="METRIC,LOW,HIGH", required=True)
+@batch_stage(
+    "threshold",
+    parameters="METRIC,LOW,HIGH",
+    required=True,
+    example=Example(
+        "threshold:load,0,8",
+        ('{"metric":"load","value":9}',),
+        ('{"metric":"load","value":9,"breach":"high"}',),
+    ),
+)
 def threshold(parameters: str) -> Callable[[Sequence[Message]], Sequence[Message | None]]:
     """Adds "breach": "low", "high" or null to the measurements of METRIC.
 

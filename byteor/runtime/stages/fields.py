@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from byteor.runtime.stages.api import NOT_JSON, Message, StageError
+from byteor.runtime.stages.api import NOT_JSON, Example, Message, StageError, bad_input, told
 from byteor.runtime.stages.declare import batch_stage
 from byteor.runtime.stages.parameters import listed
+from byteor.runtime.stages.redaction import Redactor, Rule
 
 Members = dict[str, msgspec.Raw]
 BatchOf = Callable[[Sequence[Message]], Sequence[Message | None]]
@@ -43,19 +44,25 @@ def each_object(key: str, change: Callable[[Members], Members | None]) -> BatchO
             try:
                 members = change(_DECODE(message))
             except NOT_JSON as error:
-                raise StageError(
-                    "E_STAGE_INPUT",
-                    f"{key}: {bytes(message[:80])!r} is no JSON object: {error}",
-                    hint="put json_normalise before this stage: it turns every line into an object",
-                    index=len(results),
-                ) from error
+                raise no_object(key, message, error, len(results)) from error
             results.append(message if members is None else _ENCODE(members))
         return results
 
     return apply
 
 
-@batch_stage("json_select", parameters="NAME,...", required=True)
+def no_object(key: str, message: Message, error: Exception, index: int) -> StageError:
+    """``E_STAGE_INPUT`` for what is no JSON object."""
+    hint = "put json_normalise before this stage: it turns every line into an object"
+    return bad_input(key, f"needs a JSON object: {told(message)}: {error}", index, hint)
+
+
+@batch_stage(
+    "json_select",
+    parameters="NAME,...",
+    required=True,
+    example=Example("json_select:id,qty", ('{"id":1,"qty":2,"note":"x"}',), ('{"id":1,"qty":2}',)),
+)
 def json_select(parameters: str) -> BatchOf:
     """Keeps only the named top-level members of each JSON object, in the object's own order."""
     names = frozenset(listed(parameters, "name"))
@@ -64,7 +71,12 @@ def json_select(parameters: str) -> BatchOf:
     )
 
 
-@batch_stage("json_drop", parameters="NAME,...", required=True)
+@batch_stage(
+    "json_drop",
+    parameters="NAME,...",
+    required=True,
+    example=Example("json_drop:note", ('{"id":1,"note":"x"}',), ('{"id":1}',)),
+)
 def json_drop(parameters: str) -> BatchOf:
     """Leaves out the named top-level members of each JSON object."""
     names = frozenset(listed(parameters, "name"))
@@ -77,7 +89,12 @@ def json_drop(parameters: str) -> BatchOf:
     return each_object("json_drop", drop)
 
 
-@batch_stage("json_rename", parameters="OLD=NEW,...", required=True)
+@batch_stage(
+    "json_rename",
+    parameters="OLD=NEW,...",
+    required=True,
+    example=Example("json_rename:id=order_id", ('{"id":1}',), ('{"order_id":1}',)),
+)
 def json_rename(parameters: str) -> BatchOf:
     """Renames top-level members of each JSON object; a member that has the new name already is replaced."""
     pairs: dict[str, str] = {}
@@ -106,33 +123,28 @@ def json_rename(parameters: str) -> BatchOf:
     return each_object("json_rename", rename)
 
 
-@batch_stage("redact", parameters="NAME,...", required=True)
+@batch_stage(
+    "redact",
+    parameters="NAME,...",
+    required=True,
+    example=Example(
+        "redact:email,token",
+        ('{"user":{"email":"a@b.c","id":7}}',),
+        ('{"user":{"email":"[redacted]","id":7}}',),
+    ),
+)
 def redact(parameters: str) -> BatchOf:
     """Replaces the values of the named members by "[redacted]", at any depth of each JSON object."""
-    names = frozenset(listed(parameters, "name"))
+    apply = Redactor([Rule(name, (), lambda _: REDACTED) for name in listed(parameters, "name")]).apply
 
-    def hide(members: Members) -> Members | None:
-        changed = {name: _hidden(name, value, names) for name, value in members.items()}
-        return None if changed == members else changed
+    def hide(messages: Sequence[Message]) -> list[Message | None]:
+        results: list[Message | None] = []
+        for message in messages:
+            try:
+                changed = apply(bytes(message))
+            except NOT_JSON as error:
+                raise no_object("redact", message, error, len(results)) from error
+            results.append(message if changed is None else changed)
+        return results
 
-    return each_object("redact", hide)
-
-
-def _hidden(name: str, value: msgspec.Raw, names: frozenset[str]) -> msgspec.Raw:
-    if name in names:
-        return REDACTED
-    text = bytes(value)
-    if not text.startswith((b"{", b"[")):
-        return value
-    tree = msgspec.json.decode(text)
-    return msgspec.Raw(_ENCODE(_hide_in(tree, names)))
-
-
-def _hide_in(tree: object, names: frozenset[str]) -> object:
-    if isinstance(tree, dict):
-        return {
-            name: "[redacted]" if name in names else _hide_in(value, names) for name, value in tree.items()
-        }
-    if isinstance(tree, list):
-        return [_hide_in(item, names) for item in tree]
-    return tree
+    return hide

@@ -1,81 +1,63 @@
-"""Stages that let only some messages through: ``json_filter``, ``sample``, ``dedupe``."""
+"""Stages that let only some messages through: ``json_filter``, ``sample`` and ``sample_random``."""
 
 from __future__ import annotations
 
-import operator
-import re
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
-from byteor.runtime.stages.api import NOT_JSON, Message
+from byteor.runtime.stages.api import NOT_JSON, Example, Message
+from byteor.runtime.stages.context import Context
 from byteor.runtime.stages.declare import batch_stage
-from byteor.runtime.stages.parameters import whole
+from byteor.runtime.stages.expression import compile_expression
+from byteor.runtime.stages.parameters import number, whole
 
 BatchOf = Callable[[Sequence[Message]], Sequence[Message | None]]
 
-COMPARISON = re.compile(r"(?P<name>[^<>=!]+)(?P<operator><=|>=|!=|=|<|>)(?P<value>.+)")
-OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
-
-@batch_stage("json_filter", writes=False, parameters="NAME OP VALUE", required=True)
+@batch_stage(
+    "json_filter",
+    writes=False,
+    parameters="EXPRESSION",
+    required=True,
+    example=Example(
+        'json_filter:level in ["error","fatal"] or /http/status >= 500 and not path=health',
+        ('{"level":"error"}', '{"level":"info","http":{"status":503},"path":"health"}', "text"),
+        ('{"level":"error"}', None, None),
+    ),
+)
 def json_filter(parameters: str) -> BatchOf:
-    """Lets JSON objects through whose member NAME compares as asked, as in json_filter:outlier=true.
+    """Lets the JSON through for which EXPRESSION is true, as in json_filter:outlier=true.
 
-    OP is = != < <= > >=, VALUE a JSON scalar or plain text. Numbers compare with numbers and text with
-    text; a missing member, another type and what is no object do not pass.
+    Comparisons = != < <= > >= of a member (NAME, or a JSON pointer as in /http/status) with text, a number,
+    true, false, null or another member (a pointer); in and not in with a list ["a","b"], the text or the
+    array of a member; exists NAME; and, or, not, parentheses. Numbers compare with numbers and text with
+    text: a missing member, another type and what is no JSON make a comparison false.
     """
-    match = COMPARISON.fullmatch(parameters)
-    if match is None:
-        raise ValueError(f"{parameters!r} is no comparison")
-    name, compare = match["name"].strip(), OPERATORS[match["operator"]]
-    expected = _scalar(match["value"].strip())
-    if isinstance(expected, bool | None) and match["operator"] not in ("=", "!="):
-        raise ValueError(f"only = and != compare with {match['value'].strip()}")
-    family = _family(expected)
-    decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+    passes = compile_expression(parameters)
+    decode = msgspec.json.Decoder().decode
 
-    def passes(message: Message) -> bool:
-        try:
-            members = decode(message)
-        except NOT_JSON:
-            return False
-        if name not in members:
-            return False
-        try:
-            value = msgspec.json.decode(members[name])
-        except NOT_JSON:
-            return False
-        return _family(value) is family and compare(value, expected)
+    def judge(messages: Sequence[Message]) -> list[Message | None]:
+        results: list[Message | None] = []
+        for message in messages:
+            try:
+                document = decode(message)
+            except NOT_JSON:
+                results.append(None)
+                continue
+            results.append(message if passes(document) else None)
+        return results
 
-    return lambda messages: [message if passes(message) else None for message in messages]
+    return judge
 
 
-def _scalar(text: str) -> object:
-    try:
-        value = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
-    if isinstance(value, list | dict):
-        raise ValueError(f"VALUE must be a scalar, not {text}")
-    return value
-
-
-def _family(value: object) -> object:
-    """Values compare within a family only; in Python alone, true would equal 1."""
-    return float if type(value) is int else type(value)
-
-
-@batch_stage("sample", writes=False, parameters="N", required=True)
+@batch_stage(
+    "sample",
+    writes=False,
+    parameters="N",
+    required=True,
+    example=Example("sample:2", ("a", "b", "c"), ("a", None, "c")),
+)
 def sample(parameters: str) -> BatchOf:
     """Lets the first message through and then every N-th."""
     every = whole(parameters, "N", 1, 1 << 40)
@@ -92,33 +74,21 @@ def sample(parameters: str) -> BatchOf:
     return pick
 
 
-@batch_stage("dedupe", writes=False, parameters="NAME,LAST", required=True)
-def dedupe(parameters: str) -> BatchOf:
-    """Filters a JSON object whose member NAME has a value that one of the LAST different values had.
+@batch_stage(
+    "sample_random",
+    kind="seeded",
+    writes=False,
+    parameters="FRACTION",
+    required=True,
+    example=Example("sample_random:0.01"),
+)
+def sample_random(parameters: str, context: Context) -> BatchOf:
+    """Lets each message through with the probability FRACTION (over 0, at most 1), by the run's seed.
 
-    A value seen again counts as new for its age. What has no such member passes.
+    A replay of the whole recording lets the same messages through.
     """
-    name, _, count = parameters.rpartition(",")
-    if not name:
-        raise ValueError("NAME and LAST are both needed")
-    last = whole(count, "LAST", 1, 1_000_000)
-    seen: OrderedDict[bytes, None] = OrderedDict()
-    decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-    def known(message: Message) -> bool:
-        try:
-            raw = decode(message).get(name)
-            if raw is None:
-                return False
-            value = msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
-        except NOT_JSON:
-            return False
-        if value in seen:
-            seen.move_to_end(value)
-            return True
-        seen[value] = None
-        if len(seen) > last:
-            seen.popitem(last=False)
-        return False
-
-    return lambda messages: [None if known(message) else message for message in messages]
+    fraction = number(parameters, "FRACTION")
+    if not 0 < fraction <= 1:
+        raise ValueError(f"FRACTION must be over 0 and at most 1, not {fraction:g}")
+    draw = context.random.random
+    return lambda messages: [message if draw() < fraction else None for message in messages]

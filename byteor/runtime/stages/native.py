@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from byteor.runtime.stages.api import StageDef
+from byteor.runtime.stages.api import Example, StageDef
 
 
 def no_parameter(_: str) -> bytes:
@@ -22,7 +22,9 @@ def json_members(text: str) -> bytes:
     return b"," + msgspec.json.format(f"{{{text}}}".encode(), indent=-1)[1:-1]
 
 
-def _native(key: str, doc: str, *, writes: bool, parameters: str = "") -> StageDef:
+def _native(
+    key: str, doc: str, *, writes: bool, parameters: str = "", example: Example | None = None
+) -> StageDef:
     return StageDef(
         key=key,
         kind="pure",
@@ -33,6 +35,7 @@ def _native(key: str, doc: str, *, writes: bool, parameters: str = "") -> StageD
         parameters=parameters,
         required=bool(parameters),
         native=json_members if parameters else no_parameter,
+        example=example or Example(key),
     )
 
 
@@ -51,5 +54,6 @@ NATIVE = (
         "A message that is no object is an error.",
         writes=True,
         parameters='"NAME":VALUE,...',
+        example=Example('json_append:"site":"demo"', ('{"a":1}',), ('{"a":1,"site":"demo"}',)),
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from byteor.runtime.stages.api import NOT_JSON, Message, StageError
+from byteor.runtime.stages.api import NOT_JSON, Example, Message, StageError
 from byteor.runtime.stages.declare import batch_stage
 from byteor.runtime.stages.parameters import at_most, whole
 
@@ -59,7 +59,15 @@ class Rates:
             return None
 
 
-@batch_stage("json_normalise", parameters="WINDOW_MS[,error|drop]")
+@batch_stage(
+    "json_normalise",
+    parameters="WINDOW_MS[,error|drop]",
+    example=Example(
+        "json_normalise:100,drop",
+        ("plain text", '{ "a": 1 }', '{"metric": 1, "kind": 2}'),
+        ('{"line":"plain text"}', '{"a":1}', None),
+    ),
+)
 def json_normalise(parameters: str) -> Callable[[Sequence[Message]], Sequence[Message | None]]:
     """Gives measurements one compact shape and turns counters into rates per second.
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
 
 
 def whole(text: str, name: str, low: int, high: int) -> int:
@@ -38,3 +44,50 @@ def at_most(text: str, count: int) -> list[str]:
     if len(parts) > count:
         raise ValueError(f"at most {count} parameters, not {len(parts)}")
     return parts
+
+
+def options(text: str, known: Mapping[str, bool]) -> dict[str, str]:
+    """``NAME=VALUE;...`` in any order. ``known`` names them and says which must be given.
+
+    A value in double quotes is JSON text, and may hold what would end it otherwise.
+    """
+    found: dict[str, str] = {}
+    for item in split(text, ";"):
+        name, equals, value = item.partition("=")
+        if not equals or not value:
+            raise ValueError(f"{item!r} is no NAME=VALUE")
+        if name not in known:
+            raise ValueError(f"{name!r} is none of {', '.join(known)}")
+        if name in found:
+            raise ValueError(f"{name!r} stands twice")
+        found[name] = unquoted(value)
+    missing = [name for name, needed in known.items() if needed and name not in found]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
+    return found
+
+
+def split(text: str, separator: str) -> list[str]:
+    """The parts of ``text`` between ``separator`` (one character) outside of double quotes."""
+    parts = re.findall(rf'((?:{_STRING}|[^{separator}"])*)({separator}|$)', text)
+    if sum(len(part) + len(end) for part, end in parts) != len(text):
+        raise ValueError("a double quote is not closed")
+    while parts and parts[-1] == ("", ""):
+        parts.pop()
+    return [part for part, _ in parts] + ([""] if parts and parts[-1][1] else [])
+
+
+def unquoted(text: str) -> str:
+    """``text``, or what it says when it is JSON text in double quotes."""
+    if not text.startswith('"'):
+        return text
+    try:
+        return msgspec.json.decode(text, type=str)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{text} is no JSON text") from error
+
+
+def one_of(text: str, name: str, *choices: str) -> str:
+    if text not in choices:
+        raise ValueError(f"{name} is {' or '.join(choices)}, not {text!r}")
+    return text
