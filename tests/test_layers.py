@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
         "byteor.governance",
         "byteor._version",
     },
-    "byteor.edge": {"byteor.errors", "byteor.atomic", "byteor.runtime"},
+    "byteor.edge": {"byteor.errors", "byteor.atomic", "byteor.indexbus", "byteor.runtime"},
     "byteor_store": {"byteor.errors", "byteor.atomic", "byteor.state"},
     "byteor.settings": {"byteor.errors", "byteor.atomic", "byteor.settings_files"},
     "byteor.settings_files": set(),

@@ -12,7 +12,9 @@ class EdgeError(ByteorError):
 
     Codes: ``E_EDGE_KIND`` and ``E_EDGE_ARGUMENT`` (exit 2), ``E_SOURCE_NOT_FOUND`` and
     ``E_SINK_NOT_FOUND`` (7), ``E_SOURCE_UNREADABLE`` and ``E_SINK_UNWRITABLE`` when opening (69),
-    ``E_SOURCE_READ``, ``E_SINK_WRITE``, ``E_SINK_CLOSED`` and ``E_OVERSIZE`` when at work (11).
+    ``E_UNAVAILABLE`` (a package is missing), ``E_CHECKPOINT``, ``E_EDGE_TOKEN`` and ``E_DEAD_LETTER`` too;
+    ``E_SOURCE_READ``, ``E_SINK_WRITE``, ``E_SINK_CLOSED``, ``E_SINK_REFUSED``, ``E_SINK_CANCELLED``,
+    ``E_FRAMING``, ``E_OVERSIZE`` and a full ``E_DEAD_LETTER`` when at work (11).
     """
 
 

@@ -1,12 +1,16 @@
-"""A source that makes its own messages: the same ones for the same seed, as fast as they are taken."""
+"""A source that makes its own messages: the same ones for the same seed, at a rate or as fast as they are
+taken."""
 
 from __future__ import annotations
 
 import base64
 import random
+import time
 from collections.abc import Sequence
 
+from byteor.edge.base import SourceEdge
 from byteor.edge.errors import bad_argument
+from byteor.edge.spelling import Spelled
 from byteor.runtime.adapter import Health
 
 USAGE = "generate:COUNT,BYTES[,SEED]"
@@ -14,15 +18,18 @@ MAX_BYTES = 1 << 20  # the largest slot
 _FILL_BYTES = 1 << 16
 
 
-class GenerateSource:
+class GenerateSource(SourceEdge):
     """``COUNT`` messages (0: endless) of ``BYTES`` bytes of printable ASCII.
 
     A message is its number from 0 in 16 decimal digits (the last ``BYTES`` of them when shorter), then
-    text that depends on seed and number: a lost, doubled or swapped message shows.
+    text that depends on seed and number: a lost, doubled or swapped message shows. With a rate, message n is
+    due n / rate seconds after the first read; what the run was too slow for comes late, and is not left out.
     """
 
-    def __init__(self, count: int, size: int, seed: int) -> None:
-        self.name = f"generate:{count},{size},{seed}"
+    def __init__(self, count: int, size: int, seed: int, rate_per_s: float = 0.0) -> None:
+        super().__init__(f"generate:{count},{size},{seed}")
+        self._rate_per_s = rate_per_s
+        self._began_s: float | None = None
         self._count = count
         self._size = size
         fill = base64.b64encode(random.Random(seed).randbytes(max(_FILL_BYTES, size)))
@@ -38,6 +45,10 @@ class GenerateSource:
         last = first + max_messages if not self._count else min(first + max_messages, self._count)
         if first >= last:
             return None
+        if self._rate_per_s:
+            last = min(last, self._due(timeout_s))
+            if first >= last:
+                return []
         self._next = last
         size = self._size
         if size <= 16:
@@ -49,8 +60,15 @@ class GenerateSource:
             for number in range(first, last)
         ]
 
-    def commit(self, position: object) -> None:
-        """Nothing to forget."""
+    def _due(self, timeout_s: float) -> int:
+        """How many messages are due in all, after a wait of at most ``timeout_s`` for the next one."""
+        now = time.monotonic()
+        if self._began_s is None:
+            self._began_s = now
+        wait_s = self._began_s + self._next / self._rate_per_s - now
+        if wait_s > 0:
+            time.sleep(min(wait_s, timeout_s))
+        return int((time.monotonic() - self._began_s) * self._rate_per_s) + 1
 
     def checkpoint(self) -> object:
         return self._next
@@ -62,11 +80,11 @@ class GenerateSource:
         return Health(ok=True, detail=f"{self._next:,} messages made")
 
 
-def generate_source(argument: str) -> GenerateSource:
-    parts = argument.split(",")
+def generate_source(spelled: Spelled) -> GenerateSource:
+    parts = spelled.argument.split(",")
     if not 2 <= len(parts) <= 3 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise bad_argument("generate", USAGE, f"cannot read {argument!r}: two or three whole numbers")
+        raise bad_argument("generate", USAGE, f"cannot read {spelled.argument!r}: two or three whole numbers")
     count, size, seed = (*(int(part) for part in parts), 0)[:3]
     if not 1 <= size <= MAX_BYTES:
         raise bad_argument("generate", USAGE, f"BYTES must be 1 to {MAX_BYTES:,}, not {size:,}")
-    return GenerateSource(count, size, seed)
+    return GenerateSource(count, size, seed, spelled.seconds("rate"))

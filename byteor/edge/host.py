@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from byteor.edge.base import SourceEdge
 from byteor.edge.errors import EdgeError, bad_argument, reason
+from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
 
@@ -202,7 +204,7 @@ def read_whole(fd: int) -> bytes:
     return text
 
 
-class HostSource:
+class HostSource(SourceEdge):
     """``{"t_ns":..,"metric":"cpu.total.user_ticks","kind":"counter","value":123}``, sample by sample.
 
     ``t_ns`` is the wall clock (Unix, ns) at which the sample began, the same for all its messages.
@@ -210,7 +212,7 @@ class HostSource:
     """
 
     def __init__(self, samples_per_s: float | None, proc: str = "/proc") -> None:
-        self.name = "host:max" if samples_per_s is None else f"host:{samples_per_s:g}"
+        super().__init__("host:max" if samples_per_s is None else f"host:{samples_per_s:g}")
         self._period_s = 0.0 if samples_per_s is None else 1.0 / samples_per_s
         self._proc = proc
         self._panels: list[OpenPanel] = []
@@ -275,18 +277,14 @@ class HostSource:
                 raise EdgeError("E_SOURCE_READ", f"cannot read {path}: {_why(error)}") from error
         self._pending, self._at = pending, 0
         self._samples += 1
+        self._counted["messages"] += len(pending)
         if self._period_s:
             self._due_s += self._period_s
             behind = int((time.monotonic() - self._due_s) / self._period_s)
             if behind > 0:
                 self._late += behind
+                self._counted["samples_left_out"] += behind
                 self._due_s += behind * self._period_s
-
-    def commit(self, position: object) -> None:
-        """Nothing to forget."""
-
-    def checkpoint(self) -> object:
-        return None
 
     def close(self) -> None:
         for panel in self._panels:
@@ -299,7 +297,8 @@ class HostSource:
         return Health(ok=not self._late, detail=f"{self._samples:,} samples{late}{absent}")
 
 
-def host_source(argument: str) -> HostSource:
+def host_source(spelled: Spelled) -> HostSource:
+    argument = spelled.argument
     if argument == "max":
         return HostSource(None)
     if not argument:

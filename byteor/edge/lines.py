@@ -1,4 +1,7 @@
-"""Sources of lines: a file or standard input. A line is a message; its newline is not part of it."""
+"""Sources of a descriptor: a file, a FIFO or standard input, read to its end.
+
+A message is a line without its newline, or what a four-byte length announces (``framing=u32``).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,11 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
+from byteor.edge.base import SourceEdge
 from byteor.edge.errors import EdgeError, bad_argument, reason
+from byteor.edge.framing import LINES, Untrusted, decoder
+from byteor.edge.position_file import PositionFile
+from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
 
@@ -18,55 +25,67 @@ CHUNK_BYTES = 1 << 18
 LINE_LIMIT_BYTES = 1 << 24  # far over the largest slot (1 MiB): only stops an endless line
 
 
-class LineSource:
-    """Lines of a descriptor, read without ever blocking longer than asked.
+class LineSource(SourceEdge):
+    """Messages of a descriptor, read without ever blocking longer than asked.
 
-    A last line without a newline is a message too. A line is never cut: one over
-    ``LINE_LIMIT_BYTES`` raises ``E_OVERSIZE``; whether a shorter one fits its slot is the ring's to say.
-    ``checkpoint`` is the offset in bytes behind the last message returned.
+    A last line without a newline is a message too. A message is never cut: one over ``LINE_LIMIT_BYTES``
+    goes to the dead letters or raises ``E_OVERSIZE``; whether a shorter one fits its slot is the ring's to
+    say. ``checkpoint`` is the offset in bytes behind the last message returned.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, framing: str = LINES) -> None:
+        super().__init__(name)
+        self._framing = framing
         self._fd = -1
         self._poll: select.poll | None = None  # None: a regular file, always ready
+        self._decoder = decoder(framing, LINE_LIMIT_BYTES, self._too_long)
+        self._extra_bytes = 1 if framing == LINES else 4  # of a message, in the stream
         self._lines: deque[bytes] = deque()
-        self._partial: list[bytes] = []  # chunks of a line whose newline has not come
-        self._partial_bytes = 0
+        self._skips: deque[tuple[int, int]] = deque()  # (messages before it, bytes) of what was set aside
         self._ended = False
         self._unterminated = False  # the last line of _lines has no newline of its own
         self._offset = 0
         self._count = 0
+        self._deadline_s = 0.0
 
     def open(self) -> None:
         raise NotImplementedError
 
     def _attach(self, fd: int) -> None:
         self._fd = fd
+        self._poll = None
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             self._poll = select.poll()
             self._poll.register(fd, select.POLLIN)
 
     def read(self, max_messages: int, timeout_s: float) -> Sequence[bytes] | None:
-        """Up to ``max_messages`` lines. Raises ``EdgeError`` ``E_SOURCE_READ`` or ``E_OVERSIZE``."""
-        deadline = time.monotonic() + timeout_s
-        while not self._lines and not self._ended and self._ready(deadline):
+        """Up to ``max_messages`` messages. Raises ``EdgeError`` ``E_SOURCE_READ`` or ``E_OVERSIZE``."""
+        self._deadline_s = time.monotonic() + timeout_s
+        while not self._lines and not self._ended and self._ready():
             self._fill()
+            if time.monotonic() >= self._deadline_s:
+                break
+        self._pass_skips()
         if not self._lines:
             return None if self._ended else []
         batch = list(islice(self._lines, max_messages))
         for _ in batch:
             self._lines.popleft()
-        self._offset += sum(map(len, batch)) + len(batch)
+        self._offset += sum(map(len, batch)) + len(batch) * self._extra_bytes
         if self._unterminated and not self._lines:
             self._offset -= 1
         self._count += len(batch)
+        self._pass_skips()
         return batch
 
-    def _ready(self, deadline: float) -> bool:
-        left_ms = (deadline - time.monotonic()) * 1000
+    def _pass_skips(self) -> None:
+        while self._skips and self._skips[0][0] <= self._count:
+            self._offset += self._skips.popleft()[1]
+
+    def _ready(self) -> bool:
         if self._poll is None:
             return True
+        left_ms = (self._deadline_s - time.monotonic()) * 1000
         return bool(self._poll.poll(max(0.0, left_ms)))
 
     def _fill(self) -> None:
@@ -77,31 +96,42 @@ class LineSource:
         except OSError as error:
             raise EdgeError("E_SOURCE_READ", f"{self.name}: reading failed: {reason(error)}") from error
         if not chunk:
-            self._ended = True
-            if self._partial:
-                self._unterminated = True
-                self._lines.append(b"".join(self._partial))
-                self._partial.clear()
+            self._at_end()
             return
-        head, newline, rest = chunk.partition(b"\n")
-        self._partial.append(head)
-        self._partial_bytes += len(head)
-        if newline:
-            *lines, tail = rest.split(b"\n")
-            self._lines.append(b"".join(self._partial))
-            self._lines.extend(lines)
-            self._partial = [tail] if tail else []
-            self._partial_bytes = len(tail)
-        if self._partial_bytes > LINE_LIMIT_BYTES:
-            raise EdgeError(
-                "E_OVERSIZE",
-                f"{self.name}: line {self._count + len(self._lines) + 1} is longer than "
-                f"{LINE_LIMIT_BYTES:,} bytes and has no end yet",
-                hint="is this a text file? A message is one line and at most 1 MiB",
-            )
+        try:
+            self._lines.extend(self._decoder.feed(chunk))
+        except Untrusted as error:  # its dead letter is written, but where the next message begins is unknown
+            self._lines.extend(error.messages)
+            self._refuse("the stream holds no u32 framing")
+        if self._decoder.too_long and self.dead_letters is None:  # it may have no end
+            self._refuse(f"longer than {LINE_LIMIT_BYTES:,} bytes and without an end yet")
 
-    def commit(self, position: object) -> None:
-        """Nothing to forget: the file keeps its lines."""
+    def _at_end(self) -> None:
+        self._finish()
+        self._ended = True
+
+    def _finish(self) -> None:
+        """What is left when nothing follows any more."""
+        last = self._decoder.finish()
+        if last is not None:
+            self._unterminated = True
+            self._lines.append(last)
+        elif self._decoder.partial:
+            self._counted["torn"] += 1
+            self.set_aside("E_FRAMING", "the stream ends within this message", b"")
+
+    def _too_long(self, first: bytes, length: int) -> None:
+        if not self.set_aside("E_OVERSIZE", f"over {LINE_LIMIT_BYTES:,} bytes", first, length):
+            self._refuse(f"has {length:,} bytes")
+        self._skips.append((self._count + len(self._lines), length + self._extra_bytes))
+
+    def _refuse(self, why: str) -> None:
+        what = "line" if self._framing == LINES else "message"
+        raise EdgeError(
+            "E_OVERSIZE",
+            f"{self.name}: {what} {self._count + len(self._lines) + 1} cannot be taken: {why}",
+            hint="is the framing right? A message is one line (or framing=u32) of at most 1 MiB",
+        )
 
     def checkpoint(self) -> object:
         return self._offset
@@ -112,48 +142,76 @@ class LineSource:
         self._fd = -1
 
     def health(self) -> Health:
-        return Health(ok=True, detail=f"{self._count:,} lines" + (", at the end" if self._ended else ""))
+        told = f"{self._count:,} {'lines' if self._framing == LINES else 'messages'}"
+        return Health(ok=True, detail=self.told(told + (", at the end" if self._ended else "")))
 
 
 class FileSource(LineSource):
-    """``file:PATH``: the lines of a file (or of a FIFO), from the start to the end."""
+    """``file:PATH``: a file (or a FIFO), from the start, or from its checkpoint, to the end."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"file:{path}")
+    def __init__(self, path: str, framing: str = LINES, checkpoint: str | None = None) -> None:
+        super().__init__(f"file:{path}", framing)
         self._path = path
+        self._kept = None if checkpoint is None else PositionFile(checkpoint, self.name)
 
     def open(self) -> None:
-        try:
-            # Non-blocking, so that a FIFO that nobody writes to yet does not hold the start up.
-            fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise EdgeError(
-                "E_SOURCE_NOT_FOUND",
-                f"no such file: {self._path}",
-                hint="check the path of --source file:PATH",
-                exit=Exit.NOT_FOUND,
-            ) from error
-        except OSError as error:
-            raise self._unreadable(reason(error)) from error
-        if stat.S_ISDIR(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise self._unreadable("it is a folder")
-        self._attach(fd)
+        self._attach(open_to_read(self._path))
+        position = None if self._kept is None else self._kept.load()
+        if position is not None:
+            self._go_on(position)
 
-    def _unreadable(self, why: str) -> EdgeError:
-        return EdgeError(
-            "E_SOURCE_UNREADABLE",
-            f"cannot read {self._path}: {why}",
-            hint="name a file that this user may read",
-            exit=Exit.UNAVAILABLE,
-        )
+    def _go_on(self, position: object) -> None:
+        assert self._kept is not None
+        size = os.fstat(self._fd).st_size
+        if not isinstance(position, int) or self._poll is not None or not 0 <= position <= size:
+            raise self._kept.bad(f"the file has only {size:,} bytes, or the position is another kind's")
+        self._offset = os.lseek(self._fd, position, os.SEEK_SET)
+
+    def commit(self, position: object) -> None:
+        """With ``checkpoint=PATH`` the position is kept. Raises ``E_CHECKPOINT``."""
+        if self._kept is not None:
+            self._kept.save(position)
+
+    def close(self) -> None:
+        super().close()
+        if self._kept is not None:
+            self._kept.flush()
+
+
+def open_to_read(path: str) -> int:
+    """A descriptor of a file or FIFO. Raises ``E_SOURCE_NOT_FOUND`` or ``E_SOURCE_UNREADABLE``."""
+    try:
+        # Non-blocking, so that a FIFO that nobody writes to yet does not hold the start up.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise EdgeError(
+            "E_SOURCE_NOT_FOUND",
+            f"no such file: {path}",
+            hint="check the path of --source file:PATH",
+            exit=Exit.NOT_FOUND,
+        ) from error
+    except OSError as error:
+        raise _unreadable(path, reason(error)) from error
+    if stat.S_ISDIR(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise _unreadable(path, "it is a folder")
+    return fd
+
+
+def _unreadable(path: str, why: str) -> EdgeError:
+    return EdgeError(
+        "E_SOURCE_UNREADABLE",
+        f"cannot read {path}: {why}",
+        hint="name a file that this user may read",
+        exit=Exit.UNAVAILABLE,
+    )
 
 
 class StdinSource(LineSource):
-    """``stdin:``: the lines of standard input, to its end."""
+    """``stdin:``: standard input, to its end."""
 
-    def __init__(self) -> None:
-        super().__init__("stdin:")
+    def __init__(self, framing: str = LINES) -> None:
+        super().__init__("stdin:", framing)
 
     def open(self) -> None:
         try:
@@ -167,13 +225,19 @@ class StdinSource(LineSource):
             ) from error
 
 
-def file_source(argument: str) -> FileSource:
-    if not argument:
-        raise bad_argument("file", "file:PATH", "the path is missing")
-    return FileSource(argument)
+def file_source(spelled: Spelled) -> LineSource:
+    if not spelled.argument:
+        raise bad_argument(spelled.kind, spelled.usage, "the path is missing")
+    if spelled.flag("follow"):
+        from byteor.edge.follow import follow_source
+
+        return follow_source(spelled)
+    if spelled.string("start") != "beginning":
+        raise bad_argument(spelled.kind, spelled.usage, "start= needs follow=1")
+    return FileSource(spelled.argument, spelled.string("framing"), spelled.string_or_none("checkpoint"))
 
 
-def stdin_source(argument: str) -> StdinSource:
-    if argument:
-        raise bad_argument("stdin", "stdin:", "takes no argument")
-    return StdinSource()
+def stdin_source(spelled: Spelled) -> StdinSource:
+    if spelled.argument:
+        raise bad_argument(spelled.kind, spelled.usage, "takes no argument")
+    return StdinSource(spelled.string("framing"))

@@ -1,4 +1,7 @@
-"""Sinks of lines: a file, standard output, or nowhere. The newline is put back behind every message."""
+"""Sinks of a descriptor: a file, a FIFO, standard output; and nowhere.
+
+A message becomes a line, or follows its four-byte length (``framing=u32``).
+"""
 
 from __future__ import annotations
 
@@ -9,41 +12,53 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from byteor.edge.base import SinkEdge
 from byteor.edge.errors import EdgeError, bad_argument, reason
+from byteor.edge.framing import LINES, encode
+from byteor.edge.net import SLICE_S
+from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PIPE_BUF_BYTES = 4096  # what a pipe that says it has room takes without waiting
 
 
-class LineSink:
-    """Writes each batch at once, as whole lines, to a descriptor; keeps nothing back between calls."""
+class LineSink(SinkEdge):
+    """Writes each batch at once, as whole messages, to a descriptor; keeps nothing back between calls."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, framing: str = LINES) -> None:
+        super().__init__(name)
+        self._framing = framing
         self._fd = -1
         self._regular = False
+        self._at_most = 1 << 62  # bytes a write; fewer where a write could block
         self._size = 0  # of a regular file, as far as we wrote it
         self._written = 0
+        self._waiting = False
 
     def open(self) -> None:
         raise NotImplementedError
 
     def write(self, messages: Sequence[bytes | memoryview]) -> None:
-        """Raises ``E_SINK_CLOSED`` when the reader is gone, ``E_SINK_WRITE`` otherwise."""
+        """Raises ``E_SINK_CLOSED`` when the reader is gone, ``E_SINK_CANCELLED``, ``E_SINK_WRITE``."""
         if not messages:
             return
-        text = b"\n".join(messages) + b"\n"
-        done = 0
-        while done < len(text):
+        data = encode(self._framing, messages)
+        if self._framing == LINES:
+            self._counted["newlines_inside"] += data.count(b"\n") - len(messages)
+        rest, done = memoryview(data), 0
+        while done < len(data):
             try:
-                done += os.write(self._fd, memoryview(text)[done:])
-            except BlockingIOError:  # whoever gave us the descriptor made it non-blocking
-                self._wait_for_room()
+                if not self._regular:
+                    self._wait_for_room()
+                done += os.write(self._fd, rest[done : done + self._at_most])
+            except BlockingIOError:  # somebody else filled it
+                continue
             except BrokenPipeError as error:
                 raise EdgeError("E_SINK_CLOSED", f"{self.name}: the reader has closed its end") from error
             except OSError as error:
-                self._take_back(text, done)
+                self._take_back(messages, done)
                 hint = "make room, or name another --sink" if error.errno in FULL else None
                 raise EdgeError(
                     "E_SINK_WRITE", f"{self.name}: writing failed: {reason(error)}", hint=hint
@@ -54,17 +69,21 @@ class LineSink:
     def _wait_for_room(self) -> None:
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
-        poll.poll()
+        while not poll.poll(SLICE_S * 1000):
+            self._waiting = True
+            self.check_cancelled()
+        self._waiting = False
 
-    def _take_back(self, text: bytes, done: int) -> None:
-        """After a write that failed half-way (a full disk): no partial line stays in the file."""
-        partial = done - (text.rfind(b"\n", 0, done) + 1)
+    def _take_back(self, messages: Sequence[bytes | memoryview], done: int) -> None:
+        """After a write that failed half-way (a full disk): no partial message stays in the file."""
+        whole, extra = 0, 1 if self._framing == LINES else 4
+        for message in messages:
+            if whole + len(message) + extra > done:
+                break
+            whole += len(message) + extra
         alone = self._regular and os.fstat(self._fd).st_size == self._size + done
-        if partial and alone:  # else another writer has appended behind it
-            os.ftruncate(self._fd, self._size + done - partial)
-
-    def flush(self) -> None:
-        """Nothing to do: ``write`` hands everything to the kernel."""
+        if whole < done and alone:  # else another writer has appended behind it
+            os.ftruncate(self._fd, self._size + whole)
 
     def close(self) -> None:
         if self._fd > 2:
@@ -72,15 +91,19 @@ class LineSink:
         self._fd = -1
 
     def health(self) -> Health:
-        return Health(ok=True, detail=f"{self._written:,} lines")
+        told = f"{self._written:,} {'lines' if self._framing == LINES else 'messages'}"
+        if self._waiting:
+            return Health(ok=False, detail=self.told(f"{told}, the reader takes nothing"))
+        return Health(ok=True, detail=self.told(told))
 
 
 class FileSink(LineSink):
-    """``file:PATH``: appends to a file; a new one is readable by this user only."""
+    """``file:PATH``: appends to a file; a new one is readable by this user only. ``fsync``: at each flush."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"file:{path}")
+    def __init__(self, path: str, framing: str = LINES, fsync: bool = False) -> None:
+        super().__init__(f"file:{path}", framing)
         self._path = path
+        self._fsync = fsync
 
     def open(self) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
@@ -104,7 +127,8 @@ class FileSink(LineSink):
         status = os.fstat(fd)
         self._regular = stat.S_ISREG(status.st_mode)
         self._size = status.st_size
-        if self._regular and self._size and self._last_byte() != b"\n":
+        unfinished = self._framing == LINES and self._regular and self._size > 0
+        if unfinished and self._last_byte() != b"\n":
             # Somebody else's unfinished last line must not grow into our first one.
             self._size += os.write(fd, b"\n")
 
@@ -116,16 +140,25 @@ class FileSink(LineSink):
         except OSError:  # may be written but not read
             return b"\n"
 
+    def flush(self) -> None:
+        """With ``fsync=1`` the lines are on the disk. Raises ``E_SINK_WRITE``."""
+        if self._fsync and self._regular:
+            try:
+                os.fsync(self._fd)
+            except OSError as error:
+                text = f"{self.name}: not on the disk: {reason(error)}"
+                raise EdgeError("E_SINK_WRITE", text) from error
+
 
 class StdoutSink(LineSink):
-    """``stdout:``: lines on standard output."""
+    """``stdout:``: standard output."""
 
-    def __init__(self) -> None:
-        super().__init__("stdout:")
+    def __init__(self, framing: str = LINES) -> None:
+        super().__init__("stdout:", framing)
 
     def open(self) -> None:
         try:
-            os.fstat(1)
+            self._regular = stat.S_ISREG(os.fstat(1).st_mode)
         except OSError as error:
             raise EdgeError(
                 "E_SINK_UNWRITABLE",
@@ -133,22 +166,25 @@ class StdoutSink(LineSink):
                 hint="name a --sink file:PATH or null:",
                 exit=Exit.UNAVAILABLE,
             ) from error
-        self._fd = 1
+        self._fd = 1 if self._regular else self._open_anew()
+
+    def _open_anew(self) -> int:
+        """The same pipe or terminal without blocking: the flag on descriptor 1 itself is others' too."""
+        try:
+            return os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        except OSError:  # a socket, another user's terminal, no /proc
+            self._at_most = PIPE_BUF_BYTES
+            return 1
 
 
-class NullSink:
+class NullSink(SinkEdge):
     """``null:``: takes everything and keeps nothing; the run still counts it."""
-
-    name = "null:"
 
     def open(self) -> None:
         """Nothing to acquire."""
 
     def write(self, messages: Sequence[bytes | memoryview]) -> None:
         """Forget the batch."""
-
-    def flush(self) -> None:
-        """Nothing to hand over."""
 
     def close(self) -> None:
         """Nothing to release."""
@@ -157,19 +193,22 @@ class NullSink:
         return Health(ok=True)
 
 
-def file_sink(argument: str) -> FileSink:
-    if not argument:
-        raise bad_argument("file", "file:PATH", "the path is missing")
-    return FileSink(argument)
+def file_sink(spelled: Spelled) -> FileSink:
+    if not spelled.argument:
+        raise bad_argument(spelled.kind, spelled.usage, "the path is missing")
+    return FileSink(spelled.argument, spelled.string("framing"), spelled.flag("fsync"))
 
 
-def stdout_sink(argument: str) -> StdoutSink:
-    if argument:
-        raise bad_argument("stdout", "stdout:", "takes no argument")
-    return StdoutSink()
+def stdout_sink(spelled: Spelled) -> StdoutSink:
+    _no_argument(spelled)
+    return StdoutSink(spelled.string("framing"))
 
 
-def null_sink(argument: str) -> NullSink:
-    if argument:
-        raise bad_argument("null", "null:", "takes no argument")
-    return NullSink()
+def null_sink(spelled: Spelled) -> NullSink:
+    _no_argument(spelled)
+    return NullSink("null:")
+
+
+def _no_argument(spelled: Spelled) -> None:
+    if spelled.argument:
+        raise bad_argument(spelled.kind, spelled.usage, "takes no argument")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,10 +15,30 @@ class Health(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class DeadLetterBox(Protocol):
+    """Where a message goes that nobody can deliver. Any thread may call it."""
+
+    def put(
+        self, end: str, code: str, why: str, message: bytes | memoryview, length: int | None = None
+    ) -> None:
+        """Set ``message`` of the source or sink ``end`` aside; ``length`` when only its first bytes are left.
+
+        Raises ``EdgeError`` ``E_DEAD_LETTER``.
+        """
+
+
 class Source(Protocol):
-    """Where messages come from. One thread calls it; only ``health`` may be called from another."""
+    """Where messages come from. One thread calls it; only ``health`` and ``counts`` may be called from
+    another.
+
+    ``delivery`` says in one line what may be lost or doubled. ``dead_letters`` is set before ``open``, or
+    stays ``None``: then what cannot be taken is an error, or from an untrusted peer a refusal that ``counts``
+    tells.
+    """
 
     name: str
+    delivery: str
+    dead_letters: DeadLetterBox | None
 
     def open(self) -> None:
         """Acquire what is read from. Raises ``EdgeError`` with a hint when that is impossible."""
@@ -37,11 +57,18 @@ class Source(Protocol):
 
     def health(self) -> Health: ...
 
+    def counts(self) -> Mapping[str, int]:
+        """What happened so far, for the metrics: ``reconnects``, ``oversize``, ``dead_letters``..."""
+
 
 class Sink(Protocol):
-    """Where messages go. One thread calls it; only ``health`` may be called from another."""
+    """Where messages go. One thread calls it; only ``health``, ``counts`` and ``cancel`` may be called from
+    another. ``delivery`` and ``dead_letters`` as in ``Source``.
+    """
 
     name: str
+    delivery: str
+    dead_letters: DeadLetterBox | None
 
     def open(self) -> None: ...
 
@@ -51,6 +78,36 @@ class Sink(Protocol):
     def flush(self) -> None:
         """Hand everything written so far to the peer (a file: to the kernel)."""
 
+    def cancel(self) -> None:
+        """End a call that waits for the peer within 100 ms (``E_SINK_CANCELLED``), and every later one."""
+
     def close(self) -> None: ...
 
     def health(self) -> Health: ...
+
+    def counts(self) -> Mapping[str, int]:
+        """As of a source; ``retries`` too."""
+
+
+class Tap(Protocol):
+    """Who records what enters and leaves a run (capture). Raising from it stops the run.
+
+    ``ingress`` and ``egress`` are called by different threads, each end by one of its own.
+    """
+
+    def ingress(
+        self, ingress: int, shard: int, first_origin: int, arrival_ns: int, messages: Sequence[bytes]
+    ) -> None:
+        """``messages`` with origins ``first_origin``, + 1... came by source ``ingress`` at ``arrival_ns``
+        (Unix time); called before they are published."""
+
+    def egress(
+        self,
+        egress: int,
+        origins: Sequence[int],
+        ingresses: Sequence[int],
+        messages: Sequence[bytes | memoryview],
+    ) -> None:
+        """Sink ``egress`` took ``messages``; views are valid only during the call."""
+
+    def close(self) -> None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byteor.edge import parse_source
@@ -17,6 +17,7 @@ def take(spec: str, batch: int) -> list[bytes]:
     return messages
 
 
+@settings(deadline=None)
 @given(
     count=st.integers(1, 200),
     size=st.integers(1, 300),

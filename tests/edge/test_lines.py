@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byteor.edge import EdgeError, lines, parse_source
@@ -25,6 +25,11 @@ class PipeSource(LineSource):
 
     def open(self) -> None:
         self._attach(self.reader)
+
+
+@pytest.fixture
+def short_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "LINE_LIMIT_BYTES", 100)
 
 
 @pytest.fixture
@@ -72,6 +77,7 @@ def test_a_line_is_a_message_without_its_newline(tmp_path: Path, text: bytes, ex
     assert read_file(path) == (expected, len(text))
 
 
+@settings(deadline=None)
 @given(text=st.lists(st.binary(max_size=40), max_size=30).map(b"\n".join), chunk=st.integers(1, 9))
 def test_chunk_borders_never_show(tmp_path_factory: pytest.TempPathFactory, text: bytes, chunk: int) -> None:
     path = tmp_path_factory.getbasetemp() / "chunks"
@@ -132,8 +138,7 @@ def test_a_fifo_without_a_writer_is_quiet_and_not_ended(tmp_path: Path) -> None:
     assert messages == [b"late"]
 
 
-def test_a_line_without_end_is_refused_and_not_cut(pipe: PipeSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "LINE_LIMIT_BYTES", 100)
+def test_a_line_without_end_is_refused_and_not_cut(short_lines: None, pipe: PipeSource) -> None:
     os.write(pipe.writer, b"ok\n" + b"x" * 101)
     with pytest.raises(EdgeError) as caught:
         pipe.read(10, 1.0)

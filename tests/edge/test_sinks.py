@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byteor.edge import EdgeError, parse_sink, parse_source
@@ -41,6 +41,7 @@ def test_a_batch_is_in_the_file_before_write_returns(tmp_path: Path) -> None:
     sink.close()
 
 
+@settings(deadline=None)
 @given(messages=st.lists(st.binary(max_size=30).filter(lambda text: b"\n" not in text), max_size=20))
 def test_what_a_sink_writes_a_source_reads_back(
     tmp_path_factory: pytest.TempPathFactory, messages: list[bytes]
