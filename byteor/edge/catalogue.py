@@ -93,14 +93,14 @@ SOURCES: Mapping[str, Kind] = {
     ),
     "ws": Kind(
         "ws://HOST:PORT/PATH", "WebSocket messages of a peer, or of many with mode=listen", STREAM_IN,
-        "websocket:ws_source",
+        "websocket_source:ws_source",
         (
             MAX_BYTES, CONNECTIONS, GIVE_UP,
             Option("mode", one_of("connect", "listen"), "connect", "connect to a peer, or listen for peers"),
         ),
     ),
     "wss": Kind(
-        "wss://HOST/PATH", "WebSocket messages of a peer, over TLS", STREAM_IN, "websocket:ws_source",
+        "wss://HOST/PATH", "WebSocket messages of a peer, over TLS", STREAM_IN, "websocket_source:ws_source",
         (MAX_BYTES, GIVE_UP, Option("ca_file", text, None, "certificates to trust besides the system's")),
     ),
     "sqlite": Kind(
@@ -173,15 +173,15 @@ SINKS: Mapping[str, Kind] = {
     "ws": Kind(
         "ws://HOST:PORT/PATH", "a WebSocket message each",
         "at least once up to the peer's own library: a batch counts when a ping behind it is answered",
-        "websocket:ws_sink",
-        (GIVE_UP, Option("text", flag, True, "1: text messages (UTF-8 only), 0: binary ones")),
+        "websocket_sink:ws_sink",
+        (GIVE_UP, Option("text", flag, True, "1: text messages where they are UTF-8; 0: binary ones")),
     ),
     "wss": Kind(
         "wss://HOST/PATH", "the same over TLS",
         "at least once up to the peer's own library: a batch counts when a ping behind it is answered",
-        "websocket:ws_sink",
+        "websocket_sink:ws_sink",
         (
-            GIVE_UP, Option("text", flag, True, "1: text messages (UTF-8 only), 0: binary ones"),
+            GIVE_UP, Option("text", flag, True, "1: text messages where they are UTF-8; 0: binary ones"),
             Option("ca_file", text, None, "certificates to trust besides the system's"),
         ),
     ),
