@@ -12,7 +12,6 @@ the process loses nothing that was committed; a crash of the machine at most the
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from byteor.indexbus.journal_disk import DiskJournalWriter, segments
 
 CAPTURE_JSON, SPEC_KV, JOURNAL = "capture.json", "spec.kv", "journal"
 FRAME_BYTES = 1 << 20  # a batch of more is recorded in several frames
-SYNC_S = 0.05
+RETAIN_S = 0.5
 RETRY_S = 1.0  # after a full disk, best-effort capture looks again
 
 Mode = Literal["on", "off", "best-effort"]
@@ -145,11 +144,10 @@ class Capture:
         self._closing.set()
         self._keeper.join()
         with self._lock:
-            self._sync()
             self._journal.close()
 
     def _open(self, segment_bytes: int) -> DiskJournalWriter:
-        return DiskJournalWriter(self.folder / JOURNAL, segment_bytes=segment_bytes, fsync="none")
+        return DiskJournalWriter(self.folder / JOURNAL, segment_bytes=segment_bytes)
 
     def _append(self, frame: bytes, messages: int) -> None:
         with self._lock:
@@ -177,30 +175,17 @@ class Capture:
         self._unnoted += messages
 
     def _keep(self) -> None:
-        """Make durable and keep to the room, beside the workers: they never wait for the disk."""
-        while not self._closing.wait(SYNC_S):
-            with contextlib.suppress(OSError):  # the next append tells
-                self._sync()
+        """Keep to the room, beside the workers."""
+        while not self._closing.wait(RETAIN_S):
+            with contextlib.suppress(OSError):  # looked at again a moment later
                 self._retain()
 
-    def _sync(self) -> None:
-        # The newest segment may have been begun since the last time: the one before has bytes to write too.
-        for _, path in self._segments()[-2:]:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fdatasync(handle)
-            finally:
-                os.close(handle)
-
     def _retain(self) -> None:
-        found = [(start, path.stat()) for start, path in self._segments()]
+        found = [(start, path.stat()) for start, path in segments(self.folder / JOURNAL)]
         held = [(start, status.st_size, status.st_mtime) for start, status in found]
         drop_before = retained_from(held, self._settings, time.time())
         if drop_before is not None:
             self._journal.drop_before(drop_before)
-
-    def _segments(self) -> list[tuple[int, Path]]:
-        return segments(self.folder / JOURNAL)
 
 
 def retained_from(

@@ -126,13 +126,13 @@ def frames_of_segments(contents: Sequence[bytes]) -> Iterator[Placed]:
         head = abi.SEGMENT.unpack(data[: abi.SEGMENT.size])
         if (head["magic"], head["version"], head["size"]) != (abi.SEGMENT_MAGIC, 1, len(data)):
             raise IncidentError("E_CAPTURE_FRAME", "a journal member is no segment")
-        rest, position = memoryview(data)[abi.SEGMENT.size :], int(head["position"])
-        while rest:
-            records, size = read_records(rest, position, READ_RECORDS)
-            yield from ((at, read_frame(record)) for at, record in records)
+        at, start = abi.SEGMENT.size, int(head["position"]) - abi.SEGMENT.size
+        while at < len(data):
+            records, size = read_records(data, at, start + at, READ_RECORDS)
+            yield from ((place, read_frame(record)) for place, record in records)
             if not size:
                 break
-            rest, position = rest[size:], position + size
+            at += size
 
 
 def pack_segment(position: int, epoch: int, records: Sequence[bytes]) -> bytes:

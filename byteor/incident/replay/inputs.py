@@ -1,0 +1,183 @@
+"""Which part of a recording is replayed: its inputs, and the outputs that belong to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+
+from byteor.errors import Exit
+from byteor.incident.errors import IncidentError
+from byteor.incident.frames import EGRESS, INGRESS, NOTE, Frame
+from byteor.incident.recording import Recording
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """Inputs by origin, both ends inclusive; or the ``newest`` so many; or those in ``only``."""
+
+    first: int | None = None
+    last: int | None = None
+    newest: int | None = None
+    only: frozenset[int] | None = None
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """What a recording holds. ``finished``: the run ended with every output recorded.
+
+    ``recorded_to``: the highest origin of any output, by egress. ``lost``: messages that best-effort capture
+    could not record.
+    """
+
+    inputs: int
+    input_bytes: int
+    first: int | None
+    last: int | None
+    first_recorded: bool
+    outputs: int
+    egresses: tuple[int, ...]
+    recorded_to: dict[int, int]
+    digests: bool
+    finished: bool
+    lost: int
+    since_ns: int | None
+    until_ns: int | None
+
+
+def extent(recording: Recording) -> Extent:
+    """Walk the whole recording once."""
+    inputs = size = outputs = lost = 0
+    first = last = since = until = None
+    recorded_to: dict[int, int] = {}
+    finished = digests = False
+    for _, frame in recording.read():
+        if frame.kind == NOTE:
+            facts = note_of(frame)
+            finished = finished or facts.get("state") == "finished"
+            lost += facts.get("lost", 0)
+            continue
+        since = frame.at_ns if since is None else since
+        until = frame.at_ns
+        if frame.kind == INGRESS:
+            inputs += frame.count
+            size += len(frame.body)
+            first = frame.origins[0] if first is None else min(first, frame.origins[0])
+            last = frame.origins[-1] if last is None else max(last, frame.origins[-1])
+        else:
+            outputs += frame.count
+            digests = digests or frame.digests
+            recorded_to[frame.endpoint] = max(recorded_to.get(frame.endpoint, 0), max(frame.origins))
+    return Extent(
+        inputs, size, first, last, first == 0, outputs, tuple(sorted(recorded_to)), recorded_to, digests,
+        finished, lost, since, until,
+    )  # fmt: skip
+
+
+def note_of(frame: Frame) -> dict[str, Any]:
+    """The facts of a note; empty when it holds none."""
+    try:
+        value = msgspec.json.decode(frame.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def resolved_range(wanted: Range, found: Extent) -> Range:
+    """``wanted`` with ``newest`` turned into origins. Raises ``E_REPLAY_INPUT`` when nothing is left."""
+    if found.first is None or found.last is None:
+        raise _nothing("it holds no input")
+    if wanted.only is not None:
+        return wanted
+    first = found.first if wanted.first is None else max(wanted.first, found.first)
+    last = found.last if wanted.last is None else min(wanted.last, found.last)
+    if wanted.newest is not None:
+        first = max(first, last - wanted.newest + 1)
+    if first > last:
+        raise _nothing(f"it holds the messages {found.first} to {found.last}")
+    return Range(first=first, last=last)
+
+
+def inputs(recording: Recording, wanted: Range) -> Iterator[Frame]:
+    """The ingress frames within ``wanted``, in the order of the recording."""
+    yield from _within(recording, wanted, INGRESS, None)
+
+
+def outputs(recording: Recording, wanted: Range, egress: int) -> Iterator[Frame]:
+    """The frames of ``egress`` that came of inputs within ``wanted``."""
+    yield from _within(recording, wanted, EGRESS, egress)
+
+
+def _within(recording: Recording, wanted: Range, kind: int, endpoint: int | None) -> Iterator[Frame]:
+    low = 0 if wanted.first is None else wanted.first
+    high = (1 << 64) - 1 if wanted.last is None else wanted.last
+    for _, frame in recording.read():
+        if frame.kind != kind or endpoint not in (None, frame.endpoint):
+            continue
+        origins = frame.origins
+        if wanted.only is None and isinstance(origins, range):
+            if origins[0] > high or origins[-1] < low:
+                continue
+            if origins[0] >= low and origins[-1] <= high:
+                yield frame
+                continue
+        kept = _kept(frame, low, high, wanted.only)
+        if kept is not None:
+            yield kept
+
+
+def _kept(frame: Frame, low: int, high: int, only: Set[int] | None) -> Frame | None:
+    """``frame`` with only the wanted messages; None when there are none."""
+    places = [
+        index
+        for index, origin in enumerate(frame.origins)
+        if (low <= origin <= high if only is None else origin in only)
+    ]
+    if not places:
+        return None
+    if len(places) == frame.count:
+        return frame
+    payloads = frame.payloads()
+    return msgspec.structs.replace(
+        frame,
+        origins=[frame.origins[index] for index in places],
+        ingresses=[frame.ingresses[index] for index in places],
+        lengths=[frame.lengths[index] for index in places],
+        body=b"".join(payloads[index] for index in places),
+    )
+
+
+def runs_of(frame: Frame) -> Iterator[tuple[int, list[bytes]]]:
+    """(first origin, messages) of each run of consecutive origins, as a producer publishes them."""
+    payloads = frame.payloads()
+    if isinstance(frame.origins, range):
+        yield frame.origins[0], payloads
+        return
+    breaks = [
+        index for index in range(1, frame.count) if frame.origins[index] != frame.origins[index - 1] + 1
+    ]
+    for start, end in zip([0, *breaks], [*breaks, frame.count], strict=True):
+        yield frame.origins[start], payloads[start:end]
+
+
+def arrivals(frames: Iterator[Frame]) -> dict[int, int]:
+    """When each input arrived, by origin."""
+    return {origin: frame.at_ns for frame in frames for origin in frame.origins}
+
+
+def payload_at(recording: Recording, origin: int) -> bytes | None:
+    """The input that got ``origin``; None when the recording does not hold it."""
+    for frame in inputs(recording, Range(first=origin, last=origin)):
+        starts = list(accumulate(frame.lengths, initial=0))
+        at = list(frame.origins).index(origin)
+        return frame.body[starts[at] : starts[at + 1]]
+    return None
+
+
+def _nothing(why: str) -> IncidentError:
+    return IncidentError(
+        "E_REPLAY_INPUT",
+        f"there is nothing to replay: {why}",
+        hint="byteor journal stat says what was recorded",
+        exit=Exit.NOT_FOUND,
+    )

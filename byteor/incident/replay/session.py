@@ -1,0 +1,270 @@
+"""One replay, from a recording and a spec to a verdict: passes in children, and what differed first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from byteor.incident.frames import Origins, Payload
+from byteor.incident.recording import Recording
+from byteor.incident.replay.compare import Compared, Comparison, Counts, Difference
+from byteor.incident.replay.inputs import (
+    Extent,
+    Range,
+    arrivals,
+    extent,
+    inputs,
+    outputs,
+    payload_at,
+    resolved_range,
+)
+from byteor.incident.replay.isolated import isolated
+from byteor.incident.replay.rehearsal import Rehearsal, Rehearsed, rehearse
+from byteor.incident.replay.stand_ins import stand_ins
+from byteor.runtime.folders import Failure
+from byteor.runtime.stages import ResolvedStage
+from byteor.runtime.wiring import Wiring
+
+SAMPLES = 16  # inputs whose digest the audit lists
+
+
+class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for. ``rate`` in messages a second; None: as fast as it goes."""
+
+    range: Range = Range()
+    dry_run: bool = True
+    rate: float | None = None
+    batch: int = 256
+    until_divergence: bool = False
+
+
+class Act(msgspec.Struct, frozen=True):
+    """A stage with an outside effect, and on how many messages it acted or would have."""
+
+    stage: str
+    key: str
+    decision: str  # replaced | performed
+    messages: int
+
+
+class Told(msgspec.Struct, frozen=True):
+    """The first difference, with everything that an operator needs to look at it."""
+
+    difference: Difference
+    input: bytes | None
+    last_equal: int | None
+    stage: str | None
+    why: str
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay came to. ``failure``: a stage failed, at the input ``failed_at``; what came from there on
+    was left out. ``ordered`` is False where the order of outputs depends on timing.
+    """
+
+    extent: Extent
+    range: Range
+    inputs: int
+    input_bytes: int
+    sample_sha256: tuple[str, ...]
+    counts: Counts
+    first: Told | None
+    differing: tuple[int, ...]
+    failure: Failure | None
+    failed_at: int | None
+    acts: tuple[Act, ...]
+    duration_ns: int
+    ordered: bool
+    from_start: bool
+
+    @property
+    def diverged(self) -> bool:
+        return self.counts.diverged
+
+
+class _Pass(msgspec.Struct, frozen=True):
+    """What a child says of its pass."""
+
+    ended: Rehearsed
+    compared: tuple[Compared, ...]
+    acts: tuple[Act, ...]
+
+
+def replay(
+    recording: Recording,
+    wiring: Wiring,
+    stages: Mapping[int, ResolvedStage],
+    order: ReplayOrder,
+    found: Extent | None = None,
+) -> Replayed:
+    """Run the chosen inputs and compare every output.
+
+    A stage that fails ends a pass with messages in flight, so the inputs before it are replayed once more by
+    themselves. Raises ``E_REPLAY_INPUT``, ``E_REPLAY_SPEC``, ``E_REPLAY_UNSUPPORTED``, ``E_REPLAY_DIED``.
+    """
+    found = extent(recording) if found is None else found
+    wanted = resolved_range(order.range, found)
+    passed = _isolated_pass(recording, wiring, stages, order, wanted, found)
+    failure, at = passed.ended.failure, passed.ended.failed_at
+    if failure is not None and at is not None and _any_before(wanted, at):
+        wanted = _cut(wanted, at)
+        passed = _isolated_pass(recording, wiring, stages, order, wanted, found)
+    counts, first, last_equal, differing = _merged(passed.compared)
+    count, size, samples = _sampled(recording, wanted)
+    return Replayed(
+        extent=found,
+        range=wanted,
+        inputs=count,
+        input_bytes=size,
+        sample_sha256=samples,
+        counts=counts,
+        first=None if first is None else _told(recording, wiring, stages, first, last_equal),
+        differing=differing,
+        failure=failure,
+        failed_at=at,
+        acts=passed.acts,
+        duration_ns=passed.ended.duration_ns,
+        ordered=_ordered(wiring),
+        from_start=found.first_recorded and wanted.only is None and wanted.first == 0,
+    )
+
+
+def _any_before(wanted: Range, origin: int) -> bool:
+    if wanted.only is not None:
+        return any(item < origin for item in wanted.only)
+    return wanted.first is None or wanted.first < origin
+
+
+def _cut(wanted: Range, origin: int) -> Range:
+    """``wanted`` without ``origin`` and what came after it."""
+    if wanted.only is not None:
+        return Range(only=frozenset(item for item in wanted.only if item < origin))
+    return Range(first=wanted.first, last=origin - 1)
+
+
+def _isolated_pass(
+    recording: Recording,
+    wiring: Wiring,
+    stages: Mapping[int, ResolvedStage],
+    order: ReplayOrder,
+    wanted: Range,
+    found: Extent,
+) -> _Pass:
+    return isolated(lambda: _one_pass(recording, wiring, stages, order, wanted, found), _Pass)
+
+
+def _one_pass(
+    recording: Recording,
+    wiring: Wiring,
+    stages: Mapping[int, ResolvedStage],
+    order: ReplayOrder,
+    wanted: Range,
+    found: Extent,
+) -> _Pass:
+    standing = stand_ins(stages, dry_run=order.dry_run)
+    clocked = any(stage.definition.kind == "clocked" for stage in stages.values())
+    plan = Rehearsal(
+        wiring=wiring,
+        stages=standing,
+        seed=recording.facts.seed,
+        batch=order.batch,
+        rate=order.rate,
+        arrivals=arrivals(inputs(recording, wanted)) if clocked else None,
+    )
+    comparisons = {
+        worker.endpoint: Comparison(
+            worker.endpoint,
+            outputs(recording, wanted, worker.endpoint),
+            ordered=_ordered(wiring),
+            recorded_to=None if found.finished else found.recorded_to.get(worker.endpoint, -1),
+            until_divergence=order.until_divergence,
+        )
+        for worker in wiring.of_role("sink")
+    }
+
+    def take(egress: int, origins: Origins, messages: Sequence[Payload]) -> bool:
+        return comparisons[egress].feed(origins, messages)
+
+    ended = rehearse(plan, inputs(recording, wanted), take)
+    acts = tuple(
+        Act(worker.name, worker.key, "replaced" if stand_in.replaced else "performed", sum(stand_in.acts))
+        for worker in wiring.of_role("stage")
+        if (stand_in := standing[worker.stage]).replaced or stages[worker.stage].definition.kind == "external"
+    )
+    return _Pass(ended, tuple(comparison.finish() for comparison in comparisons.values()), acts)
+
+
+def _ordered(wiring: Wiring) -> bool:
+    """Whether the order of outputs follows from the inputs alone: each sink drains one lane of one writer."""
+    return all(len(worker.rx) == 1 for worker in wiring.of_role("sink")) and all(
+        lane.kind == "sequenced" for lane in wiring.lanes
+    )
+
+
+def _merged(found: Sequence[Compared]) -> tuple[Counts, Difference | None, int | None, tuple[int, ...]]:
+    counts = Counts()
+    for item in found:
+        counts = counts.plus(item.counts)
+    firsts = [item for item in found if item.first is not None]
+    first = min(
+        firsts,
+        key=lambda item: (item.first.origin, item.first.egress) if item.first else (0, 0),
+        default=None,
+    )
+    differing = tuple(sorted({origin for item in found for origin in item.differing}))
+    return counts, first.first if first else None, first.last_equal if first else None, differing
+
+
+def _told(
+    recording: Recording,
+    wiring: Wiring,
+    stages: Mapping[int, ResolvedStage],
+    difference: Difference,
+    last_equal: int | None,
+) -> Told:
+    stage, why = blame(recording, wiring, stages)
+    return Told(difference, payload_at(recording, difference.origin), last_equal, stage, why)
+
+
+def blame(
+    recording: Recording, wiring: Wiring, stages: Mapping[int, ResolvedStage]
+) -> tuple[str | None, str]:
+    """The stage to look at first, and why: other code than was recorded, then a kind that may differ, then
+    the last stage before the egress. A recording holds what entered and left, not what passed between stages.
+    """
+    workers = wiring.of_role("stage")
+    recorded = dict(enumerate(recording.facts.stages))
+    code = {index: stage.digest() for index, stage in stages.items()}
+    for worker in workers:
+        then = recorded.get(worker.stage)
+        if then is None or then.key != worker.key:
+            return worker.name, "it is not the stage that was recorded"
+        if then.digest.get("module_sha256") != code[worker.stage]["module_sha256"]:
+            return worker.name, "its code is not the code that was recorded"
+    odd = [worker for worker in workers if stages[worker.stage].definition.kind == "external"]
+    own = [worker for worker in workers if code[worker.stage]["distribution"] != "byteor"]
+    for candidates, why in (
+        (odd, "it is declared external, and outside effects are not recorded"),
+        (own if len(own) == 1 else [], "it is the only stage that is not built in"),
+        (own, "it is the last stage of the user's own; byteor determinism check names the one that differs"),
+        (workers, "it is the last stage before the egress"),
+    ):
+        if candidates:
+            return candidates[-1].name, why
+    return None, "there is no stage"
+
+
+def _sampled(recording: Recording, wanted: Range) -> tuple[int, int, tuple[str, ...]]:
+    """How many inputs and bytes, and the SHA-256 of the first few."""
+    count = size = 0
+    samples: list[str] = []
+    for frame in inputs(recording, wanted):
+        count += frame.count
+        size += len(frame.body)
+        if len(samples) < SAMPLES:
+            samples += [
+                hashlib.sha256(payload).hexdigest() for payload in frame.payloads()[: SAMPLES - len(samples)]
+            ]
+    return count, size, tuple(samples)

@@ -1,0 +1,119 @@
+"""What takes a stage's place in a replay: itself, a watched copy, or for an outside effect a record of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from byteor.runtime.stages import Context, Message, ResolvedStage, Result
+
+Digest = Any  # hashlib's objects have no public type
+
+
+class Trace:
+    """What one stage took and gave, as running digests."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self._taken: Digest = hashlib.sha256()
+        self._given: Digest = hashlib.sha256()
+
+    def note(self, message: Message, result: Result) -> None:
+        """One message and its result."""
+        self.messages += 1
+        parts: Sequence[Message | None] = (
+            [result] if result is None or isinstance(result, bytes | bytearray | memoryview) else result
+        )
+        self._taken.update(len(message).to_bytes(8, "little"))
+        self._taken.update(message)
+        for part in parts:
+            self._given.update(b"\0" if part is None else b"\1" + len(part).to_bytes(8, "little"))
+            self._given.update(b"" if part is None else part)
+
+    @property
+    def taken(self) -> str:
+        return str(self._taken.hexdigest())
+
+    @property
+    def given(self) -> str:
+        return str(self._given.hexdigest())
+
+
+class StandIn(msgspec.Struct, frozen=True):
+    """``resolved`` is what runs. ``acts``: how many effects one that was ``replaced`` would have had."""
+
+    resolved: ResolvedStage
+    replaced: bool = False
+    acts: list[int] = msgspec.field(default_factory=list)
+    trace: Trace | None = None
+
+
+def stand_ins(
+    stages: Mapping[int, ResolvedStage], *, dry_run: bool, traced: bool = False
+) -> dict[int, StandIn]:
+    """For each stage what runs in its place."""
+    found = {}
+    for index, resolved in stages.items():
+        trace = Trace() if traced else None
+        if dry_run and resolved.definition.kind == "external":
+            acts = [0]
+            found[index] = StandIn(_replaced(resolved, acts), True, acts, trace)
+        elif trace is not None and resolved.native is None:
+            found[index] = StandIn(_watched(resolved, trace), trace=trace)
+        else:
+            found[index] = StandIn(resolved, trace=trace)
+    return found
+
+
+def _replaced(resolved: ResolvedStage, acts: list[int]) -> ResolvedStage:
+    """An action forwards what it gets; only the acting is left out."""
+
+    def make(context: Context) -> Callable[[Sequence[Message]], Sequence[Message]]:
+        def pass_on(messages: Sequence[Message]) -> Sequence[Message]:
+            acts[0] += len(messages)
+            return messages
+
+        return pass_on
+
+    definition = msgspec.structs.replace(resolved.definition, shape="batch", make=make, native=None)
+    return msgspec.structs.replace(resolved, definition=definition)
+
+
+def _watched(resolved: ResolvedStage, trace: Trace) -> ResolvedStage:
+    make = resolved.definition.make
+    assert make is not None
+
+    def make_watched(context: Context) -> Callable[..., Any]:
+        function = make(context)
+        if resolved.definition.shape == "batch":
+
+            def batch(messages: Sequence[Message]) -> Any:
+                before = [bytes(message) for message in messages]
+                results = function(messages)
+                if results is not None:
+                    for message, result in zip(before, results, strict=False):
+                        trace.note(message, result)
+                return results
+
+            return _with_life(function, batch)
+
+        def single(message: bytes) -> Any:
+            result = function(message)
+            trace.note(message, result)
+            return result
+
+        return _with_life(function, single)
+
+    definition = msgspec.structs.replace(resolved.definition, make=make_watched)
+    return msgspec.structs.replace(resolved, definition=definition)
+
+
+def _with_life(function: Callable[..., Any], wrapped: Callable[..., Any]) -> Callable[..., Any]:
+    """``wrapped`` with the ``setup`` and ``teardown`` of ``function``, where it has them."""
+    for name in ("setup", "teardown"):
+        if hasattr(function, name):
+            setattr(wrapped, name, getattr(function, name))
+    return wrapped
