@@ -14,24 +14,11 @@ def command(
     json: Json = False,
 ) -> None:
     """List live runs; with --all also those that ended or were killed."""
-    from byteor.cli.output import emit_json, emit_text, rfc3339
+    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.run_rows import run_row
     from byteor.runtime.folders import list_runs
-    from byteor.runtime.observe import run_totals
 
-    runs = [info for info in list_runs() if all_runs or info.alive]
-    rows = [
-        {
-            "run_id": info.identity.run_id,
-            "name": info.identity.name,
-            "state": info.state,
-            "pid": info.identity.pid,
-            "spec_hash": info.identity.spec_hash,
-            "env": info.identity.env,
-            "started_at": rfc3339(info.identity.started_unix_ns),
-            **run_totals(info),
-        }
-        for info in runs
-    ]
+    rows = [run_row(info) for info in list_runs() if all_runs or info.alive]
     if json:
         emit_json("ps", {"runs": rows})
         return

@@ -21,7 +21,9 @@ HELPERS = {
     "output",
     "root",
     "run_report",
+    "run_rows",
     "spec_io",
+    "top_table",
     "verbs",
 }
 

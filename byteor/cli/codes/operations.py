@@ -51,5 +51,12 @@ ROWS = tuple(
             f"{_RUN}; byteor logs demo",
             f"{_RUN} --detach; byteor logs demo",
         ),
+        (
+            "E_STILL_DRAINING",
+            "a run that drains ends in time",
+            "byteor top shows who lags; byteor stop --now does not wait for it",
+            "byteor drain demo --timeout 0",
+            "byteor drain demo --timeout 30",
+        ),
     )
 )

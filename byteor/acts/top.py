@@ -1,0 +1,67 @@
+"""How fast each worker of the live runs is: two looks at their metrics, and what changed between them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from byteor.errors import ByteorError
+from byteor.runtime.observe import RunObserver
+from byteor.runtime.sample import RunSample, WorkerSample
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """A worker between two looks. Rates in messages per second; ``busy`` is the part of its time at work."""
+
+    name: str
+    role: str
+    where: str
+    state: str
+    in_per_s: float
+    out_per_s: float
+    busy: float
+    lag: int
+    p99_ns: int
+    errors: int
+    filtered: int
+
+
+def look(folders: Sequence[str]) -> dict[str, RunSample]:
+    """A sample of each run by its id; runs that are gone meanwhile are left out."""
+    found = {}
+    for folder in folders:
+        with contextlib.suppress(ByteorError, OSError), RunObserver(Path(folder)) as observer:
+            sample = observer.sample()
+            found[sample.run_id] = sample
+    return found
+
+
+def paces(now: RunSample, before: RunSample | None) -> tuple[Pace, ...]:
+    """Each worker's pace since ``before``; without it all rates are 0."""
+    old: Mapping[str, WorkerSample] = {w.name: w for w in before.workers} if before is not None else {}
+    seconds = (now.taken_ns - before.taken_ns) / 1e9 if before is not None else 0.0
+    return tuple(_pace(worker, old.get(worker.name), seconds) for worker in now.workers)
+
+
+def _pace(now: WorkerSample, old: WorkerSample | None, seconds: float) -> Pace:
+    def rate(new: int, before: int) -> float:
+        return max(0, new - before) / seconds if seconds > 0 else 0.0
+
+    then = old or now
+    at_work, waiting = now.busy_ns - then.busy_ns, now.idle_ns - then.idle_ns
+    return Pace(
+        name=now.name,
+        role=now.role,
+        where=now.where,
+        state=now.state,
+        in_per_s=rate(now.messages_in, then.messages_in),
+        out_per_s=rate(now.messages_out, then.messages_out),
+        busy=at_work / (at_work + waiting) if at_work + waiting > 0 else 0.0,
+        lag=now.lag,
+        p99_ns=now.p99_ns,
+        errors=now.errors,
+        filtered=now.filtered,
+    )

@@ -1,0 +1,92 @@
+"""Detached runs and the verbs that look after them, in real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from home import Home, until
+
+from byteor.runtime.process import is_alive, start_time_of
+
+
+def log_of(home: Home, up: dict[str, Any]) -> str:
+    return Path(up["log"]).read_text()
+
+
+def start(home: Home, *more: object) -> dict[str, Any]:
+    spec = home.spec(("a", "identity"), ("b", "upper"))
+    ends = ("--source", "generate:0,16", "--sink", "null:")
+    return home.json("run", spec, "--stages", home.stages, "--detach", *ends, *more)
+
+
+def test_a_detached_run_is_up_served_shown_and_drained(home: Home) -> None:
+    up = start(home, "--metrics-addr", "0")
+    pid = up["pid"]
+    start_time = start_time_of(pid)
+    assert is_alive(pid, start_time)
+    assert os.getsid(pid) != os.getsid(0)  # the terminal may go
+
+    with urllib.request.urlopen(f"http://{up['metrics']}/metrics", timeout=5) as page:
+        assert f'run_id="{up["run_id"]}"' in page.read().decode()
+
+    (row,) = home.json("top", "--once")["runs"]
+    assert row["run_id"] == up["run_id"]
+    assert row["rate_per_s"] > 0
+    assert {worker["role"] for worker in row["workers"]} >= {"source", "stage", "sink"}
+
+    drained = home.json("drain", "pipe")
+    assert drained["state"] == "stopped"
+    assert drained["in"] == drained["out"] > 0
+    told = home.byteor("logs", "pipe", "--follow").stdout
+    assert f"{up['run_id']}: up" in told
+    assert "stopped after" in told
+    assert not list((home.root / "run").glob(".start-*"))
+    until(lambda: not is_alive(pid, start_time))
+
+
+def test_what_keeps_a_detached_run_from_starting_is_its_error_and_nothing_is_left(home: Home) -> None:
+    worker_only = "import sys\nif 'byteor.runtime.stage_main' in sys.orig_argv: sys.exit('no licence here')\n"
+    home.stages.write_text(worker_only + home.stages.read_text())
+    spec = home.spec(("bad", "upper"))
+    ends = ("--source", "generate:0,16", "--sink", "null:")
+    done = home.byteor("run", spec, "--stages", home.stages, "--detach", *ends)
+    assert done.returncode == 11
+    assert "E_STAGE_START" in done.stderr
+    assert "no licence here" in done.stderr
+    assert [path.name for path in (home.root / "run").iterdir() if path.name != "names"] == []
+
+
+def test_the_log_tells_who_killed_the_supervisor_and_what_stages_print(home: Home) -> None:
+    home.stages.write_text(home.stages.read_text() + "\nprint('hello from the stage', flush=True)\n")
+    up = start(home)
+    pid = up["pid"]
+    until(lambda: "hello from the stage" in log_of(home, up))
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: f"the supervisor (pid {pid}) was killed by SIGKILL" in log_of(home, up))
+    document = json.loads(home.byteor("logs", "pipe", "--json").stdout.splitlines()[-1])
+    assert document["text"].endswith("was killed by SIGKILL")
+
+
+def test_a_detached_run_wants_no_terminal(home: Home) -> None:
+    done = home.byteor("run", home.spec(("a", "identity")), "--detach", "--sink", "null:")
+    assert done.returncode == 2
+    assert "E_DETACHED_STREAM" in done.stderr
+
+
+def test_a_drain_that_takes_too_long_says_so_and_a_failed_one_too(home: Home) -> None:
+    spec = home.spec(("stuck", "hangs"))
+    home.json(
+        "run", spec, "--stages", home.stages, "--detach", "--source", "generate:0,8", "--sink", "null:",
+        "--drain-timeout", "1",
+    )  # fmt: skip
+    first = home.byteor("drain", "pipe", "--timeout", "0")
+    assert (first.returncode, "E_STILL_DRAINING" in first.stderr) == (10, True)
+    again = home.byteor("drain", "pipe", "--timeout", "20")
+    assert again.returncode in (7, 10)  # it may have ended between the two
+    until(lambda: not home.json("ps")["runs"])
+    assert home.json("ps", "--all")["runs"][0]["state"] == "stopped"
