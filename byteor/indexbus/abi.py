@@ -25,6 +25,10 @@ message on, publishes their gating cells. So the producer, which only reads gati
 before the egress is through with it, and no fifth gate is needed. With no stages at all the egress waits on
 the cursor and publishes gate 0.
 
+A journal with registered readers (a journal lane; header ``lanes``: 1 and the readers) has, behind the
+window, a peer for the writer and each reader, a stream section, a cell of the writer and a cell a reader; the
+writer never passes the slowest of these cells plus the window.
+
 An events lane with many producers has the capability MARKERS and, behind its peers, a word a slot: the slot
 of sequence s is published when its marker is s + 1.
 
@@ -164,6 +168,7 @@ CELL = Layout(
         Field("value", 0, "Q", "a cursor or a gating sequence: a count"),
         Field("wake", 8, "I", "futex word, bumped at each wake"),
         Field("parked", 12, "I", "1 while somebody may sleep on wake"),
+        Field("count", 16, "Q", "journal lanes only: messages, where the value is a position in bytes"),
     ),
 )
 

@@ -25,6 +25,7 @@ from byteor.indexbus.region import Header, Region, create, open_region
 PUBLISHED_AT, CLAIMED_AT, MARKS_AT, WINDOW_AT = 64, 128, 192, 320
 MARKS = 16  # where a reader can start again: the first record of each sixteenth of the window
 CHUNK = 1 << 16
+MAX_READERS = 62
 
 
 class JournalWriter:
@@ -200,22 +201,25 @@ class Journal:
         path: str | os.PathLike[str],
         *,
         window_bytes: int = 1 << 20,
+        record_limit: int | None = None,
+        readers: int = 0,
         spec_hash: bytes = b"",
         kernel: str | None = None,
     ) -> Self:
-        """``window_bytes`` is a power of two from 4096. Raises ``E_GEOMETRY``, ``E_REGION_EXISTS``,
-        ``E_SHM_SPACE``.
+        """``window_bytes`` is a power of two from 4096. ``readers`` > 0 makes room for that many registered
+        ones, see ``journal_lane``. Raises ``E_GEOMETRY``, ``E_REGION_EXISTS``, ``E_SHM_SPACE``.
         """
-        if problem := _problem(window_bytes, window_bytes // 4):
+        limit = window_bytes // 4 if record_limit is None else record_limit
+        if problem := _problem(window_bytes, limit, 1 + readers):
             raise IndexBusError("E_GEOMETRY", problem)
         region = create(
             path,
             kind=Kind.JOURNAL,
             capabilities=Capability.JOURNAL | Capability.GEOMETRY,
-            total=WINDOW_AT + window_bytes + abi.PEER.size,
+            total=_total(window_bytes, 1 + readers),
             capacity=window_bytes,
-            slot_bytes=window_bytes // 4,
-            lanes=1,
+            slot_bytes=limit,
+            lanes=1 + readers,
             slot_stride=0,
             spec_hash=spec_hash,
         )
@@ -257,7 +261,8 @@ class Journal:
         return min((mark for mark in marks if floor <= mark <= published), default=published)
 
     def peers(self) -> list[Peer]:
-        return read_peers(self.region, WINDOW_AT + self.window_bytes, ("writer",))
+        names = ("writer", *(f"reader {i}" for i in range(self.region.header.lanes - 1)))
+        return read_peers(self.region, WINDOW_AT + self.window_bytes, names)
 
     def close(self) -> None:
         self.region.close()
@@ -271,14 +276,23 @@ class Journal:
         self.close()
 
 
-def _problem(window_bytes: int, slot_bytes: int) -> str | None:
+def _problem(window_bytes: int, slot_bytes: int, lanes: int) -> str | None:
+    if not 1 <= lanes <= 1 + MAX_READERS:
+        return f"{lanes} roles, not 1 to {1 + MAX_READERS}"
     if window_bytes < 4096 or window_bytes & (window_bytes - 1) or window_bytes > 1 << 31:
         return f"a window of {window_bytes} bytes is no power of two from 4096 to 2^31"
-    if slot_bytes != window_bytes // 4:
+    if slot_bytes != window_bytes // 4 and not (lanes > 1 and 1 <= slot_bytes < window_bytes // 4):
         return f"records of {slot_bytes} bytes, not a quarter of the window"
     return None
 
 
+def _total(window_bytes: int, lanes: int) -> int:
+    # Registered readers: the stream's state, the writer's cell, a cell each.
+    gate = abi.LINE * (1 + lanes) if lanes > 1 else 0
+    return WINDOW_AT + window_bytes + lanes * abi.PEER.size + gate
+
+
 def expected_bytes(header: Header) -> int | str:
     """What ``open_region`` asks of a journal region."""
-    return _problem(header.capacity, header.slot_bytes) or WINDOW_AT + header.capacity + abi.PEER.size
+    problem = _problem(header.capacity, header.slot_bytes, header.lanes)
+    return problem or _total(header.capacity, header.lanes)

@@ -19,9 +19,12 @@ import msgspec
 from byteor.indexbus.abi import End, Wait
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.handles import Consumer, Producer
+from byteor.indexbus.journal_lane import JournalConsumer, JournalProducer
 from byteor.indexbus.metrics import MetricsRow
 
 OnFull = Literal["block", "drop"]
+Rx = Consumer | JournalConsumer
+Tx = Producer | JournalProducer
 Native = tuple[str, bytes]  # a name of native_stage_names() and its parameter
 Function = Callable[[Any], object]
 BatchFunction = Callable[[list[Any]], Sequence[object] | None]
@@ -57,8 +60,8 @@ class Through(Job, frozen=True, eq=False):
     a watermark says so downstream, for a merge in order.
     """
 
-    rx: Consumer
-    tx: Producer | None = None
+    rx: Rx
+    tx: Tx | None = None
     native: Native | None = None
     function: Function | None = None
     batch: BatchFunction | None = None
@@ -70,8 +73,8 @@ class Through(Job, frozen=True, eq=False):
 class Bridge(Job, frozen=True, eq=False):
     """Carries messages over to a lane of any kind, unchanged."""
 
-    rx: Consumer
-    tx: Producer
+    rx: Rx
+    tx: Tx
     on_full: OnFull = "block"
     watermarks: bool = False
 
@@ -83,8 +86,8 @@ class Route(Job, frozen=True, eq=False):
     ``choices(lane, count)`` hears, batch by batch, which lanes a work queue chose (-1: dropped).
     """
 
-    rx: Consumer
-    txs: Sequence[Producer]
+    rx: Rx
+    txs: Sequence[Tx]
     mode: Literal["broadcast", "work_queue"] = "broadcast"
     on_full: OnFull = "block"
     watermarks: bool = False
@@ -99,8 +102,8 @@ class Merge(Job, frozen=True, eq=False):
     ``choices(input, count)`` hears, batch by batch, whose messages were taken.
     """
 
-    rxs: Sequence[Consumer]
-    tx: Producer
+    rxs: Sequence[Rx]
+    tx: Tx
     policy: Literal["round_robin", "in_order"] = "round_robin"
     on_full: OnFull = "block"
     watermarks: bool = False
@@ -114,7 +117,7 @@ class Generate(Job, frozen=True, eq=False):
     several lanes message n goes to lane n mod lanes. ``stop()`` on a producer ends it like the last message.
     """
 
-    txs: Sequence[Producer]
+    txs: Sequence[Tx]
     count: int
     size: int
     seed: int = 0
@@ -124,7 +127,7 @@ class Generate(Job, frozen=True, eq=False):
 class Discard(Job, frozen=True, eq=False):
     """A sink that forgets every message."""
 
-    rxs: Sequence[Consumer]
+    rxs: Sequence[Rx]
 
 
 class WorkEnd(NamedTuple):

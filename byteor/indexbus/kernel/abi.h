@@ -51,6 +51,7 @@
 #define IB_CELL_VALUE 0
 #define IB_CELL_WAKE 8
 #define IB_CELL_PARKED 12
+#define IB_CELL_COUNT 16
 
 #define IB_SLOT_BYTES 16
 #define IB_SLOT_LENGTH 0
