@@ -73,12 +73,11 @@ class HttpPost:
             try:
                 connection.request("POST", self._request, message, _headers(message, idempotency_key))
                 response = connection.getresponse()
-                more = len(response.read(MAX_ANSWER_BYTES + 1)) > MAX_ANSWER_BYTES
             except (OSError, http.client.HTTPException) as error:
                 self.close()
                 return Attempt("unknown", f"no answer: {_words(error, deadline)}", again=True)
-        if more or response.will_close or deadline.passed:
-            self.close()
+            if not _read_to_end(response) or response.will_close or deadline.passed:
+                self.close()
         return _judged(response)
 
     def close(self) -> None:
@@ -105,6 +104,14 @@ class HttpPost:
         else:
             watch(self._connection)
         return self._connection
+
+
+def _read_to_end(response: http.client.HTTPResponse) -> bool:
+    """Whether the connection may be used again. The status says what happened, whatever comes after it."""
+    try:
+        return len(response.read(MAX_ANSWER_BYTES + 1)) <= MAX_ANSWER_BYTES
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 class _Deadline:

@@ -1,4 +1,4 @@
-"""The stage ``exec:<program>|<argument>|...``: a program run once for each message, which reads it on stdin."""
+"""The stage ``exec:<program>|<argument>|...``: a program run for each message, which it reads on stdin."""
 
 from __future__ import annotations
 
