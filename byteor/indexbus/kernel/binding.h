@@ -6,15 +6,24 @@
 #include <Python.h>
 #include "core.h"
 
+#define IB_BYTES_AT 32 /* see ready() in module.c */
+
 typedef struct {
     PyObject_HEAD
     Py_buffer map;  /* keeps the mapping from going while we point into it */
     Py_buffer rows; /* the metrics region, when a row is attached */
     Py_buffer lane_rows;
     ib_party p;
-    int open;
-    unsigned forks;    /* ib_forks when it was made: a forked child must not use it */
-    int busy;          /* a call is waiting without the GIL: nobody else may come in */
+    union { /* one word, so that publishing one message takes one look */
+        struct {
+            uint8_t open;
+            uint8_t busy;    /* a call is waiting without the GIL: nobody else may come in */
+            uint8_t plain;   /* one producer, one cell to publish, no fence, slots of 64 bytes or more */
+            uint8_t counted; /* a row is attached */
+            uint32_t forks;  /* ib_forks when it was made: a forked child must not use it */
+        };
+        uint64_t ready; /* ib_ready: publishing may take the short way */
+    };
     int ended;         /* code of the last call that ended early */
     uint64_t filtered; /* slots skipped by receiving calls */
     uint64_t batch;    /* peeked and not yet advanced */
@@ -31,7 +40,8 @@ PyObject *ib_raise(const char *code, const char *message);
 PyObject *ib_raise_oversize(Py_ssize_t index, Py_ssize_t length, uint32_t limit);
 PyObject *ib_raise_ended(ib_handle *h, int code); /* for IB_DEAD and IB_CORRUPT */
 
-extern unsigned ib_forks; /* how often this process came out of a fork, as the child */
+extern uint64_t ib_ready;
+extern uint32_t ib_forks; /* how often this process came out of a fork, as the child */
 int ib_handle_enter(ib_handle *h); /* -1 and an error when closed or in use */
 PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, int producer);
 void ib_handle_dealloc(PyObject *self);

@@ -378,9 +378,8 @@ void ib_stamp_with(ib_party *p, uint64_t sequence, uint64_t time_ns) {
 void ib_stamp_slot(ib_party *p, uint64_t sequence) {
     uint64_t now = ib_clock_ns();
     if (now - p->stamped_ns > 1000000) p->stamp_every = 1;
-    else if (p->stamp_every < 64) p->stamp_every *= 2;
+    else if (p->stamp_every < 256) p->stamp_every *= 2;
     p->stamped_ns = now;
-    p->since_stamp = 0;
     ib_stamp_with(p, sequence, now);
     if (p->row && now - p->ticked_ns >= (uint64_t)IB_TICK_NS) ib_row_tick(p, now);
 }

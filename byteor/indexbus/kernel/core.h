@@ -112,7 +112,7 @@ typedef struct {
     /* sampling and accounting */
     uint8_t *row;
     uint8_t *lane_row; /* the lane's own row, written by its producers */
-    uint64_t since_stamp;
+    uint64_t stamp_at; /* publishing up to here is not stamped */
     uint64_t stamp_every;
     uint64_t stamped_ns;
     uint64_t since_clock;
@@ -199,10 +199,11 @@ void ib_stamp_slot(ib_party *p, uint64_t sequence);
 void ib_stamp_with(ib_party *p, uint64_t sequence, uint64_t time_ns);
 uint64_t ib_stamp_of(const ib_party *p, uint64_t sequence); /* 0: none, or overwritten */
 
-/* Producer: one message a batch is stamped; when batches come slowly, each; when fast, one in up to 64. */
+/* Producer: one message a batch is stamped; when batches come slowly, each; when fast, one in up to 256. */
 static inline void ib_maybe_stamp(ib_party *p, uint64_t first, uint64_t n) {
-    p->since_stamp += n;
-    if (IB_UNLIKELY(p->since_stamp >= p->stamp_every)) ib_stamp_slot(p, first);
+    if (IB_LIKELY((int64_t)(first + n - p->stamp_at) < 0)) return;
+    ib_stamp_slot(p, first);
+    p->stamp_at = first + n + p->stamp_every;
 }
 
 void ib_state_write(uint8_t *at, const void *data, uint32_t length);

@@ -34,7 +34,8 @@ PyObject *ib_raise_ended(ib_handle *h, int code) {
     return ib_raise("E_CORRUPT", "a cursor or a length in the region is impossible");
 }
 
-unsigned ib_forks;
+uint32_t ib_forks;
+uint64_t ib_ready;
 
 int ib_handle_enter(ib_handle *h) {
     if (IB_LIKELY(h->open && !h->busy && h->forks == ib_forks)) return 0;
@@ -167,7 +168,9 @@ PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, in
     if (offsets(h, watch, p->watch, &p->watched) != 0 || offsets(h, own, p->own, &p->owned) != 0) goto fail;
     p->next = p->limit = ib_load(&p->own[0]->value);
     if (p->mpsc && producer) p->limit = p->next - capacity; /* here the cached head: unknown yet, so full */
+    p->stamp_at = p->next;
     p->fence = ib_register_fence();
+    h->plain = producer && !p->mpsc && p->owned == 1 && !p->fence && p->slot_bytes >= IB_LINE;
     p->started_ns = p->ticked_ns = ib_clock_ns();
     h->views = PyList_New(0);
     if (!h->views) goto fail;
@@ -180,6 +183,7 @@ fail:
 static void let_go(ib_handle *h) {
     h->open = 0;
     h->p.row = h->p.lane_row = NULL;
+    h->counted = 0;
     if (h->rows.obj) PyBuffer_Release(&h->rows);
     if (h->lane_rows.obj) PyBuffer_Release(&h->lane_rows);
     if (h->map.obj) PyBuffer_Release(&h->map);
@@ -233,7 +237,9 @@ PyObject *ib_handle_set_row(PyObject *self, PyObject *args) {
     unsigned long long at;
     if (!PyArg_ParseTuple(args, "OK", &buffer, &at) || ib_handle_enter(h) != 0) return NULL;
     h->p.row = NULL;
-    if (attach(buffer, at, &h->rows, &h->p.row) != 0) return NULL;
+    int failed = attach(buffer, at, &h->rows, &h->p.row);
+    h->counted = h->p.row || h->p.lane_row;
+    if (failed) return NULL;
     ib_row_tick(&h->p, ib_clock_ns());
     Py_RETURN_NONE;
 }
@@ -244,7 +250,9 @@ PyObject *ib_handle_set_lane_row(PyObject *self, PyObject *args) {
     unsigned long long at;
     if (!PyArg_ParseTuple(args, "OK", &buffer, &at) || ib_handle_enter(h) != 0) return NULL;
     h->p.lane_row = NULL;
-    if (attach(buffer, at, &h->lane_rows, &h->p.lane_row) != 0) return NULL;
+    int failed = attach(buffer, at, &h->lane_rows, &h->p.lane_row);
+    h->counted = h->p.row || h->p.lane_row;
+    if (failed) return NULL;
     Py_RETURN_NONE;
 }
 
