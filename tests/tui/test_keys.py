@@ -13,12 +13,11 @@ from textual.pilot import Pilot
 
 from byteor.errors import ByteorError
 from byteor.runtime.sample import RunSample
-from byteor_tui.actions import verbs
-from byteor_tui.actions.snapshot import snapshot_argv
+from byteor_tui.actions import commands, verbs
 from byteor_tui.app import ConsoleApp
 from byteor_tui.model.runs import Run
-from byteor_tui.screens.help import HelpScreen
 from byteor_tui.screens.runs import RunsScreen
+from byteor_tui.screens.sheet import SheetScreen
 from byteor_tui.shot import screen_text
 from byteor_tui.widgets.live_table import LiveTable
 
@@ -83,7 +82,7 @@ def test_freezing_stops_the_drawing_and_not_the_collection(app: ConsoleApp) -> N
         await pilot.pause(0.4)
         assert app.view().frame is frozen
         assert app._reader is not None and app._reader.latest is not frozen
-        assert app._pacer.hz == 1
+        assert app.pacer.hz == 1
         await pilot.press("space")
         await pilot.pause(0.2)
         assert app.view().frame is not frozen and "LIVE" in screen_text(app)
@@ -95,11 +94,11 @@ def test_help_opens_and_closes_with_the_same_key(app: ConsoleApp) -> None:
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         await pilot.press("question_mark")
         await pilot.pause(0.2)
-        assert isinstance(app.screen, HelpScreen)
+        assert isinstance(app.screen, SheetScreen)
         assert "Write a snapshot of the run" in screen_text(app)
         await pilot.press("question_mark")
         await pilot.pause(0.2)
-        assert not isinstance(app.screen, HelpScreen)
+        assert not isinstance(app.screen, SheetScreen)
 
     play(app, story)
 
@@ -210,8 +209,8 @@ def test_ctrl_c_twice_leaves(app: ConsoleApp) -> None:
 
 
 def test_two_snapshots_never_share_a_file_name() -> None:
-    one = snapshot_argv("r", 1_760_000_000_000_000_000, Path("/s"))
-    two = snapshot_argv("r", 1_760_000_000_001_000_000, Path("/s"))
+    one = commands.snapshot("r", 1_760_000_000_000_000_000, Path("/s"))
+    two = commands.snapshot("r", 1_760_000_000_001_000_000, Path("/s"))
     assert one == ("snapshot", "r", "--out=/s/r.20251009T085320.000Z.snapshot.json")
     assert one != two
 

@@ -1,37 +1,46 @@
-"""The app: owns run, log and pace. Screens draw what it hands them; workers post messages."""
+"""The app: owns run, log, time cursor and pace. Screens draw what it hands them; workers post messages."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from pathlib import Path
 
 from textual import events, work
 from textual.app import App, ScreenStackError
-from textual.binding import Binding
 
 from byteor.errors import ByteorError, Exit
 from byteor_tui import glyphs, themes
-from byteor_tui.actions.registry import ACTIONS, BY_ID, Action, Need, on_screen
-from byteor_tui.actions.snapshot import snapshot_argv, snapshot_folder
-from byteor_tui.actions.verbs import command_line, run_verb
-from byteor_tui.messages import RunsFound, RunsUnreadable, VerbEnded
+from byteor_tui.actions.registry import ACTIONS, Action, Danger, on_screen, remapped
+from byteor_tui.actions.situation import Situation, missing
+from byteor_tui.actions.verbs import command_line, run_commit, run_verb
+from byteor_tui.acts import HANDLERS
+from byteor_tui.messages import AuditPageRead, ChecksRead, RunsFound, RunsUnreadable, VerbEnded
+from byteor_tui.model.arming import Commit
+from byteor_tui.model.collector import Collector
+from byteor_tui.model.evidence import Checks
 from byteor_tui.model.frame import Frame
+from byteor_tui.model.link import Place
 from byteor_tui.model.log import Log
+from byteor_tui.model.moments import moments
 from byteor_tui.model.reader import Reader
 from byteor_tui.model.runs import Run, find_runs, open_source, the_one
+from byteor_tui.model.session import Session
 from byteor_tui.model.source import Source
-from byteor_tui.model.view import LogEntry, View
+from byteor_tui.model.specs import SpecBoard
+from byteor_tui.model.view import LogEntry, Moment, View
+from byteor_tui.model.visits import Visits
 from byteor_tui.pacing import Pacer
-from byteor_tui.screens.help import HelpScreen
-from byteor_tui.screens.overview import OverviewScreen
+from byteor_tui.recorder import Recorder
+from byteor_tui.screens import MODES
+from byteor_tui.screens.armed import ArmedScreen
+from byteor_tui.screens.audit import AuditScreen
 from byteor_tui.screens.runs import RunsScreen
 from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.terminal import WayOut
 
 LOOK_FOR_RUNS_S = 1.0
-TWICE_WITHIN_S = 2.0
 
 
 class ConsoleApp(App[None]):
@@ -52,12 +61,8 @@ class ConsoleApp(App[None]):
         (34, "-tall"),
         (50, "-xtall"),
     ]
-    MODES = {"runs": RunsScreen, "overview": OverviewScreen}
+    MODES = MODES
     DEFAULT_MODE = "runs"
-    BINDINGS: ClassVar = [
-        Binding(",".join(action.keys), f"act('{action.id}')", action.label, id=action.id)
-        for action in ACTIONS
-    ]
 
     def __init__(
         self,
@@ -65,26 +70,39 @@ class ConsoleApp(App[None]):
         opener: Callable[[Run], Source] = open_source,
         note: str = "",
         way_out: WayOut | None = None,
+        session: Session | None = None,
+        place: Place | None = None,
     ) -> None:
         super().__init__()
+        self.session = session or Session()
+        self.actions = remapped(self.session.keys, ACTIONS)
         self.failure: ByteorError | None = None
         self.log_pane = Log()
-        self._first_run = run
-        self._opens_itself = run is None
+        self.visits = Visits()
+        self.marks: tuple[Moment, ...] = ()
+        self.at_unix_ns = 0
+        self.pinned: Frame | None = None
+        self.checks = Checks()
+        self.pacer = Pacer(self, self.paint, ssh="SSH_CONNECTION" in os.environ)
+        self.collector = Collector(SpecBoard(self.session.spec))
+        self.run_shown: Run | None = None
+        self.glyphs = glyphs.choose(os.environ)
+        self._first_run, self._first_place = run, place
+        self.opens_itself = run is None
         self._opener = opener
         self._note = note
         self._way_out = way_out
         self._reader: Reader | None = None
-        self._run: Run | None = None
         self._frozen: tuple[Frame, int] | None = None
-        self._looked_s = float("-inf")
-        self._quit_asked_s = float("-inf")
-        self._pacer = Pacer(self, self._tick, ssh="SSH_CONNECTION" in os.environ)
-        self._glyphs = glyphs.choose(os.environ)
+        self._recorder = Recorder(self.session.record) if self.session.record else None
+        self.looked_s = float("-inf")
+        for action in self.actions:
+            if not (self.session.read_only and action.danger is Danger.COMMITS):
+                self.bind(",".join(action.keys), f"act('{action.id}')", description=action.label)
         for theme in themes.THEMES:
             self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:
-            self.theme = themes.choose(os.environ)
+            self.theme = themes.choose(os.environ, self.session.theme)
 
     # Life
 
@@ -95,12 +113,18 @@ class ConsoleApp(App[None]):
             self.say(self._note)
         if self._first_run is not None:
             self.open_run(self._first_run)
-        self._pacer.start()
+        if self._first_place is not None:
+            self.go_to(self._first_place)
+        self.pacer.start()
+        self.collector.start()
 
     def on_unmount(self) -> None:
-        self._pacer.stop()
+        self.pacer.stop()
+        self.collector.close()
         if self._reader is not None:
             self._reader.close()
+        if self._recorder is not None:
+            self._recorder.close()
 
     def open_run(self, run: Run) -> None:
         """Read ``run`` from now on and show it. A run that cannot be opened is said in the log."""
@@ -111,32 +135,82 @@ class ConsoleApp(App[None]):
             return
         if self._reader is not None:
             self._reader.close()
-        self._run, self._frozen, self._pacer.frozen, self._opens_itself = run, None, False, False
+        self.run_shown, self._frozen, self.pacer.frozen, self.opens_itself = run, None, False, False
+        self.at_unix_ns, self.pinned = 0, None
+        self.collector.board.run_folder = Path(run.folder)
         self._reader = Reader(source)
         self._reader.start()
         self.say(f"watching {run.run_id}, read-only")
-        self.switch_mode("overview")
-        self.call_after_refresh(self._tick)
+        self.go("overview")
+        self.call_after_refresh(self.paint)
 
     def say(self, text: str, *, ok: bool = True) -> None:
         """A line of the log that is no act."""
         self.log_pane.add(LogEntry(time.time_ns(), text, ok=ok))
 
+    # Places
+
+    def go(self, screen: str, item: str = "") -> None:
+        """Show a screen, the cursor on ``item`` when it is there; the place before is remembered."""
+        self.visits.leave(self.here)
+        self._show(Place(screen, item=item))
+
+    def go_to(self, place: Place) -> None:
+        """Show a place out of the history or of a link, its moment too."""
+        if place.at_unix_ns or self.at_unix_ns:
+            self.at_unix_ns = place.at_unix_ns
+        self._show(place)
+
+    def _show(self, place: Place) -> None:
+        if place.screen == "runs":
+            self.looked_s, self.opens_itself = float("-inf"), False
+        self.switch_mode(place.screen)
+        screen = self.screen
+        if isinstance(screen, Skeleton) and place.item:
+            screen.wanted = place.item
+        if place.screen == "doctor" and not self.checks.rows and not self.checks.running:
+            HANDLERS["check"](self)
+        self.call_after_refresh(self.paint)
+
+    @property
+    def here(self) -> Place:
+        """Where the console is now."""
+        screen = self.front
+        run = self.run_shown.run_id if self.run_shown is not None else ""
+        if screen is None or not screen.ready:
+            return Place("runs", run)
+        return Place(screen.screen_id, run, screen.item, self.at_unix_ns)
+
     # Drawing
 
-    def _tick(self) -> None:
+    def paint(self) -> None:
         """Hand the newest frame to the screen in front; a modal over it keeps it as it is."""
-        screen = self._front
-        if screen is None or not screen.ready or not self.is_running:
+        if not self.is_running or not self._screen_stack_exists:
+            return
+        if isinstance(self.screen, ArmedScreen):
+            self.screen.draw()
+            return
+        screen = self.front
+        if screen is None or not screen.ready:
             return
         if isinstance(screen, RunsScreen):
             self._look_for_runs()
-        screen.draw(
-            self.view(), [(action, self._missing(action) is None) for action in on_screen(screen.screen_id)]
-        )
+        now = self.situation()
+        acts = [(action, missing(action, now) is None) for action in self.acts_here()]
+        screen.draw(self.view(), acts)
+        self.collector.board.asked = getattr(screen, "wanted_spec", "")
+        if self._recorder is not None:
+            self._recorder.see(screen)
 
     @property
-    def _front(self) -> Skeleton | None:
+    def _screen_stack_exists(self) -> bool:
+        try:
+            return bool(self.screen_stack)
+        except ScreenStackError:
+            return False
+
+    @property
+    def front(self) -> Skeleton | None:
         """The screen to draw on: none behind a modal, before the first and after the last screen."""
         try:
             screen = self.screen
@@ -144,123 +218,118 @@ class ConsoleApp(App[None]):
             return None
         return screen if isinstance(screen, Skeleton) else None
 
+    def acts_here(self) -> tuple[Action, ...]:
+        """The acts of the screen in front."""
+        screen = self.front
+        if screen is None:
+            return ()
+        return on_screen(screen.screen_id, read_only=self.session.read_only, actions=self.actions)
+
     def view(self) -> View:
         """What is to be drawn now."""
         now = time.monotonic_ns()
-        frame = self._reader.latest if self._reader is not None else None
-        error = self._reader.error.message if self._reader is not None and self._reader.error else ""
+        reader = self._reader
+        frame = reader.latest if reader is not None else None
+        error = reader.error.message if reader is not None and reader.error else ""
         paused_ns = None
         if self._frozen is not None:
             frame, since = self._frozen
             paused_ns = now - since
+        if self.at_unix_ns and reader is not None:
+            frame = reader.tape.at(self.at_unix_ns) or frame
+        evidence = self.collector.latest
+        span = reader.tape.span if reader is not None else None
         return View(
             frame=frame,
             age_ns=max(0, now - frame.taken_ns) if frame is not None else 0,
             paused_ns=paused_ns,
             error=error,
             log=self.log_pane.entries,
-            glyphs=self._glyphs,
-            hz=self._pacer.hz,
-            pace_note=self._pacer.because.value,
-            cpu_share=self._pacer.cost.share,
+            glyphs=self.glyphs,
+            hz=self.pacer.hz,
+            pace_note=self.pacer.because.value,
+            cpu_share=self.pacer.cost.share,
+            evidence=evidence,
+            specs=self.collector.specs,
+            checks=self.checks,
+            at_unix_ns=self.at_unix_ns,
+            pinned=self.pinned,
+            span=span,
+            moments=moments(frame, evidence.audit.rows, self.marks),
+            read_only=self.session.read_only,
+            env=self.session.env,
+            kid=self.session.kid,
+            now_unix_ns=time.time_ns(),
         )
 
+    def situation(self) -> Situation:
+        """What needs are judged against: the console's own part, then the screen's."""
+        frame = self._reader.latest if self._reader is not None else None
+        base = Situation(
+            run=self._reader is not None,
+            command=self.log_pane.last_command is not None,
+            alerts=len(frame.needs) if frame is not None else 0,
+            at_cursor=bool(self.at_unix_ns),
+            read_only=self.session.read_only,
+            kid=self.session.kid,
+            key_file=self.session.key_file,
+            env=self.session.env or (frame.env if frame is not None else ""),
+        )
+        screen = self.front
+        return screen.situation(base) if screen is not None and screen.ready else base
+
+    @property
+    def frozen(self) -> bool:
+        return self._frozen is not None
+
+    def set_frozen(self, frozen: bool) -> None:
+        """Keep the frame on the screen, or be live again."""
+        latest = self._reader.latest if self._reader is not None else None
+        self._frozen = (latest, time.monotonic_ns()) if frozen and latest is not None else None
+        self.pacer.frozen = self._frozen is not None
+        self.pacer.adjust()
+
     def on_key(self, event: events.Key) -> None:
-        self._pacer.key_pressed()
+        self.pacer.key_pressed()
 
     def on_app_blur(self) -> None:
-        self._pacer.adjust()
+        self.pacer.adjust()
 
     def on_app_focus(self) -> None:
-        self._pacer.adjust()
+        self.pacer.adjust()
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._tick)
+        self.call_after_refresh(self.paint)
 
-    # Acts: one method an action of the registry, on the screen when it is the screen's, else here
+    # Acts: a function an action of the registry, on the screen when it is the screen's, else in acts/
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action != "act":
             return True
-        act = BY_ID[str(parameters[0])]
-        screen = self._front
-        if screen is None or act not in on_screen(screen.screen_id):
+        act = next((one for one in self.acts_here() if one.id == parameters[0]), None)
+        if act is None:
             return False
-        return True if self._missing(act) is None else None
+        return True if missing(act, self.situation()) is None else None
 
     def action_act(self, id: str) -> None:
         """Do an act and paint what came of it at once, whatever the pace."""
-        handler = getattr(self._front, f"act_{id}", None) or getattr(self, f"act_{id}")
-        handler()
-        self._tick()
-
-    def _missing(self, action: Action) -> Need | None:
-        has = {Need.RUN: self._reader is not None, Need.COMMAND: self.log_pane.last_command is not None}
-        return next((need for need in action.needs if not has[need]), None)
-
-    def act_snapshot(self) -> None:
-        if self._run is None:
-            return
-        try:
-            argv = snapshot_argv(self._run.run_id, time.time_ns(), snapshot_folder())
-        except (ByteorError, OSError) as error:
-            self.say(f"no place for snapshots: {error}", ok=False)
-            return
-        entry = LogEntry(time.time_ns(), command_line(argv), command=True, ok=None)
-        self._run_verb(self.log_pane.add(entry), argv)
-
-    def act_freeze(self) -> None:
-        if self._frozen is not None:
-            self._frozen = None
-        elif self._reader is not None and self._reader.latest is not None:
-            self._frozen = (self._reader.latest, time.monotonic_ns())
-        self._pacer.frozen = self._frozen is not None
-        self._pacer.adjust()
-
-    def act_open(self) -> None:
-        if isinstance(self._front, RunsScreen) and self._front.chosen is not None:
-            self.open_run(self._front.chosen)
-
-    def act_back(self) -> None:
-        self._looked_s = float("-inf")
-        self._opens_itself = False
-        self.switch_mode("runs")
-
-    def act_copy(self) -> None:
-        if (command := self.log_pane.last_command) is not None:
-            self.copy_to_clipboard(command)
-            self.say("copied the last command line")
-
-    def act_redraw(self) -> None:
-        self.refresh(repaint=True, layout=True)
-
-    def act_help(self) -> None:
-        if (screen := self._front) is not None:
-            self.push_screen(HelpScreen(on_screen(screen.screen_id), self._glyphs))
-
-    def act_quit(self) -> None:
-        if self.log_pane.running and not self._asked_twice():
-            self.say("an act is still running; q again leaves without its result", ok=False)
+        handler = getattr(self.front, f"act_{id}", None)
+        if handler is not None:
+            handler()
         else:
-            self.exit()
+            HANDLERS[id](self)
+        self.paint()
 
     def action_help_quit(self) -> None:
         """Textual's ctrl+c. Twice leaves."""
-        if self._asked_twice():
-            self.exit()
-        else:
-            self.say("ctrl+c again leaves; so does q")
-            self._tick()
-
-    def _asked_twice(self) -> bool:
-        before, self._quit_asked_s = self._quit_asked_s, time.monotonic()
-        return self._quit_asked_s - before <= TWICE_WITHIN_S
+        HANDLERS["interrupt"](self)
+        self.paint()
 
     # Workers and what they say
 
     def _look_for_runs(self) -> None:
-        if time.monotonic() - self._looked_s >= LOOK_FOR_RUNS_S:
-            self._looked_s = time.monotonic()
+        if time.monotonic() - self.looked_s >= LOOK_FOR_RUNS_S:
+            self.looked_s = time.monotonic()
             self._find_runs()
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="runs")
@@ -273,27 +342,44 @@ class ConsoleApp(App[None]):
             reason = f"{error.filename}: {error.strerror}"
             self.post_message(RunsUnreadable(ByteorError("E_RUNTIME_DIR", reason)))
 
+    def run_act(self, argv: tuple[str, ...], armed: Commit | None = None, shown: str = "") -> int:
+        """Run a verb in a worker; its line stands in the log. Returns the line's number."""
+        entry = LogEntry(time.time_ns(), shown or command_line(argv), command=True, ok=None)
+        number = self.log_pane.add(entry)
+        self._run_verb(number, argv, armed)
+        return number
+
     @work(thread=True, exit_on_error=False, group="verbs")
-    def _run_verb(self, number: int, argv: tuple[str, ...]) -> None:
+    def _run_verb(self, number: int, argv: tuple[str, ...], armed: Commit | None) -> None:
         try:
-            self.post_message(VerbEnded(number, run_verb(argv), None))
+            result = run_commit(armed) if armed is not None else run_verb(argv)
+            self.post_message(VerbEnded(number, result, None))
         except ByteorError as error:
             self.post_message(VerbEnded(number, None, error))
 
     def on_runs_found(self, message: RunsFound) -> None:
-        if not isinstance(self._front, RunsScreen):
+        if not isinstance(self.front, RunsScreen):
             return
-        self._front.runs = tuple(message.runs)
+        self.front.runs = tuple(message.runs)
         # At the start, the only live run opens itself; somebody who came back to the list wants the list.
-        if self._opens_itself and (run := the_one(message.runs)) is not None:
+        if self.opens_itself and (run := the_one(message.runs)) is not None:
             self.open_run(run)
-        self._tick()
+        self.paint()
 
     def on_runs_unreadable(self, message: RunsUnreadable) -> None:
         last = self.log_pane.entries[-1].text if self.log_pane.entries else ""
         if last != message.error.message:
             self.say(message.error.message, ok=False)
-        self._tick()
+        self.paint()
+
+    def on_checks_read(self, message: ChecksRead) -> None:
+        self.checks = message.checks
+        self.paint()
+
+    def on_audit_page_read(self, message: AuditPageRead) -> None:
+        if isinstance(self.front, AuditScreen):
+            self.front.show_page(message.page)
+        self.paint()
 
     def on_verb_ended(self, message: VerbEnded) -> None:
         result, error = message.result, message.error
@@ -303,11 +389,14 @@ class ConsoleApp(App[None]):
         self.log_pane.settle(message.number, ok=ok, audit_seq=seq if isinstance(seq, int) else None)
         if ok and isinstance(document.get("path"), str):
             self.say(f"-> {document['path']}")
+        elif ok and isinstance(document.get("request_id"), str):
+            self.say(f"-> {document['request_id']} {document.get('state', '')}".rstrip())
         elif not ok:
             reason = error.message if error is not None else str(document.get("message", "failed"))
             hint = error.hint if error is not None else document.get("hint")
             self.say(f"{reason}; {hint}" if hint else reason, ok=False)
-        self._tick()
+        self.collector.look_now()
+        self.paint()
 
     # Breaking: no traceback reaches an operator
 

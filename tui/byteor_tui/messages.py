@@ -6,6 +6,7 @@ from textual.message import Message
 
 from byteor.errors import ByteorError
 from byteor_tui.actions.verbs import VerbResult
+from byteor_tui.model.evidence import AuditPage, Checks
 from byteor_tui.model.runs import Run
 
 
@@ -32,4 +33,20 @@ class VerbEnded(Message):
         self.number = number
         self.result = result
         self.error = error
+        super().__init__()
+
+
+class ChecksRead(Message):
+    """The doctor has ended, or has said why not."""
+
+    def __init__(self, checks: Checks) -> None:
+        self.checks = checks
+        super().__init__()
+
+
+class AuditPageRead(Message):
+    """A page of the audit log that somebody leafed to."""
+
+    def __init__(self, page: AuditPage) -> None:
+        self.page = page
         super().__init__()

@@ -11,6 +11,7 @@ from typing import Any
 from textual.app import App
 from textual.timer import Timer
 
+STEPS_HZ = (1.0, 2.0, 4.0, 10.0)
 FULL_HZ, SSH_HZ, IDLE_HZ, SLOW_HZ = 10.0, 4.0, 2.0, 1.0
 IDLE_AFTER_S = 60.0
 COST_LIMIT = 0.10
@@ -28,6 +29,7 @@ class Because(StrEnum):
     FROZEN = "paused"
     BLURRED = "no focus"
     IDLE = "idle"
+    ASKED = "asked"
     COST = "cost"
 
 
@@ -40,10 +42,16 @@ class Situation:
     frozen: bool
     idle_s: float
     too_dear: bool
+    ceiling_hz: float = FULL_HZ
 
 
 def rate(now: Situation) -> tuple[float, Because]:
-    """Draws per second and the reason: the slowest rule that applies."""
+    """Draws per second and the reason: the slowest rule that applies, and never more than was asked for."""
+    hz, because = _rule(now)
+    return (now.ceiling_hz, Because.ASKED) if now.ceiling_hz < hz else (hz, because)
+
+
+def _rule(now: Situation) -> tuple[float, Because]:
     if now.too_dear:
         return SLOW_HZ, Because.COST
     if now.frozen:
@@ -101,6 +109,7 @@ class Pacer:
         self.because = Because.SSH if ssh else Because.FULL
         self.frozen = False
         self.skipped = 0
+        self.ceiling_hz = FULL_HZ
         self.cost = CostMeter()
         self._app = app
         self._tick = tick
@@ -116,6 +125,12 @@ class Pacer:
             self._timer.stop()
             self._timer = None
 
+    def step(self, by: int) -> None:
+        """A step faster or slower than now; the fastest is the full rate."""
+        at = STEPS_HZ.index(self.ceiling_hz) + by
+        self.ceiling_hz = STEPS_HZ[max(0, min(len(STEPS_HZ) - 1, at))]
+        self.adjust()
+
     def key_pressed(self) -> None:
         """Somebody is there: full rate at once, not at the next slow tick."""
         self._last_key_s = time.monotonic()
@@ -129,6 +144,7 @@ class Pacer:
             frozen=self.frozen,
             idle_s=time.monotonic() - self._last_key_s,
             too_dear=self.cost.too_dear,
+            ceiling_hz=self.ceiling_hz,
         )
         hz, self.because = rate(situation)
         if hz != self.hz:

@@ -73,9 +73,10 @@ ANSI = Theme(
 THEMES = (DARK, LIGHT, ANSI)
 
 
-def choose(environ: Mapping[str, str]) -> str:
-    """The theme's name: ``BYTEOR_THEME`` if it is one of ours, else by what the terminal says it can do."""
-    asked = environ.get("BYTEOR_THEME", "")
+def choose(environ: Mapping[str, str], configured: str = "") -> str:
+    """The theme's name: ``BYTEOR_THEME`` if it is one of ours, else the configured one, else by what the
+    terminal says it can do."""
+    asked = environ.get("BYTEOR_THEME", "") or configured
     if asked in {theme.name for theme in THEMES}:
         return asked
     if "NO_COLOR" in environ or environ.get("TERM", "") in {"linux", "screen", "vt100", "vt220"}:

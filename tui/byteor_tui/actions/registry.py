@@ -1,13 +1,16 @@
-"""Every act of the console, once. Bindings, footer, help and the keymap's names are made from this table."""
+"""Every act of the console, once. Bindings, footer, help, palette, keymap names and docs come from it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from byteor_tui.actions.places import PLACES
 
 
 class Danger(StrEnum):
-    """What an act can do to the world. Only the armed dialog may lead to a commit (none exists yet)."""
+    """What an act can do to the world. Only the armed dialog leads to a commit."""
 
     LOOKS = "looks"
     PREPARES = "prepares"
@@ -15,10 +18,23 @@ class Danger(StrEnum):
 
 
 class Need(StrEnum):
-    """What must be there before an act makes sense; a key without it is grey and dead."""
+    """What must be there before an act makes sense; a key without it is grey and dead, ``w`` says why."""
 
     RUN = "a run on the screen"
     COMMAND = "a command line in the log"
+    LIVE = "the present: L leaves the past"
+    WRITE = "a console that was not started with --read-only"
+    REQUEST = "a request under the cursor"
+    OPEN_REQUEST = "a request that is still open"
+    SEEN = "every hunk of the request on the screen once"
+    KEY = "your key: --kid and --key-file"
+    MAY_SIGN = "a key that may still answer this request"
+    INCIDENT = "an incident under the cursor"
+    REPLAY = "a replay under the cursor"
+    CERTIFICATE = "a dry run without divergence"
+    APPROVED = "an approval for this replay"
+    ENVIRONMENT = "an environment: --env"
+    ALERT = "something that needs you"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +42,7 @@ class Action:
     """``keys`` in Textual's names, the first one shown. ``screens`` empty means everywhere.
 
     ``footer`` orders the footer (0: help only); when it is too narrow, the highest numbers go first.
+    ``verb`` is the command line that the act runs, as a pattern for help and docs.
     """
 
     id: str
@@ -36,59 +53,133 @@ class Action:
     danger: Danger = Danger.LOOKS
     needs: tuple[Need, ...] = ()
     screens: tuple[str, ...] = ()
-    verb: tuple[str, ...] = ()
+    verb: str = ""
 
 
-ACTIONS: tuple[Action, ...] = (
+LOOKS, PREPARES, COMMITS = Danger.LOOKS, Danger.PREPARES, Danger.COMMITS
+_OF_A_RUN = ("overview", "stages")
+_LISTS = ("overview", "stages", "approvals", "incidents", "replay", "audit", "doctor", "runs")
+_WITH_DETAIL = ("stages", "approvals", "diff", "incidents", "replay", "audit", "doctor")
+
+_GOES = tuple(
+    Action(f"go_{place.id}", (place.key,), place.title, f"{place.title}: {place.about}.") for place in PLACES
+)
+
+_ACTS = (
     Action(
-        "snapshot",
-        ("s",),
-        "snap",
+        "snapshot", ("s",), "snap",
         "Write a snapshot of the run to a file and say where. It only reads; the run does not notice.",
-        footer=3,
-        danger=Danger.PREPARES,
-        needs=(Need.RUN,),
-        screens=("overview",),
-        verb=("snapshot",),
+        footer=3, danger=PREPARES, needs=(Need.RUN, Need.WRITE), screens=_OF_A_RUN,
+        verb="byteor snapshot RUN --out=FILE",
     ),
     Action(
-        "freeze",
-        ("space",),
-        "pause",
-        "Freeze the drawing. Collection goes on; the same key is live again.",
-        footer=4,
-        needs=(Need.RUN,),
-        screens=("overview",),
+        "incident", ("i",), "incident",
+        "Make an incident bundle of the run: evidence, policy, environment, state. It only reads.",
+        footer=4, danger=PREPARES, needs=(Need.RUN, Need.WRITE), screens=(*_OF_A_RUN, "incidents"),
+        verb="byteor incident-bundle RUN --out=DIR",
     ),
     Action(
-        "sort",
-        ("full_stop",),
-        "sort",
-        "Sort by the next column: flow, name, rate, lag, p99, errors.",
-        footer=5,
-        screens=("overview",),
+        "replay", ("r",), "replay",
+        "Replay what was captured, as a dry run: every side effect is withheld.",
+        footer=5, danger=PREPARES, needs=(Need.WRITE,),
+        screens=("overview", "stages", "incidents", "replay"),
+        verb="byteor replay BUNDLE_OR_RUN --mode=dry_run",
     ),
-    Action("reverse", ("comma",), "reverse", "Turn the sort order around.", screens=("overview",)),
+    Action("diff", ("d",), "diff", "What runs against what is on disk.", footer=6, needs=(Need.RUN,),
+           screens=("overview", "stages"), verb="byteor diff A B"),
+    Action("approvals", ("a",), "approvals", "The most urgent request.", footer=7,
+           screens=("overview", "stages", "incidents", "replay", "audit")),
+    Action("ask", ("x",), "ask", "Ask for an approval to execute this replay: reason, then enter.",
+           footer=4, danger=PREPARES, needs=(Need.WRITE, Need.ENVIRONMENT, Need.REPLAY, Need.CERTIFICATE),
+           screens=("replay",),
+           verb="byteor approval request SPEC --env=ENV --action=replay_execute --certificate=F --reason=T"),
+    Action("ask_run", ("x",), "ask", "Ask for an approval to run the spec on disk: reason, then enter.",
+           footer=4, danger=PREPARES, needs=(Need.WRITE, Need.ENVIRONMENT), screens=("diff",),
+           verb="byteor approval request SPEC --env=ENV --reason=TEXT"),
+    Action("sign", ("A",), "sign", "Sign the request under the cursor: armed, with a code.",
+           footer=2, danger=COMMITS,
+           needs=(Need.WRITE, Need.REQUEST, Need.OPEN_REQUEST, Need.KEY, Need.MAY_SIGN, Need.SEEN),
+           screens=("approvals",),
+           verb="byteor approval approve REQUEST --digest=D --kid=KID --key-file=PEM"),
+    Action("deny", ("D",), "deny", "Deny the request under the cursor: armed, with a code and a reason.",
+           footer=3, danger=COMMITS,
+           needs=(Need.WRITE, Need.REQUEST, Need.OPEN_REQUEST, Need.KEY, Need.MAY_SIGN),
+           screens=("approvals",),
+           verb="byteor approval deny REQUEST --digest=D --reason=TEXT --kid=KID --key-file=PEM"),
+    Action("execute", ("X",), "execute", "Execute the replay under the cursor: armed, with a code.",
+           footer=3, danger=COMMITS,
+           needs=(Need.WRITE, Need.ENVIRONMENT, Need.REPLAY, Need.CERTIFICATE, Need.APPROVED),
+           screens=("replay",), verb="byteor replay BUNDLE --mode=execute --env=ENV"),
+    Action("freeze_env", ("F",), "FREEZE", "Freeze the environment: no side effect; two people lift it.",
+           footer=12, danger=COMMITS, needs=(Need.WRITE, Need.ENVIRONMENT),
+           screens=("overview", "approvals"), verb="byteor freeze ENV --reason=TEXT"),
+    Action("check", ("r",), "run checks", "Run the checks of this host again.", footer=2, screens=("doctor",),
+           verb="byteor doctor --json"),
+    Action("version", ("v",), "version", "Compare with the next version that this host still has.",
+           footer=3, screens=("diff",)),
+    Action("file", ("f",), "file", "Compare with a file: type its path.", footer=4, screens=("diff",)),
     Action("open", ("enter",), "open", "Open the run under the cursor.", footer=3, screens=("runs",)),
-    Action("back", ("minus", "escape"), "runs", "Back to the list of runs.", footer=6, screens=("overview",)),
+    Action("inspect", ("enter",), "inspect", "The stage under the cursor in depth.", screens=("overview",)),
+    Action("detail", ("enter",), "detail", "The detail over the whole screen, and back.",
+           screens=_WITH_DETAIL),
+    Action("freeze", ("space",), "pause", "Freeze the drawing. Collection goes on; the same key goes on.",
+           footer=8, needs=(Need.RUN,)),
+    Action("alert", ("exclamation_mark",), "alert", "To the newest alert: its stage, at its time.", footer=9,
+           needs=(Need.RUN, Need.ALERT), screens=_OF_A_RUN),
+    Action("sort", ("full_stop",), "sort", "Sort by the next column: flow, name, rate, lag, p99, errors.",
+           footer=10, screens=_OF_A_RUN),
+    Action("reverse", ("comma",), "reverse", "Turn the sort order around.", screens=_OF_A_RUN),
+    Action("filter", ("slash",), "filter",
+           "Keep rows that match: words, ~letters, !not, lag>5k. An empty line keeps all.", footer=9,
+           screens=_LISTS),
+    Action("next", ("n",), "next", "Next hunk, page or divergence.", footer=5,
+           screens=("approvals", "diff", "replay", "audit")),
+    Action("previous", ("p",), "previous", "Previous hunk, page or divergence.",
+           screens=("approvals", "diff", "replay", "audit")),
+    Action("earlier", ("left_square_bracket",), "earlier", "Time cursor 5 s back.", needs=(Need.RUN,)),
+    Action("later", ("right_square_bracket",), "later", "Time cursor five seconds on.", needs=(Need.RUN,)),
+    Action("event_before", ("left_curly_bracket",), "event before", "Time cursor to the event before.",
+           needs=(Need.RUN,)),
+    Action("event_after", ("right_curly_bracket",), "event after", "Time cursor to the event after.",
+           needs=(Need.RUN,)),
+    Action("time", ("t",), "time", "Time cursor to a time of day, or so long ago: 12:03:11, -90s, -5m.",
+           needs=(Need.RUN,)),
+    Action("live", ("L",), "live", "Back to the present."),
+    Action("pin", ("b",), "pin A", "Pin this moment: figures show their difference from it. Again: let go.",
+           needs=(Need.RUN,)),
+    Action("mark", ("m",), "mark", "Mark this moment on the timeline, with a note.", needs=(Need.RUN,)),
+    Action("why", ("w",), "why", "Why a key of this place is dead, and the smallest change that would help.",
+           footer=9),
+    Action("what_if", ("W",), "what-if", "What policy would say, approved or not, live or replayed.",
+           screens=("overview", "approvals", "replay")),
+    Action("copy", ("y",), "copy",
+           "Copy the last command line to the clipboard (OSC 52; the terminal must allow it).",
+           footer=11, needs=(Need.COMMAND,)),
+    Action("copy_link", ("Y",), "link", "Copy a link to this place: byteor-console go LINK."),
+    Action("pager", ("o",), "pager", "Open what is shown in $PAGER.", screens=_WITH_DETAIL),
+    Action("handover", ("H",), "handover", "Write the handover note of this shift: open matters and marks.",
+           danger=PREPARES, needs=(Need.WRITE,)),
+    Action("faster", ("plus",), "faster", "Draw more often."),
+    Action("slower", ("underscore",), "slower", "Draw less often."),
+    Action("panel", ("tab",), "panel", "Keys move the next panel.", screens=_WITH_DETAIL),
+    Action("zoom", ("z",), "zoom", "The panel over the whole screen, and back.", screens=_WITH_DETAIL),
+    Action("go", ("g",), "go to", "Go to a place by its letter.", footer=12),
+    Action("back", ("minus", "escape"), "back", "Back to the place before.", footer=13),
+    Action("back_in_history", ("less_than_sign",), "history back", "Places visited: back."),
+    Action("on_in_history", ("greater_than_sign",), "history on", "Places visited: on."),
     Action("down", ("j", "down"), "down", "Cursor down."),
     Action("up", ("k", "up"), "up", "Cursor up."),
     Action("page_down", ("pagedown",), "page down", "A page down."),
     Action("page_up", ("pageup",), "page up", "A page up."),
     Action("first", ("home",), "first", "To the first row."),
     Action("last", ("G", "end"), "last", "To the last row."),
-    Action(
-        "copy",
-        ("y",),
-        "copy",
-        "Copy the last command line to the clipboard (OSC 52; the terminal must allow it).",
-        footer=7,
-        needs=(Need.COMMAND,),
-    ),
     Action("redraw", ("ctrl+l",), "redraw", "Paint the whole screen again."),
+    Action("palette", ("colon",), "command", "Every act, stage, request and incident by name.", footer=12),
     Action("help", ("question_mark",), "help", "What the keys of this place do.", footer=1),
     Action("quit", ("q",), "quit", "Leave. The run does not notice.", footer=2),
-)
+)  # fmt: skip
+
+ACTIONS: tuple[Action, ...] = (*_ACTS, *_GOES)
 
 BY_ID = {action.id: action for action in ACTIONS}
 
@@ -100,7 +191,19 @@ _SHOWN = {
     "escape": "esc",
     "pagedown": "pgdn",
     "pageup": "pgup",
+    "slash": "/",
+    "colon": ":",
+    "exclamation_mark": "!",
+    "plus": "+",
+    "underscore": "_",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
 }
+_NAMED = {shown: name for name, shown in _SHOWN.items()}
 
 
 def key_label(key: str) -> str:
@@ -108,9 +211,28 @@ def key_label(key: str) -> str:
     return _SHOWN.get(key, key)
 
 
-def on_screen(screen: str) -> tuple[Action, ...]:
-    """The acts of one screen, in the table's order."""
-    return tuple(action for action in ACTIONS if not action.screens or screen in action.screens)
+def key_name(label: str) -> str:
+    """Textual's name of a key as people write it."""
+    return _NAMED.get(label, label)
+
+
+def on_screen(
+    screen: str, *, read_only: bool = False, actions: tuple[Action, ...] = ACTIONS
+) -> tuple[Action, ...]:
+    """The acts of one screen, in the table's order. A read-only console has no keys that commit."""
+    return tuple(
+        action
+        for action in actions
+        if (not action.screens or screen in action.screens)
+        and not (read_only and action.danger is Danger.COMMITS)
+    )
+
+
+def remapped(
+    keys: Mapping[str, tuple[str, ...]], actions: tuple[Action, ...] = ACTIONS
+) -> tuple[Action, ...]:
+    """``actions`` with the keys that a keymap file gives them by id."""
+    return tuple(replace(action, keys=keys[action.id]) if action.id in keys else action for action in actions)
 
 
 def clashes(actions: tuple[Action, ...] = ACTIONS) -> list[str]:

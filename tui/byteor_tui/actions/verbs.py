@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import msgspec
 
 from byteor.errors import ByteorError, Exit
+from byteor_tui.model.arming import Commit
 
 TIMEOUT_S = 30.0
 
@@ -35,11 +36,41 @@ def command_line(argv: Sequence[str]) -> str:
     return shlex.join(["byteor", *argv])
 
 
+def commits(argv: Sequence[str]) -> bool:
+    """Whether a command line changes the world: such a one runs only with a ``Commit``."""
+    if tuple(argv[:2]) in {("approval", "approve"), ("approval", "deny"), ("approval", "revoke")}:
+        return True
+    if tuple(argv[:1]) == ("replay",):
+        return "--mode=execute" in argv or "execute" in argv
+    return tuple(argv[:1]) in {("freeze",), ("unfreeze",), ("run",)}
+
+
 def run_verb(argv: Sequence[str], timeout_s: float = TIMEOUT_S) -> VerbResult:
     """Run ``byteor ARGV --json`` and read its document.
 
-    Raises ``ByteorError`` (``E_VERB``, ``E_VERB_TIMEOUT``) when there is no document to read.
+    Raises ``ByteorError`` (``E_VERB``, ``E_VERB_TIMEOUT``) when there is no document to read, and
+    ``PermissionError`` for a command line that commits: those go through ``run_commit``.
     """
+    if commits(argv):
+        raise PermissionError(f"{command_line(argv)} commits and was not armed")
+    return _run(argv, timeout_s)
+
+
+def run_commit(armed: Commit, timeout_s: float = TIMEOUT_S) -> VerbResult:
+    """Run what the armed dialog let through, once. A passphrase goes through a pipe, never an argument."""
+    argv = armed.take()
+    if not armed.secret:
+        return _run(argv, timeout_s)
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, armed.secret.encode() + b"\n")
+        os.close(writer)
+        return _run((*argv, f"--passphrase-fd={reader}"), timeout_s, keep=(reader,))
+    finally:
+        os.close(reader)
+
+
+def _run(argv: Sequence[str], timeout_s: float, keep: tuple[int, ...] = ()) -> VerbResult:
     command = [sys.executable, "-m", "byteor", *argv, "--json"]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     try:
@@ -50,6 +81,7 @@ def run_verb(argv: Sequence[str], timeout_s: float = TIMEOUT_S) -> VerbResult:
             timeout=timeout_s,
             env=environment,
             check=False,
+            pass_fds=keep,
         )
     except subprocess.TimeoutExpired as error:
         message = f"{command_line(argv)} did not end within {timeout_s:.0f} s"

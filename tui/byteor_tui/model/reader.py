@@ -9,6 +9,7 @@ from byteor.errors import ByteorError
 from byteor_tui.model.frame import Frame
 from byteor_tui.model.history import History
 from byteor_tui.model.source import Source
+from byteor_tui.model.tape import Tape
 
 PERIOD_S = 0.1
 
@@ -23,6 +24,7 @@ class Reader:
     def __init__(self, source: Source, period_s: float = PERIOD_S) -> None:
         self.latest: Frame | None = None
         self.error: ByteorError | None = None
+        self.tape = Tape()
         self._source = source
         self._period_s = period_s
         self._stop = threading.Event()
@@ -44,7 +46,8 @@ class Reader:
             due = time.monotonic()
             while not self._stop.is_set():
                 try:
-                    self.latest = history.fold(self._source.sample())
+                    self.latest = frame = history.fold(self._source.sample())
+                    self.tape.add(frame)
                     self.error = None
                 except ByteorError as error:
                     self.error = error

@@ -7,19 +7,15 @@ from collections.abc import Iterable
 from textual.containers import Container
 from textual.widget import Widget
 
-from byteor_tui.actions.registry import Action
-from byteor_tui.glyphs import BLOCKS
 from byteor_tui.model.frame import Frame, Mark
 from byteor_tui.model.view import View, mode_word
 from byteor_tui.screens import overview_lines as lines
 from byteor_tui.screens import stage_columns as columns
 from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.tones import Line, Tone
-from byteor_tui.widgets.footer_bar import FooterBar
 from byteor_tui.widgets.lines_panel import LinesPanel
 from byteor_tui.widgets.live_table import LiveTable
 from byteor_tui.widgets.rule import Rule
-from byteor_tui.widgets.top_bar import TopBar
 
 
 class OverviewScreen(Skeleton):
@@ -32,7 +28,6 @@ class OverviewScreen(Skeleton):
         super().__init__()
         self._sort = columns.SORTS[0]
         self._backwards = False
-        self._glyphs = BLOCKS
 
     def compose_body(self) -> Iterable[Widget]:
         with Container(id="body"):
@@ -48,32 +43,26 @@ class OverviewScreen(Skeleton):
                 yield LinesPanel(id="rings")
                 yield Rule(id="needs-rule", classes="rule")
                 yield LinesPanel(id="needs")
-        yield Rule(id="log-rule", classes="log-rule")
-        yield LinesPanel(id="log", classes="log")
 
-    def draw(self, view: View, actions: list[tuple[Action, bool]]) -> None:
-        glyphs = self._glyphs = view.glyphs
-        self.query_one(TopBar).show(lambda width, _height: [lines.top(view, width)])
-        self.query_one(FooterBar).show_actions(actions)
-        self._rule("log-rule", "Log", "")
-        self._panel("log").show(lambda width, height: lines.log(view.log, width, height))
+    def draw_body(self, view: View) -> None:
+        glyphs = view.glyphs
         frame = view.frame
         if frame is None:
             self._draw_nothing(view)
             return
         self._draw_stages(view, frame)
-        self._rule("facts-rule", "Run", mode_word(view).lower())
-        self._panel("facts").show(lambda width, _height: lines.facts(frame, width))
-        self._rule("rings-rule", "Rings", str(len(frame.rings)) if len(frame.rings) != 1 else "")
+        self.rule("facts-rule", "Run", mode_word(view).lower())
+        self.panel("facts").show(lambda width, _height: lines.facts(frame, width))
+        self.rule("rings-rule", "Rings", str(len(frame.rings)) if len(frame.rings) != 1 else "")
         self._set_height("rings", max(1, min(4, len(frame.rings))))
-        self._panel("rings").show(lambda width, height: lines.rings(frame, width, height, glyphs))
+        self.panel("rings").show(lambda width, height: lines.rings(frame, width, height, glyphs))
         alarmed = Tone.ALARM if frame.needs else Tone.TITLE
-        self._rule("needs-rule", "Needs you", str(len(frame.needs)) if frame.needs else "", alarmed)
-        self._panel("needs").show(lambda width, height: lines.needs(frame, width, height))
+        self.rule("needs-rule", "Needs you", str(len(frame.needs)) if frame.needs else "", alarmed)
+        self.panel("needs").show(lambda width, height: lines.needs(frame, width, height))
 
     def _draw_nothing(self, view: View) -> None:
         said = view.error or "waiting for the first sample"
-        self._rule("main-rule", "1 Overview", "")
+        self.rule("main-rule", "1 Overview", "")
         self.table.show(("said",), lambda width: (), lambda key, width: ((f" {said}", Tone.WARN),))
 
     def _draw_stages(self, view: View, frame: Frame) -> None:
@@ -94,10 +83,10 @@ class OverviewScreen(Skeleton):
         order = f"sort {self._sort}{' reversed' if self._backwards else ''}, {len(rows)} stages"
         if view.error:
             order = f"{view.error}, {order}"
-        self._rule("main-rule", "1 Overview", order)
+        self.rule("main-rule", "1 Overview", order)
         chosen = rows.get(table.cursor_key or "")
-        self._rule("detail-rule", f"Selected: {chosen.name}" if chosen else "Selected", "messages/s, 60 s")
-        self._panel("detail").show(lambda width, height: lines.detail(chosen, width, height, glyphs))
+        self.rule("detail-rule", f"Selected: {chosen.name}" if chosen else "Selected", "messages/s, 60 s")
+        self.panel("detail").show(lambda width, height: lines.detail(chosen, width, height, glyphs))
 
     def act_sort(self) -> None:
         index = columns.SORTS.index(self._sort)
@@ -106,13 +95,7 @@ class OverviewScreen(Skeleton):
     def act_reverse(self) -> None:
         self._backwards = not self._backwards
 
-    def _panel(self, id: str) -> LinesPanel:
-        return self.query_one(f"#{id}", LinesPanel)
-
-    def _rule(self, id: str, left: str, right: str, tone: Tone = Tone.TITLE) -> None:
-        self.query_one(f"#{id}", Rule).title(left, right, self._glyphs, tone)
-
     def _set_height(self, id: str, height: int) -> None:
-        panel = self._panel(id)
+        panel = self.panel(id)
         if panel.styles.height is None or panel.styles.height.value != height:
             panel.styles.height = height

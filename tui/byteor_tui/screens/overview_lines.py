@@ -175,45 +175,62 @@ def facts(frame: Frame, width: int) -> list[Line]:
     return [((f"  {name:<9}", Tone.DIM), (value, Tone.PLAIN)) for name, value in pairs]
 
 
+def detail_figures(row: StageRow, width: int) -> list[Line]:
+    """What a stage is, where it runs and what it has done, in lines that fit."""
+    pairs = [pair for line in _figures(row) for pair in line]
+    lines: list[list[tuple[str, str]]] = [[]]
+    used = 2
+    for name, value in pairs:
+        size = cell_len(name) + cell_len(value) + 4
+        if lines[-1] and used + size > width:
+            lines.append([])
+            used = 2
+        lines[-1].append((name, value))
+        used += size
+    return [_pairs(tuple(line)) for line in lines]
+
+
+def _figures(row: StageRow) -> tuple[tuple[tuple[str, str], ...], ...]:
+    place = f"{row.where}, pid {row.pid}" if row.pid else row.where
+    return (
+        (("key", row.key or "-"), ("role", row.role), ("runs in", place)),
+        (
+            ("in", f"{row.messages_in:,}"),
+            ("out", f"{row.messages_out:,}"),
+            ("filtered", f"{row.filtered:,}"),
+            ("errors", f"{row.errors:,}"),
+            ("p50", _ms(row.p50_ns)),
+            ("p99", _ms(row.p99_ns)),
+        ),
+    )
+
+
 def detail(row: StageRow | None, width: int, height: int, glyphs: Glyphs) -> list[Line]:
     """The stage under the cursor: its figures, then its rate over the last minute as a chart."""
     if row is None:
         return []
-    place = f"{row.where}, pid {row.pid}" if row.pid else row.where
-    lines: list[Line] = [
-        _pairs((("key", row.key or "-"), ("role", row.role), ("runs in", place))),
-        _pairs(
-            (
-                ("in", f"{row.messages_in:,}"),
-                ("out", f"{row.messages_out:,}"),
-                ("filtered", f"{row.filtered:,}"),
-                ("errors", f"{row.errors:,}"),
-                ("p50", _ms(row.p50_ns)),
-                ("p99", _ms(row.p99_ns)),
-            )
-        ),
-    ]
+    lines: list[Line] = [_pairs(line) for line in _figures(row)]
     if row.note:
         lines.append(_pairs((("note", row.note),)))
     if not row.trend:
         return [*lines, (("  no rates yet: they are collected while somebody watches", Tone.DIM),)]
     rest = max(0, height - len(lines))
     if rest < TWO_CHARTS or not any(row.trend_p99):
-        return lines + _chart(row.trend, width, min(rest, TALLEST_CHART), glyphs, count)
+        return lines + chart_lines(row.trend, width, min(rest, TALLEST_CHART), glyphs, count)
     half = (rest - 2) // 2
     title: Line = (("  p99 in ms", Tone.DIM),)
-    lines += _chart(row.trend, width, half, glyphs, count)
-    return [*lines, (), title, *_chart(row.trend_p99, width, rest - half - 2, glyphs, _chart_ms)]
+    lines += chart_lines(row.trend, width, half, glyphs, count)
+    return [*lines, (), title, *chart_lines(row.trend_p99, width, rest - half - 2, glyphs, chart_ms)]
 
 
-def _chart(
+def chart_lines(
     values: tuple[float | None, ...], width: int, height: int, glyphs: Glyphs, label: Callable[[float], str]
 ) -> list[Line]:
     drawn = chart(values, width - 4, height, glyphs, label)
     return [((axis, Tone.DIM), (cells, Tone.TREND)) for axis, cells in drawn]
 
 
-def _chart_ms(ns: float) -> str:
+def chart_ms(ns: float) -> str:
     return milliseconds(int(ns))
 
 

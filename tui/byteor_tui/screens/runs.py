@@ -7,15 +7,11 @@ from collections.abc import Iterable
 
 from textual.widget import Widget
 
-from byteor_tui.actions.registry import Action
 from byteor_tui.model.runs import Run
 from byteor_tui.model.text import age, clean
 from byteor_tui.model.view import View
-from byteor_tui.screens import overview_lines as lines
 from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.tones import Line, Tone, pad
-from byteor_tui.widgets.footer_bar import FooterBar
-from byteor_tui.widgets.lines_panel import LinesPanel
 from byteor_tui.widgets.live_table import LiveTable
 from byteor_tui.widgets.rule import Rule
 from byteor_tui.widgets.top_bar import TopBar, top_line
@@ -41,26 +37,26 @@ class RunsScreen(Skeleton):
     def compose_body(self) -> Iterable[Widget]:
         yield Rule(id="main-rule", classes="rule")
         yield LiveTable(id="runs")
-        yield Rule(id="log-rule", classes="log-rule")
-        yield LinesPanel(id="log", classes="log")
 
     @property
     def chosen(self) -> Run | None:
         """The run under the cursor."""
         return next((run for run in self.runs if run.run_id == self.table.cursor_key), None)
 
-    def draw(self, view: View, actions: list[tuple[Action, bool]]) -> None:
+    def draw_body(self, view: View) -> None:
         live = sum(run.alive for run in self.runs)
         self.query_one(TopBar).show(lambda width, _height: [_top(live, width)])
-        self.query_one(FooterBar).show_actions(actions)
-        self.query_one("#main-rule", Rule).title("Runs", f"{live} live of {len(self.runs)}", view.glyphs)
-        self.query_one("#log-rule", Rule).title("Log", "", view.glyphs)
-        self.query_one("#log", LinesPanel).show(lambda width, height: lines.log(view.log, width, height))
+        kept = f"  filter: {self.filter_text}" if self.filter_text else ""
+        self.rule("main-rule", "Runs", f"{live} live of {len(self.runs)}{kept}")
         if not self.runs:
             hints = dict(zip("abcd", EMPTY, strict=True))
             self.table.show(tuple(hints), lambda width: (), lambda key, width: ((hints[key], Tone.PLAIN),))
             return
-        by_id = {run.run_id: run for run in self.runs}
+        by_id = {
+            run.run_id: run
+            for run in self.runs
+            if self.passes(f"{run.run_id} {run.name} {run.state} {run.env}", {})
+        }
         now = time.time_ns()
 
         def row(key: str, width: int) -> Line:
@@ -69,6 +65,7 @@ class RunsScreen(Skeleton):
             )
 
         self.table.show(tuple(by_id), header_line, row)
+        self.follow_wanted()
 
 
 def header_line(width: int) -> Line:

@@ -193,6 +193,29 @@ def row_line(
     return tuple(spans)
 
 
+def said(row: StageRow) -> str:
+    """What a filter's words are looked for in."""
+    return f"{row.name} {row.state} {row.key} {row.role} {row.note}"
+
+
+def figures(row: StageRow) -> dict[str, float]:
+    """What a filter can compare: ``lag>5k``."""
+    found: dict[str, float] = {
+        "lag": row.lag,
+        "errors": row.errors,
+        "err": row.errors,
+        "in": row.messages_in,
+        "out": row.messages_out,
+        "p50": row.p50_ns / 1e6,
+        "p99": row.p99_ns / 1e6,
+    }
+    if row.rate_per_s is not None:
+        found["rate"] = row.rate_per_s
+    if row.busy_share is not None:
+        found["busy"] = 100 * row.busy_share
+    return found
+
+
 SORTS = ("flow", "name", "rate", "lag", "p99", "errors")
 
 

@@ -58,6 +58,12 @@ class LiveTable(Toned):
             self.cursor_key = self._keys[index]
             self._update()
 
+    def put_cursor(self, key: str) -> None:
+        """The cursor on ``key``, if there is such a row."""
+        if key in self._index:
+            self.cursor_key = key
+            self._update()
+
     def page(self) -> int:
         """Rows that fit, for page keys."""
         return max(1, self.size.height - self._header_rows())

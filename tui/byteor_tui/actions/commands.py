@@ -1,0 +1,66 @@
+"""The command line of each act, as a person would type it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def evidence_folder(kind: str) -> Path:
+    """``KIND`` beside the audit log, 0700. Raises ``E_UNSAFE_FOLDER`` or ``OSError``."""
+    from byteor.atomic import private_folder
+    from byteor.state import state_dir
+
+    return private_folder(private_folder(state_dir()) / kind)
+
+
+def stamp(unix_ns: int) -> str:
+    """A moment as part of a file name (UTC, to the millisecond)."""
+    moment = datetime.fromtimestamp(unix_ns / 1e9, UTC)
+    return f"{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def snapshot(run_id: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
+    """``snapshot RUN --out=FILE``; the name says run and moment."""
+    return ("snapshot", run_id, f"--out={folder / f'{run_id}.{stamp(unix_ns)}.snapshot.json'}")
+
+
+def bundle(run_id: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
+    return ("incident-bundle", run_id, f"--out={folder / f'{run_id}.{stamp(unix_ns)}.bundle.zip'}")
+
+
+def dry_run(source: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
+    name = Path(source).name.removesuffix(".bundle.zip")
+    return ("replay", source, "--mode=dry_run", f"--out={folder / f'{name}.{stamp(unix_ns)}'}")
+
+
+def execute(source: str, env: str, certificate: str) -> tuple[str, ...]:
+    return ("replay", source, "--mode=execute", f"--env={env}", f"--certificate={certificate}")
+
+
+def request(spec: str, env: str, action: str, reason: str, certificate: str = "") -> tuple[str, ...]:
+    argv = ("approval", "request", spec, f"--env={env}", f"--action={action}", f"--reason={reason}")
+    return (*argv, f"--certificate={certificate}") if certificate else argv
+
+
+def approve(request_id: str, digest: str, kid: str, key_file: str) -> tuple[str, ...]:
+    return ("approval", "approve", request_id, f"--digest={digest}", f"--kid={kid}", f"--key-file={key_file}")
+
+
+def deny(request_id: str, digest: str, reason: str, kid: str, key_file: str) -> tuple[str, ...]:
+    return (
+        "approval", "deny", request_id, f"--digest={digest}", f"--reason={reason}", f"--kid={kid}",
+        f"--key-file={key_file}",
+    )  # fmt: skip
+
+
+def freeze(env: str, reason: str) -> tuple[str, ...]:
+    return ("freeze", env, f"--reason={reason}")
+
+
+def key_is_encrypted(key_file: str) -> bool:
+    """Whether the key wants a passphrase. A file that cannot be read is left to the verb to refuse."""
+    try:
+        return b"ENCRYPTED" in Path(key_file).expanduser().read_bytes()[:4096]
+    except OSError:
+        return False

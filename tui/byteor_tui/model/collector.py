@@ -1,0 +1,90 @@
+"""The collector thread: store and disk into one value, at its own rate. No screen waits for SQLite."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from byteor.errors import ByteorError
+from byteor_tui.model.approvals import ApprovalsTail
+from byteor_tui.model.audit_tail import AuditTail
+from byteor_tui.model.evidence import Environment, Evidence
+from byteor_tui.model.incidents import IncidentsTail
+from byteor_tui.model.specs import SpecBoard, SpecFacts
+
+PERIOD_S = 0.1
+STORE_EVERY = 10  # of these periods: files are looked at ten times a second, the store once
+
+
+class Collector:
+    """``latest`` and ``specs`` are single references: this thread writes them, any thread reads them."""
+
+    def __init__(self, specs: SpecBoard, period_s: float = PERIOD_S) -> None:
+        self.latest = Evidence()
+        self.specs = SpecFacts()
+        self.board = specs
+        self._period_s = period_s
+        self._stop = threading.Event()
+        self._now = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="byteor-collector", daemon=True)
+        self._audit = AuditTail()
+        self._approvals = ApprovalsTail()
+        self._incidents = IncidentsTail()
+        self._environments: tuple[Environment, ...] | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2)
+
+    def look_now(self) -> None:
+        """Somebody has acted: the store is looked at with the next period, not the next second."""
+        self._now.set()
+
+    def _run(self) -> None:
+        turn = 0
+        try:
+            while not self._stop.wait(self._period_s if turn else 0.02):
+                if turn % STORE_EVERY == 0 or self._now.is_set():
+                    self._now.clear()
+                    self._look_at_store()
+                self.specs = self.board.look()
+                turn += 1
+        finally:
+            self._audit.close()
+
+    def _look_at_store(self) -> None:
+        audit = self._audit.look()
+        uses = sum(row.action == "approval_used" for row in audit.rows)
+        approvals = self._approvals.look(int(time.time()), uses)
+        incidents = self._incidents.look()
+        if self._environments is None:
+            self._environments = read_environments()
+        self.latest = Evidence(audit, approvals, incidents, (), self._environments, time.monotonic_ns())
+
+
+def read_environments() -> tuple[Environment, ...]:
+    """The environments that count here. Nothing is remembered of having read them; none when unreadable."""
+    from byteor.governance.environment_file import load_environments, user_file
+    from byteor.governance.trust import environment_trust
+
+    try:
+        found = load_environments(
+            start=None, user=user_file(), trust=environment_trust(), now=int(time.time())
+        ).found
+    except (ByteorError, OSError):
+        return ()
+    return tuple(
+        Environment(
+            one.name,
+            one.posture,
+            one.replay,
+            one.side_effects,
+            ", ".join(f"{quota.n} of {quota.group}" for quota in one.quorum),
+            one.trusted,
+        )
+        for one in found
+    )

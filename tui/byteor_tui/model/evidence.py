@@ -1,0 +1,148 @@
+"""What the store and the disk say, as values: audit rows, approvals, specs, incidents, checks. No widget."""
+
+from __future__ import annotations
+
+import msgspec
+
+from byteor_tui.model.replays import Replay
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """One entry of the audit log as a screen shows it. Absent fields are empty; ``body`` is its JSON text."""
+
+    seq: int
+    at_unix_ns: int
+    actor: str
+    action: str
+    env: str = ""
+    run_id: str = ""
+    spec_hash: str = ""
+    decision: str = ""
+    rule: str = ""
+    kid: str = ""
+    approval_id: str = ""
+    body: str = ""
+    leaf_hash: str = ""
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    """A window of the log: ``rows`` oldest first, of ``size`` entries; the newest ones when ``tail``."""
+
+    rows: tuple[AuditRow, ...] = ()
+    size: int = 0
+    tail: bool = True
+    error: str = ""
+
+
+class Signer(msgspec.Struct, frozen=True):
+    """A key of the key set: whether its holder can still answer, and why not."""
+
+    principal: str
+    kid: str
+    can: bool
+    why: str
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """A request with where it stands. ``revision`` changes with every answer and with the state.
+
+    Times are seconds since 1970.
+    """
+
+    request_id: str
+    revision: str
+    digest: str
+    state: str
+    action: str
+    env: str
+    posture: str
+    requester: str
+    reason: str
+    spec_hash: str
+    created: int
+    request_ends: int
+    approval_ends: int
+    max_uses: int
+    uses: int
+    capabilities: tuple[str, ...]
+    quorum: tuple[tuple[str, int], ...]
+    approved_by: tuple[str, ...]
+    denied_by: str
+    signers: tuple[Signer, ...]
+    void: tuple[tuple[str, str], ...]
+    certificate: str
+
+    @property
+    def short(self) -> str:
+        """The part of the id that people say aloud."""
+        return self.request_id[:8]
+
+    @property
+    def open(self) -> bool:
+        return self.state == "pending"
+
+    def ends(self) -> int:
+        """When its present state ends by itself; 0 when it never does."""
+        return {"pending": self.request_ends, "approved": self.approval_ends}.get(self.state, 0)
+
+
+class Approvals(msgspec.Struct, frozen=True):
+    rows: tuple[Approval, ...] = ()
+    error: str = ""
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """An environment that the console knows the rules of."""
+
+    name: str
+    posture: str
+    replay: str
+    side_effects: str
+    quorum: str
+    trusted: bool
+    frozen: str = ""
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """An incident record. ``revision`` changes with it; ``lines`` is its story, ready to read."""
+
+    id: str
+    revision: str
+    state: str
+    at_unix_ns: int
+    run_id: str
+    title: str
+    bundle: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+class Incidents(msgspec.Struct, frozen=True):
+    rows: tuple[Incident, ...] = ()
+    error: str = ""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A check of the doctor. ``fix`` is what to type."""
+
+    id: str
+    verdict: str
+    detail: str
+    fix: str = ""
+
+
+class Checks(msgspec.Struct, frozen=True):
+    rows: tuple[Check, ...] = ()
+    at_unix_ns: int = 0
+    running: bool = False
+    error: str = ""
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """Everything beside the run's regions, at one instant of the collector. ``taken_ns`` is monotonic."""
+
+    audit: AuditPage = AuditPage()
+    approvals: Approvals = Approvals()
+    incidents: Incidents = Incidents()
+    replays: tuple[Replay, ...] = ()
+    environments: tuple[Environment, ...] = ()
+    taken_ns: int = 0

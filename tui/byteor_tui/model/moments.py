@@ -1,0 +1,38 @@
+"""What happened, as moments of one timeline: marks, alerts, snapshots, requests, starts and ends."""
+
+from __future__ import annotations
+
+from byteor_tui.model.evidence import AuditRow
+from byteor_tui.model.frame import Frame, Mark
+from byteor_tui.model.view import Moment
+
+SIGNS = (
+    ("snapshot", "s"),
+    ("incident", "i"),
+    ("replay", "r"),
+    ("approval", "A"),
+    ("freeze", "F"),
+    ("frozen", "F"),
+    ("run_started", "^"),
+    ("run_", "x"),
+    ("policy", "p"),
+)
+
+
+def moments(
+    frame: Frame | None, audit: tuple[AuditRow, ...], marks: tuple[Moment, ...]
+) -> tuple[Moment, ...]:
+    """In order of time. Audit rows count when they are of this run or of no run."""
+    found = list(marks)
+    run = frame.run_id if frame is not None else ""
+    for row in audit:
+        sign = next((sign for start, sign in SIGNS if row.action.startswith(start)), "")
+        if sign and row.run_id in {"", run}:
+            found.append(Moment(row.at_unix_ns, sign, f"{row.action} #{row.seq}"))
+    if frame is not None:
+        found += [
+            Moment(need.since_unix_ns, "!", f"{need.subject}: {need.text}")
+            for need in frame.needs
+            if need.mark is Mark.ALERT
+        ]
+    return tuple(sorted(found, key=lambda one: one.at_unix_ns))

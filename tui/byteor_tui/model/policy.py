@@ -1,0 +1,56 @@
+"""Why policy says what it says of an act in an environment, in one sentence: the rule and the way out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from byteor_tui.model.evidence import Approval, Environment
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """``decision`` by ``rule``; ``change`` is the smallest that would allow it, or empty."""
+
+    decision: str
+    rule: str
+    change: str
+
+    @property
+    def text(self) -> str:
+        tail = f". Smallest change: {self.change}" if self.change else ""
+        return f"{self.decision} by {self.rule}{tail}"
+
+
+def environment_of(approval: Approval, environments: tuple[Environment, ...]) -> Environment | None:
+    """The environment that a request names, when this host knows it."""
+    return next((one for one in environments if approval.env in {one.name}), None)
+
+
+def reason_for(
+    environment: Environment, *, replay: bool, side_effecting: bool = True, approved: bool = False
+) -> Reason:
+    """What the decision table says. A frozen environment denies every side effect."""
+    from byteor.governance.explain import explain
+    from byteor.governance.policy import Inputs
+
+    effects = "deny_all" if environment.frozen else environment.side_effects
+    found = explain(
+        Inputs(environment.posture, environment.replay, effects, side_effecting, False, approved, replay)
+    )
+    change = ", ".join(
+        f"{one.input.replace('_', ' ')} {one.from_} -> {one.to}" for one in found.smallest_change
+    )
+    return Reason(found.decision, found.rule, change)
+
+
+def what_if(environment: Environment) -> tuple[tuple[str, Reason], ...]:
+    """The same question asked in the ways an operator can change: approved or not, replayed or live."""
+    cases = (
+        ("live, not approved", False, False),
+        ("live, approved", False, True),
+        ("replay, not approved", True, False),
+        ("replay, approved", True, True),
+    )
+    return tuple(
+        (label, reason_for(environment, replay=replay, approved=approved))
+        for label, replay, approved in cases
+    )

@@ -1,0 +1,165 @@
+"""Screen 7, Audit: who did what, newest last; any page of a log of any length; the row's proof on request."""
+
+from __future__ import annotations
+
+import msgspec
+
+from byteor_tui.model.evidence import AuditPage, AuditRow
+from byteor_tui.model.text import age, short_hash, wall_clock
+from byteor_tui.model.view import View
+from byteor_tui.screens.pair import Content, PairScreen
+from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, pieces, row, title
+from byteor_tui.tones import Line, Tone
+
+COLS = (
+    Col("TIME", 8),
+    Col("ACTION", 20),
+    Col("ACTOR", 12),
+    Col("VERDICT", 15),
+    Col("SEQ", 7, right=True),
+    Col("ABOUT", 18),
+)
+REFUSALS = ("denied", "failed", "killed", "revoked", "refused", "dead")
+
+
+class AuditScreen(PairScreen):
+    """``page`` is a page that somebody leafed to; without one the newest rows are shown as they come."""
+
+    screen_id = "audit"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.page: AuditPage | None = None
+        self._shown: tuple[AuditRow, ...] = ()
+        self._tailing = True  # the cursor stays on the newest row until somebody moves it
+
+    def content(self, view: View, chosen: str | None) -> Content:
+        page = self.page or view.evidence.audit
+        until = view.at_unix_ns or 1 << 63
+        rows = {
+            str(one.seq): one
+            for one in page.rows
+            if one.at_unix_ns <= until and self.passes(said(one), {"seq": one.seq})
+        }
+        self._shown = page.rows
+        if self._tailing and rows:
+            self.wanted = next(reversed(rows))
+        found = rows.get(chosen or "")
+        newest = page.rows[-1].seq if page.rows else 0
+        where = f"{page.size:,} entries" if page.tail else f"to {newest:,} of {page.size:,}"
+        return Content(
+            keys=tuple(rows),
+            header=lambda width: header(COLS, width),
+            row=lambda key, width, cursor: row(COLS, cells(rows[key]), width, cursor, mark(rows[key])),
+            note=page.error or f"{where}, p n pages",
+            detail_title=f"Entry {found.seq}" if found else "Entry",
+            detail_note=wall_clock(found.at_unix_ns) if found else "",
+            detail=lambda width: detail(found, page, width) if found else [],
+            stamp=(found, page.size),
+            empty=(page.error or "no audit entries yet", "byteor run writes the first"),
+        )
+
+    def _move(self, by: int) -> None:
+        super()._move(by)
+        keys = self.table.keys
+        self._tailing = self.page is None and bool(keys) and self.table.cursor_key == keys[-1]
+
+    def show_page(self, page: AuditPage) -> None:
+        """A page that was leafed to; the newest one shows what comes again."""
+        self.page = None if page.tail else page
+        self._tailing = page.tail
+        self.wanted = str(page.rows[-1].seq) if page.rows else ""
+
+    def first_seq(self) -> int:
+        """The oldest row on the page; -1 when there is none."""
+        return self._shown[0].seq if self._shown else -1
+
+    def last_seq(self) -> int:
+        return self._shown[-1].seq if self._shown else -1
+
+
+def said(one: AuditRow) -> str:
+    return " ".join((one.action, one.actor, one.env, one.run_id, one.decision, one.rule, one.approval_id))
+
+
+def verdict(one: AuditRow) -> Cell:
+    """The decision with its rule, or how it went, from the action's name."""
+    if one.decision:
+        tone = Tone.GOOD if one.decision == "Allow" else Tone.WARN
+        return (one.decision, tone)
+    bad = any(word in one.action for word in REFUSALS)
+    return (
+        "refused" if bad and "denied" in one.action else "failed" if bad else "ok",
+        Tone.WARN if bad else Tone.DIM,
+    )
+
+
+def mark(one: AuditRow) -> Cell:
+    return ("!", Tone.ALARM) if verdict(one)[1] is Tone.WARN else (" ", Tone.DIM)
+
+
+def cells(one: AuditRow) -> tuple[Cell, ...]:
+    about = one.run_id or (f"approval {one.approval_id[:8]}" if one.approval_id else one.env)
+    return (
+        (wall_clock(one.at_unix_ns), Tone.DIM),
+        (one.action, Tone.PLAIN),
+        (one.actor.removeprefix("user:"), Tone.PLAIN),
+        verdict(one),
+        (str(one.seq), Tone.DIM),
+        (about, Tone.DIM),
+    )
+
+
+def detail(one: AuditRow, page: AuditPage, width: int) -> list[Line]:
+    """Everything of the entry, then what else the log says of the same run or approval."""
+    lines = fields(
+        (
+            ("action", one.action),
+            ("actor", one.actor),
+            ("key", one.kid),
+            ("env", one.env),
+            ("decision", one.decision),
+            ("rule", one.rule),
+            ("run", one.run_id),
+            ("approval", one.approval_id),
+            ("spec", one.spec_hash),
+            ("leaf hash", one.leaf_hash),
+        ),
+        width,
+    )
+    lines += field("proof", f"byteor audit prove {one.seq}", width, Tone.DIM)
+    lines += [(), title("body")]
+    lines += body(one.body, width) if one.body else paragraph("none, or erased", width, Tone.DIM)
+    related = [
+        other
+        for other in page.rows
+        if other.seq != one.seq
+        and (
+            (one.run_id and other.run_id == one.run_id)
+            or (one.approval_id and other.approval_id == one.approval_id)
+        )
+    ]
+    if related:
+        lines += [(), title(f"same run or approval: {len(related)}")]
+        for other in related[-20:]:
+            gap = age(abs(other.at_unix_ns - one.at_unix_ns))
+            when = f"{gap} {'after' if other.at_unix_ns >= one.at_unix_ns else 'before'}"
+            lines.append(((f" #{other.seq:<6} {when:<14}", Tone.DIM), (other.action, Tone.PLAIN)))
+    return lines
+
+
+def body(text: str, width: int) -> list[Line]:
+    """The body's members one a line; what is no object as it is."""
+    try:
+        document = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        document = None
+    if not isinstance(document, dict):
+        return [((f" {part}", Tone.PLAIN),) for part in pieces(text, width - 2)]
+    lines: list[Line] = []
+    for name, value in document.items():
+        shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        if str(name).endswith("hash") or "sha256" in str(name):
+            shown = short_hash(shown) + "  " + shown if len(shown) > 12 else shown
+        lines += field(str(name), shown, width)
+    return lines

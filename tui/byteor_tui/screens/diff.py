@@ -1,0 +1,179 @@
+"""Screen 4, Diff: what runs against what is on disk, or any version; findings of a saved file at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from byteor_tui.model.specs import DiffLine, SpecFacts, SpecText
+from byteor_tui.model.text import short_hash
+from byteor_tui.model.view import View
+from byteor_tui.screens.pair import Content, PairScreen
+from byteor_tui.screens.text_lines import Cell, Col, field, header, paragraph, pieces, row, title
+from byteor_tui.tones import Line, Tone, pad
+
+COLS = (Col("CHANGE", 9), Col("WHERE", 16))
+MARKS = {"added": "+", "removed": "-", "changed": "~", "renamed": ">", "rewired": "@"}
+SPLIT_FROM = 110
+
+
+class DiffScreen(PairScreen):
+    """Left: differences by structure, problems first. Right: hunks of the canonical texts."""
+
+    screen_id = "diff"
+
+    def content(self, view: View, chosen: str | None) -> Content:
+        facts = view.specs
+        rows = {key: cells for key, cells in _rows(facts) if self.passes(key, {})}
+        note = "the same spec" if same(facts) else f"{len(facts.changes)} changes" if facts.b else "no file"
+        if facts.problems:
+            note = f"{len(facts.problems)} problems, " + note
+        return Content(
+            keys=tuple(rows),
+            header=lambda width: header(COLS, width),
+            row=lambda key, width, cursor: row(COLS, rows[key][1:], width, cursor, rows[key][0]),
+            note=note,
+            detail_title=f"{_label(facts.a)} -> {_label(facts.b)}",
+            detail_note=f"{facts.hunks} hunks" if facts.hunks else "",
+            detail=lambda width: detail(facts, chosen or "", width),
+            stamp=(id(facts), chosen),
+            empty=empty(facts),
+        )
+
+    def situation_path(self, view: View) -> Path | None:
+        """The file on the right side, when it is a right spec."""
+        facts = view.specs
+        return Path(facts.b.path) if facts.b is not None and facts.b.spec_hash else None
+
+    def act_next(self) -> None:
+        self._to_hunk(1)
+
+    def act_previous(self) -> None:
+        self._to_hunk(-1)
+
+    def _to_hunk(self, by: int) -> None:
+        panel = self.detail_panel
+        starts = [
+            index for index, line in enumerate(panel.all_lines) if line and line[0][0].startswith(" @@")
+        ]
+        after = [index for index in starts if index > panel.top] if by > 0 else []
+        before = [index for index in starts if index < panel.top] if by < 0 else []
+        if after:
+            panel.to_line(after[0])
+        elif before:
+            panel.to_line(before[-1])
+
+
+def same(facts: SpecFacts) -> bool:
+    return facts.a is not None and facts.b is not None and facts.a.spec_hash == facts.b.spec_hash != ""
+
+
+def empty(facts: SpecFacts) -> tuple[str, ...]:
+    if same(facts):
+        return ("the same spec: nothing differs",)
+    if facts.a is None:
+        return ("no run is open, so there is nothing to compare with",)
+    if facts.b is None:
+        return ("no file of this pipeline found here", "f names one, v takes a version of another run")
+    return ("nothing differs by structure",)
+
+
+def _label(side: SpecText | None) -> str:
+    if side is None:
+        return "-"
+    return f"{side.label} {short_hash(side.spec_hash)}".strip()
+
+
+def _rows(facts: SpecFacts) -> Iterable[tuple[str, tuple[Cell, ...]]]:
+    for number, problem in enumerate(facts.problems):
+        where = f"line {problem.place}: {problem.message}" if problem.place else problem.message
+        yield (
+            f"problem {number} {problem.code}",
+            (("!", Tone.ALARM), (problem.code, Tone.ALARM), (where, Tone.PLAIN)),
+        )
+    for name in facts.gained:
+        yield f"gains {name}", (("!", Tone.ALARM), ("gains", Tone.ALARM), (f"capability {name}", Tone.PLAIN))
+    for name in facts.lost:
+        yield f"loses {name}", ((" ", Tone.DIM), ("loses", Tone.GOOD), (f"capability {name}", Tone.PLAIN))
+    for change in facts.changes:
+        sign = (MARKS.get(change.op, " "), Tone.WARN)
+        said = f"{change.path}  {change.text}"
+        yield f"{change.op} {change.path}", (sign, (change.op, Tone.PLAIN), (said, Tone.PLAIN))
+
+
+def detail(facts: SpecFacts, chosen: str, width: int) -> list[Line]:
+    """The chosen difference in full, then every hunk: beside each other where there is room."""
+    lines: list[Line] = []
+    for side, name in ((facts.a, "from"), (facts.b, "to")):
+        if side is not None:
+            lines += field(name, f"{side.name or side.label}  {side.spec_hash or 'not a right spec'}", width)
+            lines += field("", side.path, width, Tone.DIM)
+    for number, problem in enumerate(facts.problems):
+        if not lines or number == 0:
+            lines += [(), title("problems of the file as it is now")]
+        place = f"line {problem.place} " if problem.place else ""
+        lines += paragraph(f"{problem.code} {place}{problem.message}", width, Tone.ALARM)
+    found = next((one for one in facts.changes if f"{one.op} {one.path}" == chosen), None)
+    if found is not None:
+        lines += [(), title(f"{found.op} {found.path}"), *paragraph(found.text, width)]
+    if facts.gained:
+        lines += [(), *paragraph("gains: " + ", ".join(facts.gained), width, Tone.ALARM)]
+    lines.append(())
+    if width >= SPLIT_FROM:
+        return lines + split_lines(facts.diff, width)
+    return lines + [line for one in facts.diff for line in hunk_line(one, width)]
+
+
+TONES = {"@": Tone.HEAD, "-": Tone.ALARM, "+": Tone.GOOD, " ": Tone.PLAIN}
+
+
+def hunk_line(one: DiffLine, width: int) -> list[Line]:
+    """One line of a hunk in as many lines as it needs: what decides is not cut off."""
+    if one.op == "@":
+        return [((f" @@ {one.hunk + 1}  {one.text}", Tone.HEAD),)]
+    parts = pieces(one.text, width - 4)
+    tone = TONES[one.op]
+    return [((f" {one.op if not index else ' '} {part}", tone),) for index, part in enumerate(parts)]
+
+
+def split_lines(diff: tuple[DiffLine, ...], width: int) -> list[Line]:
+    """Old at the left, new at the right; removed and added lines beside each other."""
+    half = (width - 5) // 2
+    lines: list[Line] = []
+    old: list[str] = []
+    new: list[str] = []
+
+    def flush() -> None:
+        for index in range(max(len(old), len(new))):
+            left = pieces(old[index], half - 2) if index < len(old) else [""]
+            right = pieces(new[index], half - 2) if index < len(new) else [""]
+            for part in range(max(len(left), len(right))):
+                a = left[part] if part < len(left) else ""
+                b = right[part] if part < len(right) else ""
+                lines.append(
+                    (
+                        (pad(f" - {a}" if a else "", half), Tone.ALARM),
+                        (" | ", Tone.DIM),
+                        (f"+ {b}" if b else "", Tone.GOOD),
+                    )
+                )
+        old.clear()
+        new.clear()
+
+    for one in diff:
+        if one.op == "-":
+            old.append(one.text)
+            continue
+        if one.op == "+":
+            new.append(one.text)
+            continue
+        flush()
+        if one.op == "@":
+            lines.append(((f" @@ {one.hunk + 1}  {one.text}", Tone.HEAD),))
+            continue
+        for part in pieces(one.text, half - 4):
+            lines.append(
+                ((pad(f"   {part}", half), Tone.PLAIN), (" | ", Tone.DIM), (f"  {part}", Tone.PLAIN))
+            )
+    flush()
+    return lines

@@ -1,0 +1,53 @@
+"""A sheet of text over the screen: help, why a key is dead, a note. Closes with the keys that open sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import ModalScreen
+
+from byteor_tui.glyphs import Glyphs
+from byteor_tui.tones import Line
+from byteor_tui.widgets.rule import Rule
+from byteor_tui.widgets.scroll_lines import ScrollLines
+
+
+class SheetScreen(ModalScreen[None]):
+    """``draw(width)`` gives all lines; they are wrapped for the width and scrolled."""
+
+    CSS_PATH = "console.tcss"
+    AUTO_FOCUS = None
+    BINDINGS = [
+        Binding("escape,q,question_mark,w,W,H,enter", "dismiss", "close"),
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
+        Binding("pagedown,space", "scroll(10)", show=False),
+        Binding("pageup", "scroll(-10)", show=False),
+        Binding("home", "scroll(-100000)", show=False),
+        Binding("end,G", "scroll(100000)", show=False),
+    ]
+
+    def __init__(self, title: str, draw: Callable[[int], Sequence[Line]], glyphs: Glyphs) -> None:
+        super().__init__()
+        self._title = title
+        self._lines = draw
+        self._glyphs = glyphs
+
+    def compose(self) -> ComposeResult:
+        yield Rule(id="sheet-rule")
+        yield ScrollLines(id="sheet")
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._draw)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one(ScrollLines).scroll_by_lines(by)
+
+    def _draw(self) -> None:
+        self.query_one(Rule).title(self._title, "esc closes, j k move", self._glyphs)
+        self.query_one(ScrollLines).show_all(self._title, None, self._lines)

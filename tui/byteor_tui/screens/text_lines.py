@@ -1,0 +1,89 @@
+"""Lines that details and lists are made of: fields, paragraphs, titles, rows of columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from byteor_tui.tones import Line, Span, Tone, pad
+
+LABEL = 10
+
+
+def field(name: str, value: str, width: int, tone: Tone = Tone.PLAIN) -> list[Line]:
+    """``name   value``; a long value goes on in the next lines, never out of sight."""
+    room = width - LABEL - 3
+    if room < 16:
+        return [((f" {name}", Tone.DIM),), *[((f"  {part}", tone),) for part in wrap(value, width - 3)]]
+    parts = wrap(value, room) or [""]
+    first: Line = ((f" {name:<{LABEL}} ", Tone.DIM), (parts[0], tone))
+    return [first, *[((" " * (LABEL + 2), Tone.PLAIN), (part, tone)) for part in parts[1:]]]
+
+
+def fields(pairs: Iterable[tuple[str, str]], width: int) -> list[Line]:
+    """Those that have a value."""
+    return [line for name, value in pairs if value for line in field(name, value, width)]
+
+
+def paragraph(text: str, width: int, tone: Tone = Tone.PLAIN, indent: int = 1) -> list[Line]:
+    return [((" " * indent + part, tone),) for part in wrap(text, width - indent - 1)]
+
+
+def title(text: str) -> Line:
+    """The title of a part of a detail."""
+    return ((f" {text}", Tone.HEAD),)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most ``width`` cells; a word that is longer is cut into pieces, not out."""
+    return textwrap.wrap(text, max(8, width), break_on_hyphens=False) or ([""] if text else [])
+
+
+def pieces(text: str, width: int) -> list[str]:
+    """``text`` in pieces of ``width`` characters, as it is: for text whose blanks mean something."""
+    width = max(8, width)
+    return [text[at : at + width] for at in range(0, len(text), width)] or [""]
+
+
+@dataclass(frozen=True, slots=True)
+class Col:
+    """A column of a list. The last one that fits takes what is left."""
+
+    title: str
+    width: int
+    right: bool = False
+
+
+Cell = tuple[str, Tone]
+
+
+def _placed(cols: Sequence[Col], width: int) -> list[tuple[Col, int]]:
+    left = width - 4
+    found: list[tuple[Col, int]] = []
+    for col in cols:
+        if found and col.width + 1 > left:
+            break
+        found.append((col, col.width))
+        left -= col.width + 1
+    col, size = found[-1]
+    found[-1] = (col, max(1, size + left + 1)) if left > -1 else (col, max(1, size + left))
+    return found
+
+
+def header(cols: Sequence[Col], width: int) -> Line:
+    placed = _placed(cols, width)
+    return (("    " + " ".join(pad(col.title, size, right=col.right) for col, size in placed), Tone.HEAD),)
+
+
+def row(cols: Sequence[Col], cells: Sequence[Cell], width: int, cursor: str, mark: Cell) -> Line:
+    """One row: cursor and mark first, so that both are there without colour and at any width."""
+    spans: list[Span] = [(f" {cursor}", Tone.KEY), (f"{mark[0]:<2}", mark[1])]
+    for index, ((col, size), (text, tone)) in enumerate(zip(_placed(cols, width), cells, strict=False)):
+        said = pad(text, size, right=col.right)
+        if cell_len(text) > size and not col.right and size > 3:
+            said = pad(text, size - 2) + ".."
+        spans.append(((" " if index else "") + said, tone))
+    return tuple(spans)
