@@ -17,7 +17,7 @@ import msgspec
 from byteor.edge.errors import EdgeError, bad_argument, reason
 from byteor.edge.framing import LINES, decoder
 from byteor.edge.lines import LINE_LIMIT_BYTES, LineSource, open_to_read
-from byteor.edge.position_file import PositionFile
+from byteor.edge.position_file import Positioned, PositionFile
 from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
@@ -37,7 +37,7 @@ class _Position(msgspec.Struct):
     head: str
 
 
-class FollowSource(LineSource):
+class FollowSource(Positioned, LineSource):
     """Never ends. ``checkpoint`` is ``{"inode", "offset", "head"}``, so that it survives a rotation."""
 
     def __init__(self, path: str, framing: str, start: str, checkpoint: str | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from byteor.edge.base import SinkEdge, SourceEdge
 from byteor.edge.errors import EdgeError, bad_argument, reason
-from byteor.edge.position_file import PositionFile
+from byteor.edge.position_file import Positioned, PositionFile
 from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 from byteor.indexbus.errors import IndexBusError
@@ -18,7 +18,7 @@ from byteor.runtime.adapter import Health
 POLL_S = 0.01
 
 
-class JournalSource(SourceEdge):
+class JournalSource(Positioned, SourceEdge):
     """Reads on from ``position`` (``None``: the oldest record); with ``follow`` it waits for more."""
 
     def __init__(self, folder: str, position: int | None, follow: bool, checkpoint: str | None) -> None:

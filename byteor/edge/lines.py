@@ -16,7 +16,7 @@ from itertools import islice
 from byteor.edge.base import SourceEdge
 from byteor.edge.errors import EdgeError, bad_argument, reason
 from byteor.edge.framing import LINES, Untrusted, decoder
-from byteor.edge.position_file import PositionFile
+from byteor.edge.position_file import Positioned, PositionFile
 from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
@@ -146,7 +146,7 @@ class LineSource(SourceEdge):
         return Health(ok=True, detail=self.told(told + (", at the end" if self._ended else "")))
 
 
-class FileSource(LineSource):
+class FileSource(Positioned, LineSource):
     """``file:PATH``: a file (or a FIFO), from the start, or from its checkpoint, to the end."""
 
     def __init__(self, path: str, framing: str = LINES, checkpoint: str | None = None) -> None:

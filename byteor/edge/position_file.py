@@ -74,3 +74,44 @@ class PositionFile:
             raise self.bad(error.message) from error
         self._written = self._newest
         self._due_s = time.monotonic() + EVERY_S
+
+
+class HandedOver(PositionFile):
+    """Where the run before this one stopped. What ``commit`` says goes to ``inner``, where there is one."""
+
+    def __init__(self, source: str, position: object, inner: PositionFile | None) -> None:
+        self._source = source
+        self._position = position
+        self._inner = inner
+
+    def load(self) -> object:
+        return self._position
+
+    def bad(self, why: str) -> EdgeError:
+        return EdgeError(
+            "E_CHECKPOINT",
+            f"{self._source} cannot go on from where the run before stopped: {why}",
+            hint="start it without --replace, with a checkpoint=PATH of your own where the source takes one",
+            exit=Exit.UNAVAILABLE,
+        )
+
+    def save(self, position: object) -> None:
+        if self._inner is not None:
+            self._inner.save(position)
+
+    def flush(self) -> None:
+        if self._inner is not None:
+            self._inner.flush()
+
+
+class Positioned:
+    """A source that can go on from a ``checkpoint`` of another run's source of the same name."""
+
+    name: str
+    _kept: PositionFile | None
+
+    def resume(self, position: object) -> None:
+        """Begin at ``position``, whatever ``checkpoint=PATH`` says. Before ``open``, which raises
+        ``E_CHECKPOINT`` when that is impossible.
+        """
+        self._kept = HandedOver(self.name, position, self._kept)

@@ -13,7 +13,7 @@ import msgspec
 
 from byteor.edge.base import SinkEdge, SourceEdge
 from byteor.edge.errors import EdgeError, bad_argument
-from byteor.edge.position_file import PositionFile
+from byteor.edge.position_file import Positioned, PositionFile
 from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
@@ -27,7 +27,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-class SqliteSource(SourceEdge):
+class SqliteSource(Positioned, SourceEdge):
     """Rows in the order of their rowid, each once; a row changed or filled in later is not seen again.
 
     ``column`` gives the message; without it a row is a JSON object (a blob in base64). ``checkpoint`` is the
