@@ -96,8 +96,10 @@ def run_detached(order: RunOrder, tell: Tell) -> Detached:
 
 
 def _check_streams(order: RunOrder) -> None:
-    for option, text, verb in (("--source", order.source, "read"), ("--sink", order.sink, "write")):
-        if text in ("stdin:", "stdout:"):
+    ends = [("--source", text, "read") for text in order.sources or ("stdin:",)]
+    ends += [("--sink", text, "write") for text in order.sinks or ("stdout:",)]
+    for option, text, verb in ends:
+        if text.endswith(("stdin:", "stdout:")):
             raise RunError(
                 "E_DETACHED_STREAM",
                 f"a detached run has no terminal to {verb}: {option} {text}",

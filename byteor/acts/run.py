@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,19 @@ import msgspec
 
 from byteor.acts.attend import Attendants, OnRunning, attend
 from byteor.acts.audit import record, record_killed
+from byteor.acts.ends import check_ends, match_ends
 from byteor.edge import parse_sink, parse_source
-from byteor.errors import Exit, Where
-from byteor.runtime.adapter import Sink, Source
-from byteor.runtime.assemble import ExecuteOptions
-from byteor.runtime.errors import RunError
-from byteor.runtime.execute import Ended, execute
-from byteor.runtime.folders import RunIdentity, RunResult, list_runs
+from byteor.edge.dead_letter import DeadLetters
+from byteor.errors import Where
+from byteor.runtime.assemble import Ends, ExecuteOptions
+from byteor.runtime.execute import Ended, engines, execute
+from byteor.runtime.folders import RunIdentity, RunResult, WorkerIdentity, list_runs
+from byteor.runtime.identity import workers_of
 from byteor.runtime.prepare import Prepared, prepare
+from byteor.runtime.process import free_cores
 from byteor.runtime.stages import StageError
+from byteor.runtime.wiring import SINK, SOURCE
+from byteor.runtime.wiring.groups import Executor, form_groups
 from byteor.runtime.words import plain
 from byteor.spec import Document, PipelinePlanV2, SingleRing, check_document, read_document
 
@@ -26,8 +31,8 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for. Times in seconds."""
 
     spec: Path
-    source: str
-    sink: str
+    sources: tuple[str, ...] = ()  # KIND:ARG, or NAME=KIND:ARG where there are several endpoints
+    sinks: tuple[str, ...] = ()
     name: str | None = None
     stage_modules: tuple[str, ...] = ()
     run_for_s: float | None = None
@@ -36,15 +41,20 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout_s: float = 5.0
     profile: str = "default"
     metrics_addr: str | None = None
+    executor: Executor = "auto"
+    seed: int | None = None
+    dead_letters: Path | None = None  # where messages go that nobody can deliver...
+    set_aside_oversize: bool = False  # ...and those that fit no slot, which end the run otherwise
 
 
 class ReadyRun(msgspec.Struct, frozen=True):
-    """Everything checked, nothing started."""
+    """Everything checked, nothing started. Texts of sources and sinks by endpoint, as they were asked for."""
 
     name: str
     prepared: Prepared
-    source: Source
-    sink: Sink
+    ends: Ends
+    sources: tuple[str, ...]
+    sinks: tuple[str, ...]
 
 
 class EndedRun(msgspec.Struct, frozen=True):
@@ -68,17 +78,23 @@ def ready(order: RunOrder) -> ReadyRun:
     except StageError as error:
         error.where = _place(document, error.where)
         raise
-    _check_ends(order)
-    return ReadyRun(order.name or spec.name, prepared, parse_source(order.source), parse_sink(order.sink))
+    wiring = prepared.wiring
+    sources = match_ends([w.name for w in wiring.of_role(SOURCE)], order.sources, "--source", "stdin:")
+    sinks = match_ends([w.name for w in wiring.of_role(SINK)], order.sinks, "--sink", "stdout:")
+    check_ends(sources, sinks)
+    ends = Ends(
+        tuple(parse_source(text) for text in sources),
+        tuple(parse_sink(text) for text in sinks),
+        dead_letters=None if order.dead_letters is None else DeadLetters(str(order.dead_letters)),
+        set_aside_oversize=order.set_aside_oversize,
+    )
+    return ReadyRun(order.name or spec.name, prepared, ends, sources, sinks)
 
 
-def _check_ends(order: RunOrder) -> None:
-    """A file that is read while it is appended to would never end."""
-    source, sink = (Path(end.removeprefix("file:")) for end in (order.source, order.sink))
-    both_files = order.source.startswith("file:") and order.sink.startswith("file:")
-    if both_files and source.exists() and sink.exists() and source.samefile(sink):
-        hint = "write to another file"
-        raise RunError("E_SAME_FILE", "source and sink are the same file", hint=hint, exit=Exit.USAGE)
+def planned_workers(found: ReadyRun, executor: Executor) -> tuple[WorkerIdentity, ...]:
+    """Who would do what and where."""
+    groups = form_groups(engines(found.prepared, found.ends, executor), executor, free_cores())
+    return workers_of(found.prepared.wiring, groups, found.sources, found.sinks)
 
 
 def _place(document: Document, where: Where | None) -> Where | None:
@@ -111,18 +127,20 @@ def _run(order: RunOrder, attendants: Attendants) -> EndedRun:
         record_killed(info)
     options = ExecuteOptions(
         name=found.name,
-        source_text=plain(order.source),  # a file's name may be any bytes
-        sink_text=plain(order.sink),
+        sources=tuple(plain(text) for text in found.sources),  # a file's name may be any bytes
+        sinks=tuple(plain(text) for text in found.sinks),
         stage_modules=order.stage_modules,
         run_for_s=order.run_for_s,
         max_messages=order.max_messages,
         wait=order.wait,
         drain_timeout_s=order.drain_timeout_s,
+        executor=order.executor,
+        seed=secrets.randbits(63) if order.seed is None else order.seed,
         profile=order.profile,
         metrics=attendants.metrics,
     )
     log = _Log(attendants)
-    ended = execute(found.prepared, found.source, found.sink, options, log)
+    ended = execute(found.prepared, found.ends, options, log)
     return EndedRun(ended.result, ended.identity.kernel, ended.signal, log.last)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,12 +19,19 @@ def command(
     spec_argument: SpecArgument = None,
     spec: SpecOption = None,
     source: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            metavar="KIND:ARG", help="file:PATH, stdin:, host:[RATE|max], generate:COUNT,BYTES[,SEED]"
+            metavar="[NAME=]KIND:ARG",
+            help="Where messages come from: stdin: (default), file:PATH, host:[RATE|max]...",
         ),
-    ] = "stdin:",
-    sink: Annotated[str, typer.Option(metavar="KIND:ARG", help="file:PATH, stdout:, null:")] = "stdout:",
+    ] = None,
+    sink: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]KIND:ARG",
+            help="Where messages go: stdout: (default), file:PATH, null:...",
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Only one live run may have it; the pipeline's name when absent.")
     ] = None,
@@ -34,7 +42,7 @@ def command(
         float | None, typer.Option("--for", metavar="SECONDS", min=0, help="Drain and end after this time.")
     ] = None,
     max_messages: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Take N messages from the source, then end.")
+        int | None, typer.Option(min=1, metavar="N", help="Take N messages from each source, then end.")
     ] = None,
     wait: Annotated[
         str, typer.Option(envvar="BYTEOR_WAIT", help=f"How workers wait: {', '.join(WAITS)}.")
@@ -48,6 +56,19 @@ def command(
             help="How long messages in flight may take to finish.",
         ),
     ] = 5.0,
+    executor: Annotated[
+        Literal["auto", "sp", "mp"],
+        typer.Option(help="auto: Python stages in processes; sp: one process; mp: a process for each role."),
+    ] = "auto",
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of stages that draw random numbers; recorded in any case.")
+    ] = None,
+    dead_letters: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Where messages go that no peer takes.")
+    ] = None,
+    oversize: Annotated[
+        str, typer.Option(metavar="stop|dead-letter", help="What a message does that fits no slot.")
+    ] = "stop",
     profile: Annotated[
         str,
         typer.Option(
@@ -69,7 +90,7 @@ def command(
     Ctrl-C or SIGTERM closes the source and lets messages in flight finish; a second one stops at once.
     Figures go to stderr at the end; with --json, to stdout (use a file: or null: sink then).
     """
-    from byteor.acts.run import RunOrder, ready, run
+    from byteor.acts.run import RunOrder, planned_workers, ready, run
     from byteor.cli.detach_report import start_detached
     from byteor.cli.options import usage_error
     from byteor.cli.output import emit_json, note
@@ -79,14 +100,20 @@ def command(
         raise usage_error("a time is not a number", "--for and --drain-timeout take seconds")
     if wait not in WAITS:
         raise usage_error(f"unknown wait strategy {wait!r}", f"one of {', '.join(WAITS)}")
-    if json and sink == "stdout:" and not dry_run and not detach:
+    to_stdout = not sink or any(text.endswith("stdout:") for text in sink)
+    if json and to_stdout and not dry_run and not detach:
         raise usage_error(
             "--json and the stdout: sink both want stdout", "add --sink=file:PATH or --sink=null:"
         )
+    if oversize not in ("stop", "dead-letter") or (oversize == "dead-letter" and dead_letters is None):
+        raise usage_error(
+            f"--oversize={oversize} does not work like this",
+            "write --oversize=stop, or --oversize=dead-letter --dead-letters=PATH",
+        )
     order = RunOrder(
         spec=one_spec(spec_argument, spec),
-        source=source,
-        sink=sink,
+        sources=tuple(source or ()),
+        sinks=tuple(sink or ()),
         name=name,
         stage_modules=tuple(stages or ()),
         run_for_s=run_for,
@@ -95,13 +122,16 @@ def command(
         drain_timeout_s=drain_timeout,
         profile=profile,
         metrics_addr=metrics_addr,
+        executor=executor,
+        seed=seed,
+        dead_letters=dead_letters,
+        set_aside_oversize=oversize == "dead-letter",
     )
     if dry_run:
         found = ready(order)
-        layout = found.prepared.layout.workers(order.source, order.sink)
         fields = {"dry_run": True, "name": found.name, "spec_hash": found.prepared.spec.spec_hash}
         if json:
-            emit_json("run", {**fields, "workers": layout})
+            emit_json("run", {**fields, "workers": planned_workers(found, order.executor)})
         else:
             note(f"would run {found.name} ({found.prepared.spec.spec_hash})")
         return

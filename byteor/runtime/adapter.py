@@ -16,7 +16,9 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class DeadLetterBox(Protocol):
-    """Where a message goes that nobody can deliver. Any thread may call it."""
+    """Where a message goes that nobody can deliver. Any thread may call ``put``."""
+
+    def open(self) -> None: ...
 
     def put(
         self, end: str, code: str, why: str, message: bytes | memoryview, length: int | None = None
@@ -25,6 +27,17 @@ class DeadLetterBox(Protocol):
 
         Raises ``EdgeError`` ``E_DEAD_LETTER``.
         """
+
+    def close(self) -> None: ...
+
+
+class NativeSource(msgspec.Struct, frozen=True):
+    """What the kernel needs to play a source of generated messages itself: a source that carries one in its
+    attribute ``native`` is never read. A sink whose ``native`` is true only forgets."""
+
+    count: int
+    size: int
+    seed: int
 
 
 class Source(Protocol):

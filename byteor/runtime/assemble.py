@@ -1,4 +1,4 @@
-"""Put a ring's run together: regions, handles, stage processes, threads, and the source last of all."""
+"""Put a run together: regions, handles, processes, threads, and the sources last of all."""
 
 from __future__ import annotations
 
@@ -6,34 +6,44 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from byteor.atomic import write_file
-from byteor.indexbus import Consumer, MetricsRegion, Producer, SequencedSlots, Wait, install_sigbus
+from byteor.indexbus import MetricsRegion, Wait, install_sigbus
 from byteor.runtime import folders
-from byteor.runtime.adapter import Sink, Source
+from byteor.runtime.adapter import DeadLetterBox, NativeSource, Sink, Source, Tap
 from byteor.runtime.control import ControlServer
-from byteor.runtime.edges import run_sink, run_source
+from byteor.runtime.edges import Commits, Departed, run_sink, run_source
+from byteor.runtime.feed import Feed
 from byteor.runtime.folders import RunIdentity
-from byteor.runtime.layout import SOURCE_ROW, StagePlace
+from byteor.runtime.lanes import Lane, create_lane
+from byteor.runtime.posts import Ground, Post, run_posts
 from byteor.runtime.prepare import Prepared
-from byteor.runtime.stage_loop import run_stage
-from byteor.runtime.stage_process import StageConfig, StageProcess, await_ready
+from byteor.runtime.shards import shard_of
+from byteor.runtime.stages import Context
 from byteor.runtime.supervisor import Supervisor
-from byteor.runtime.workers import Mailbox, Outcome, ThreadWorker, with_row
+from byteor.runtime.tickets import Tickets
+from byteor.runtime.wiring import WorkerPlan
+from byteor.runtime.wiring.groups import Executor, Group
+from byteor.runtime.worker_process import WorkerConfig, WorkerProcess, await_ready
+from byteor.runtime.workers import Mailbox, Outcome, ThreadWorker, with_rows
 
 JOIN_S = 1.0  # native loops return within 100 ms of an abort
 
 
 class ExecuteOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run. Times in seconds; ``wait`` is spin, yield, backoff or block."""
+    """How to run. Times in seconds; ``wait`` is spin, yield, backoff or block; ``executor`` auto, sp or mp.
+
+    ``sources`` and ``sinks`` tell what was asked for, by endpoint. ``cores``: how many this run may count
+    on; ``seed``: of the stages that draw random numbers. ``max_messages``: of each source.
+    """
 
     name: str
-    source_text: str
-    sink_text: str
+    sources: tuple[str, ...]
+    sinks: tuple[str, ...]
     env: str = "dev"
     stage_modules: tuple[str, ...] = ()
     run_for_s: float | None = None
@@ -41,16 +51,43 @@ class ExecuteOptions(msgspec.Struct, frozen=True, kw_only=True):
     wait: str = "backoff"
     batch: int = 256
     drain_timeout_s: float = 5.0
+    executor: Executor = "auto"
+    cores: int | None = None
+    seed: int = 0
     profile: str = "default"
     metrics: str = ""  # where they are served, for run.json
     replaces: str = ""  # id of the run whose place this one takes
 
 
+class Ends(msgspec.Struct, frozen=True):
+    """What a run is joined to: a source and a sink an endpoint, in the order of the spec; who records what
+    passes; and where messages go that nobody can deliver (``set_aside_oversize``: or no slot holds)."""
+
+    sources: tuple[Source, ...]
+    sinks: tuple[Sink, ...]
+    tap: Tap | None = None
+    dead_letters: DeadLetterBox | None = None
+    set_aside_oversize: bool = False
+
+    def native_source(self, worker: WorkerPlan) -> NativeSource | None:
+        """What the kernel needs to play the source ``worker`` itself.
+
+        None when Python must: for a tap, for tickets that several sources share, or to choose a shard.
+        """
+        found = getattr(self.sources[worker.endpoint], "native", None)
+        alone = self.tap is None and len(self.sources) == 1 and len(worker.tx) == 1
+        return found if alone and isinstance(found, NativeSource) else None
+
+    def native_sink(self, worker: WorkerPlan) -> bool:
+        """Whether the kernel can play the sink ``worker``, which then only forgets."""
+        return self.tap is None and bool(getattr(self.sinks[worker.endpoint], "native", False))
+
+
 def assemble(
     prepared: Prepared,
-    source: Source,
-    sink: Sink,
+    ends: Ends,
     options: ExecuteOptions,
+    groups: Sequence[Group],
     identity: RunIdentity,
     run: Path,
     stack: contextlib.ExitStack,
@@ -60,90 +97,215 @@ def assemble(
     Raises whatever keeps a part from starting. The metrics stay mapped until ``stack`` closes.
     """
     install_sigbus()
-    regions = Path(identity.region_dir)
-    wait = Wait[options.wait.upper()]
     write_file(run / folders.SPEC_KV, prepared.spec.canonical)
-    hash_bytes = bytes.fromhex(prepared.spec.spec_hash.removeprefix("sha256:"))
     held = stack.enter_context(contextlib.ExitStack())
-    metrics = held.enter_context(
-        MetricsRegion.create(regions / folders.METRICS_REGION, prepared.layout.rows, spec_hash=hash_bytes)
-    )
-    ring = held.enter_context(_create_ring(prepared, regions / folders.RING_REGION, hash_bytes))
-    mailbox = Mailbox()
-    held.callback(mailbox.close)
-    crew = _Crew(ring, metrics, identity, mailbox, held)
-    stack.callback(crew.wind_up)  # before anything that it holds is closed
-
-    producer = held.enter_context(ring.producer(wait=wait))
-    egress = held.enter_context(ring.egress(wait=wait))
-    for place, resolved in zip(prepared.layout.stages, prepared.stages, strict=True):
-        if resolved.native is None:
-            crew.processes.append(StageProcess(_stage_config(place, identity, options)))
-        else:
-            stage = held.enter_context(ring.stage(place.index, after=place.after, wait=wait))
-            crew.thread(place.row, stage, _bind(run_stage, place.name, stage, resolved, options.batch))
-    await_ready(crew.processes)
-    sink.open()
-    held.callback(sink.close)
-    crew.thread(prepared.layout.sink_row, egress, _bind(run_sink, sink, egress))
-    for thread in crew.threads:
+    site = _Site(prepared, ends, options, identity, run, held)
+    stack.callback(site.wind_up)  # before anything that it holds is closed
+    for group in groups:
+        if group.where == "process":
+            site.start_process(group)
+    for group in groups:
+        if group.where == "thread" and not _is_source(prepared, group):
+            site.add_thread(group)
+    await_ready(site.processes)
+    for sink in ends.sinks:
+        sink.open()
+        held.callback(sink.close)
+    for thread in site.threads:
         thread.start()
 
-    source.open()
-    held.callback(source.close)
-    stop = threading.Event()
-    feeder = crew.thread(
-        SOURCE_ROW, producer, _bind(run_source, source, producer, stop, options.max_messages)
-    )
+    for source in ends.sources:
+        source.open()
+        held.callback(source.close)
+    feeders = [site.add_thread(group) for group in groups if _is_source(prepared, group)]
     supervisor = Supervisor(
-        threads=crew.threads,
-        processes=crew.processes,
-        mailbox=mailbox,
-        close_source=stop.set,
-        abort=ring.abort,
+        threads=site.threads,
+        processes=site.processes,
+        mailbox=site.mailbox,
+        close_source=site.stop_sources,
+        abort=site.abort,
         drain_timeout_s=options.drain_timeout_s,
         run_for_s=options.run_for_s,
     )
     stack.callback(supervisor.close)
     control = ControlServer(run, supervisor.selector, supervisor.act)
     stack.callback(control.close)
-    feeder.start()
-    return supervisor, metrics
+    for feeder in feeders:
+        feeder.start()
+    return supervisor, site.metrics
 
 
-class _Crew:
-    """The workers of a run while it starts, and how they are sent home."""
+def _is_source(prepared: Prepared, group: Group) -> bool:
+    """Whether anything of ``group`` brings messages in: such a group starts last."""
+    return any(prepared.wiring.workers[row].role == "source" for row in group.rows)
+
+
+class _Site:
+    """A run while it starts: its regions, its workers, and how they are sent home."""
 
     def __init__(
         self,
-        ring: SequencedSlots,
-        metrics: MetricsRegion,
+        prepared: Prepared,
+        ends: Ends,
+        options: ExecuteOptions,
         identity: RunIdentity,
-        mailbox: Mailbox,
+        run: Path,
         held: contextlib.ExitStack,
     ) -> None:
-        self._ring, self._metrics, self._identity, self._mailbox = ring, metrics, identity, mailbox
-        self._held = held
+        self._prepared, self._ends, self._options = prepared, ends, options
+        self._identity, self._run, self._held = identity, run, held
+        wiring, regions = prepared.wiring, Path(identity.region_dir)
+        spec_hash = bytes.fromhex(prepared.spec.spec_hash.removeprefix("sha256:"))
+        self.metrics = held.enter_context(
+            MetricsRegion.create(regions / folders.METRICS_REGION, wiring.rows, spec_hash=spec_hash)
+        )
+        self._lanes: dict[int, Lane] = {}
+        for index, plan in enumerate(wiring.lanes):
+            self._lanes[index] = lane = create_lane(plan, regions, spec_hash)
+            held.callback(lane.close)
+            row = self.metrics.row(wiring.lane_row(index))
+            row.begin(plan.name, plan.kind, "lane", "thread")
+            row.close()
+        self._ground = Ground(
+            lanes=self._lanes,
+            plans=dict(enumerate(wiring.lanes)),
+            lane_rows={index: wiring.lane_row(index) for index in self._lanes},
+            metrics=self.metrics,
+            wait=Wait[identity.wait.upper()],
+            drop=wiring.on_full == "drop",
+        )
+        self.mailbox = Mailbox()
+        held.callback(self.mailbox.close)
         self.threads: list[ThreadWorker] = []
-        self.processes: list[StageProcess] = []
+        self.processes: list[WorkerProcess] = []
+        self._stop, self._aborting = threading.Event(), threading.Event()
+        self._native_sources: list[Post] = []
+        self._tickets = Tickets()
+        self._departed = Departed(len(ends.sinks))
+        if ends.dead_letters is not None:
+            ends.dead_letters.open()
+            held.callback(ends.dead_letters.close)
+            for source in ends.sources:
+                source.dead_letters = ends.dead_letters
+            for sink in ends.sinks:
+                sink.dead_letters = ends.dead_letters
+        if ends.tap is not None:
+            held.callback(ends.tap.close)
 
-    def thread(
-        self, row_index: int, handle: Producer | Consumer, body: Callable[[], Outcome]
-    ) -> ThreadWorker:
-        """A worker that runs ``body`` with ``handle`` counting into its row; not started yet."""
-        identity = self._identity.workers[row_index]
-        row = self._metrics.row(row_index)
-        self._held.callback(row.close)
-        row.begin(identity.name, identity.key, identity.role, identity.where)
-        handle.attach_row(row)
-        worker = ThreadWorker(identity.name, lambda: with_row(identity.name, row, body), self._mailbox)
+    # -- workers
+
+    def start_process(self, group: Group) -> None:
+        wiring, identity = self._prepared.wiring, self._identity
+        plans = tuple(wiring.workers[row] for row in group.rows)
+        wanted = sorted({port.lane for plan in plans for port in (*plan.rx, *plan.tx)})
+        config = WorkerConfig(
+            supervisor_pid=os.getpid(),
+            name=_group_name(plans),
+            workers=plans,
+            lanes={index: wiring.lanes[index] for index in wanted},
+            lane_rows={index: wiring.lane_row(index) for index in wanted},
+            region_dir=identity.region_dir,
+            run_dir=str(self._run),
+            drop=wiring.on_full == "drop",
+            stage_modules=self._options.stage_modules,
+            sys_path=tuple(sys.path),
+            wait=identity.wait,
+            batch=self._options.batch,
+            seed=identity.seed,
+        )
+        self.processes.append(WorkerProcess(config))
+
+    def add_thread(self, group: Group) -> ThreadWorker:
+        """A thread for ``group``; not started yet."""
+        plans = [self._prepared.wiring.workers[row] for row in group.rows]
+        posts = [self._ground.take(plan, "thread", self._held) for plan in plans]
+        name = _group_name(plans)
+        body = self._body(name, plans, posts)
+        rows = {post.plan.name: post.row for post in posts}
+        worker = ThreadWorker(name, lambda: with_rows(name, rows, body), self.mailbox)
         self.threads.append(worker)
         return worker
 
+    def _body(self, name: str, plans: Sequence[WorkerPlan], posts: list[Post]) -> Callable[[], Outcome]:
+        plan, post = plans[0], posts[0]
+        if plan.role == "source" and not self._plays_natively(plan):
+            return self._source_body(plan, post)
+        if plan.role == "sink" and not self._plays_natively(plan):
+            return self._sink_body(plan, post)
+        for post in posts:
+            self._equip(post)
+        self._native_sources += [post for post in posts if post.plan.role == "source"]
+        return lambda: run_posts(name, posts, self._options.batch, self._ground.wait)
+
+    def _plays_natively(self, plan: WorkerPlan) -> bool:
+        if self._options.executor == "mp":
+            return False
+        if plan.role == "source":
+            return self._ends.native_source(plan) is not None
+        return self._ends.native_sink(plan)
+
+    def _equip(self, post: Post) -> None:
+        plan = post.plan
+        if plan.stage >= 0:
+            post.resolved = self._prepared.stages[plan.stage]
+            post.context = Context(
+                plan.name, plan.key, seed=self._identity.seed, folder=self._run, stopping=self._stop.is_set
+            )
+        elif plan.role == "source":
+            post.native = self._native_source(plan)
+
+    def _native_source(self, plan: WorkerPlan) -> NativeSource | None:
+        found, most = self._ends.native_source(plan), self._options.max_messages
+        if found is None or most is None:
+            return found
+        return msgspec.structs.replace(found, count=min(found.count or most, most))
+
+    def _source_body(self, plan: WorkerPlan, post: Post) -> Callable[[], Outcome]:
+        wiring, source = self._prepared.wiring, self._ends.sources[plan.endpoint]
+        post.attach()
+        feed = Feed(
+            plan.endpoint,
+            post.tx,
+            wiring.lanes[plan.tx[0].lane].slot_bytes,
+            self._tickets,
+            shard=shard_of(wiring.shard_key, len(post.tx)) if wiring.shard_key is not None else None,
+            drop=wiring.on_full == "drop",
+            set_aside=self._ends.dead_letters if self._ends.set_aside_oversize else None,
+            tap=self._ends.tap,
+            watermarks=plan.watermarks,
+        )
+        commits = Commits(source, self._departed)
+        most = self._options.max_messages
+        return lambda: run_source(plan.name, source, feed, commits, self._stop, self._aborting, most)
+
+    def _sink_body(self, plan: WorkerPlan, post: Post) -> Callable[[], Outcome]:
+        sink = self._ends.sinks[plan.endpoint]
+        post.attach()
+        ticketed = self._prepared.wiring.lanes[plan.rx[0].lane].gates > 0 and len(plan.rx) == 1
+        return lambda: run_sink(
+            plan.name, plan.endpoint, sink, post.rx, self._departed, self._ends.tap, ticketed
+        )
+
+    # -- ends
+
+    def stop_sources(self) -> None:
+        self._stop.set()
+        for post in self._native_sources:
+            for producer in post.tx:
+                producer.stop()
+
+    def abort(self) -> None:
+        self._aborting.set()
+        for lane in self._lanes.values():
+            if lane.state == "open":
+                lane.abort()
+        for sink in self._ends.sinks:
+            sink.cancel()
+
     def wind_up(self) -> None:
         """Send everybody home: at a clean end they have gone already, and this finds nobody."""
-        if self._ring.state == "open":
-            self._ring.abort()
+        if any(lane.state == "open" for lane in self._lanes.values()):
+            self.abort()
         for process in self.processes:
             process.close()
         stuck = [thread for thread in self.threads if not thread.join(JOIN_S)]
@@ -153,34 +315,5 @@ class _Crew:
             self._held.pop_all()
 
 
-def _create_ring(prepared: Prepared, path: Path, spec_hash: bytes) -> SequencedSlots:
-    return SequencedSlots.create(
-        path,
-        capacity=prepared.ring.capacity,
-        slot_bytes=prepared.ring.slot_bytes,
-        gates=len(prepared.stages),
-        egress=prepared.layout.terminals,
-        spec_hash=spec_hash,
-    )
-
-
-def _stage_config(place: StagePlace, identity: RunIdentity, options: ExecuteOptions) -> StageConfig:
-    regions = Path(identity.region_dir)
-    return StageConfig(
-        supervisor_pid=os.getpid(),
-        stage_index=place.index,
-        name=place.name,
-        key=place.key,
-        after=place.after,
-        ring_path=str(regions / folders.RING_REGION),
-        metrics_path=str(regions / folders.METRICS_REGION),
-        row=place.row,
-        stage_modules=options.stage_modules,
-        sys_path=tuple(sys.path),
-        wait=options.wait,
-        batch=options.batch,
-    )
-
-
-def _bind(function: Callable[..., Outcome], *arguments: object) -> Callable[[], Outcome]:
-    return lambda: function(*arguments)
+def _group_name(plans: Sequence[WorkerPlan]) -> str:
+    return plans[0].name if len(plans) == 1 else f"{plans[0].name}+{len(plans) - 1}"

@@ -1,69 +1,161 @@
-"""The two workers at a ring's ends: source to producer, egress to sink. Each runs in a thread of its own."""
+"""The workers at a run's ends: source to feed, lanes to sink. Each runs in a thread of its own."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
+from collections.abc import Sequence
 
-from byteor.indexbus import Consumer, Producer
-from byteor.indexbus.abi import End
+from byteor.indexbus import Consumer
+from byteor.indexbus.abi import FILTERED, WATERMARK, End
 from byteor.indexbus.errors import IndexBusError
-from byteor.runtime.adapter import Sink, Source
+from byteor.runtime.adapter import Sink, Source, Tap
+from byteor.runtime.feed import Feed
 from byteor.runtime.workers import Outcome, failed
 
 BATCH = 256
 IDLE_S = 0.05  # how long a quiet source or sink may keep its worker from looking around
+FLUSH_S = 0.2  # how long a busy sink may keep what it took from its peer
+NAP_S = 0.001
+
+
+class Departed:
+    """How far a run's messages have left it, for sources that may forget what has."""
+
+    def __init__(self, sinks: int) -> None:
+        self._flushed = 0  # tickets, where the only sink drains the only ring
+        self._left = sinks
+        self._lock = threading.Lock()
+
+    def flushed(self, tickets: int) -> None:
+        """Every message with a lower ticket has been handed to the peer, filtered or dropped."""
+        self._flushed = tickets
+
+    def sink_finished(self) -> None:
+        with self._lock:
+            self._left -= 1
+
+    def before(self, ticket: int) -> bool:
+        """True when every message with a lower ticket than ``ticket`` has left."""
+        return self._left == 0 or self._flushed >= ticket
+
+
+class Commits:
+    """Tells a source what it may forget: its positions, in order, each with the ticket behind it."""
+
+    def __init__(self, source: Source, departed: Departed) -> None:
+        self._source, self._departed = source, departed
+        self._waiting: deque[tuple[int, object]] = deque()
+        self.last: object = None
+
+    def took(self, ticket: int) -> None:
+        """Everything that ``source`` gave so far has a lower ticket."""
+        position = self._source.checkpoint()
+        if position is not None:
+            self._waiting.append((ticket, position))
+
+    def settle(self) -> bool:
+        """Commit what has left; True when nothing is waiting."""
+        position = None
+        while self._waiting and self._departed.before(self._waiting[0][0]):
+            position = self._waiting.popleft()[1]
+        if position is not None:
+            self._source.commit(position)
+            self.last = position
+        return not self._waiting
 
 
 def run_source(
-    source: Source, producer: Producer, stop: threading.Event, max_messages: int | None
+    name: str,
+    source: Source,
+    feed: Feed,
+    commits: Commits,
+    stop: threading.Event,
+    aborting: threading.Event,
+    max_messages: int | None,
 ) -> Outcome:
-    """Publish what ``source`` gives until it ends, ``stop`` is set or the ring is aborted.
+    """Publish what ``source`` gives until it ends, ``stop`` is set or the run is aborted; then wait until
+    all that it gave has left, so that it may forget it.
 
     A message that no slot holds is never cut: it ends the run with its number (``E_OVERSIZE``).
     """
-    taken = 0
     while not stop.is_set():
-        room = BATCH if max_messages is None else min(BATCH, max_messages - taken)
+        room = BATCH if max_messages is None else min(BATCH, max_messages - feed.taken)
         messages = source.read(room, IDLE_S) if room > 0 else None
         if messages is None:
             break
         if not messages:
-            producer.beat()
+            feed.rest()
+            commits.settle()
             continue
         try:
-            published = producer.publish_many(messages)
+            whole = feed.put(source.name, messages)
         except IndexBusError as error:
             if error.code != "E_OVERSIZE":
                 raise
-            at = taken + int(error.fields["index"])
-            size = f"has {error.fields['length']} bytes, a slot holds {error.fields['limit']}"
-            return failed("ingress", f"message {at + 1} of {source.name} {size}", error.code, at)
-        taken += published
-        if published < len(messages):
-            return Outcome("ingress", "aborted")
-    producer.close_stream()
-    return Outcome("ingress", "finished")
+            at = feed.taken + int(error.fields["index"])
+            return failed(name, f"message {at + 1} of {source.name}: {error.message}", error.code, at)
+        if not whole:
+            return Outcome(name, "aborted")
+        commits.took(feed.next_ticket)
+        commits.settle()
+    feed.close_stream()
+    while not commits.settle():
+        if aborting.wait(NAP_S):
+            return Outcome(name, "aborted")
+    return Outcome(name, "finished")
 
 
-def run_sink(sink: Sink, egress: Consumer) -> Outcome:
-    """Hand every message to ``sink``, in order; slots are freed after the sink took them."""
-    quiet = False
-    while True:
-        count = egress.peek(BATCH, IDLE_S)
-        if count:
-            views = egress.views()
-            try:
-                sink.write(views)
-            finally:
-                for view in views:  # the slots are the ring's again, whatever the sink's error still holds
-                    view.release()
-            egress.advance(count)
-            quiet = False
-        elif egress.ended == End.TIMEOUT:
-            if not quiet:
-                sink.flush()
-                quiet = True
-        else:
-            break
+def run_sink(
+    name: str,
+    endpoint: int,
+    sink: Sink,
+    lanes: Sequence[Consumer],
+    departed: Departed,
+    tap: Tap | None,
+    ticketed: bool,
+) -> Outcome:
+    """Hand every message to ``sink``, in order; slots are freed after the sink took them.
+
+    Of several ``lanes`` (shards) each in turn. ``ticketed``: the sequence of the one lane is the ticket.
+    """
+    quiet, flushed_at = False, time.monotonic()
+    live = list(lanes)
+    while live:
+        moved = False
+        for lane in list(live):
+            count = lane.peek(BATCH, IDLE_S if len(live) == 1 else 0.0)
+            if count:
+                _hand_over(lane, count, endpoint, sink, tap)
+                moved = True
+            elif lane.ended != End.TIMEOUT:
+                live.remove(lane)
+        now = time.monotonic()
+        if (moved and now - flushed_at > FLUSH_S) or not (moved or quiet):
+            sink.flush()
+            flushed_at = now
+            if ticketed:
+                departed.flushed(lanes[0].sequence)
+        quiet = not moved
+        if quiet and len(live) > 1:
+            time.sleep(NAP_S)
     sink.flush()
-    return Outcome("egress", "finished" if egress.ended == End.FINISHED else "aborted")
+    if any(lane.ended != End.FINISHED for lane in lanes):
+        return Outcome(name, "aborted")
+    departed.sink_finished()
+    return Outcome(name, "finished")
+
+
+def _hand_over(lane: Consumer, count: int, endpoint: int, sink: Sink, tap: Tap | None) -> None:
+    views = lane.views()
+    try:
+        sink.write(views)
+        if tap is not None:
+            heads = [lane.describe(i) for i in range(count)]
+            kept = [head for head in heads if not head[1] & (FILTERED | WATERMARK)]
+            tap.egress(endpoint, [head[3] for head in kept], [head[2] for head in kept], views)
+    finally:
+        for view in views:  # the slots are the lane's again, whatever the sink's error still holds
+            view.release()
+    lane.advance(count)

@@ -10,17 +10,18 @@ from typing import Protocol
 
 import msgspec
 
-from byteor._version import __version__
-from byteor.indexbus import MetricsRegion, kernel_name
+from byteor.indexbus import MetricsRegion
 from byteor.runtime import folders
-from byteor.runtime.adapter import Sink, Source
-from byteor.runtime.assemble import ExecuteOptions, assemble
+from byteor.runtime.assemble import Ends, ExecuteOptions, assemble
 from byteor.runtime.folders import Failure, RunIdentity, RunResult
+from byteor.runtime.identity import identify
 from byteor.runtime.observe import totals
 from byteor.runtime.prepare import Prepared
-from byteor.runtime.process import boot_id, myself
+from byteor.runtime.process import free_cores
 from byteor.runtime.signals import Signals
 from byteor.runtime.supervisor import Supervisor
+from byteor.runtime.wiring import SINK, SOURCE, WorkerPlan
+from byteor.runtime.wiring.groups import Engine, Executor, form_groups
 from byteor.runtime.words import in_words
 
 
@@ -48,9 +49,7 @@ class Witness(Protocol):
     def ended(self, ended: Ended) -> None: ...
 
 
-def execute(
-    prepared: Prepared, source: Source, sink: Sink, options: ExecuteOptions, witness: Witness
-) -> Ended:
+def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Witness) -> Ended:
     """Run to the end and say how it was; the result also lies in ``result.json`` of the run folder.
 
     Raises ``RunError`` (``E_RUN_NAME``...), ``IndexBusError`` (``E_SHM_SPACE``...), ``EdgeError`` or what
@@ -59,11 +58,14 @@ def execute(
     """
     root = folders.runtime_dir()
     with Signals() as signals, folders.name_lock(options.name, root):
-        folders.drop_old_rings(options.name, root)
+        folders.drop_old_lanes(options.name, root)
         run_id = folders.new_run_id(options.name)
         run, regions = folders.create(run_id, root)
         try:
-            identity = _identity(prepared, options, run_id, regions)
+            groups = form_groups(
+                engines(prepared, ends, options.executor), options.executor, options.cores or free_cores()
+            )
+            identity = identify(prepared, options, groups, run_id, regions)
             folders.write_identity(run, identity)
             witness.starting(identity)
         except BaseException:
@@ -71,7 +73,7 @@ def execute(
             raise
         with contextlib.ExitStack() as stack:
             try:
-                supervisor, metrics = assemble(prepared, source, sink, options, identity, run, stack)
+                supervisor, metrics = assemble(prepared, ends, options, groups, identity, run, stack)
             except BaseException as error:
                 stack.close()
                 witness.not_started(identity, in_words(error)[1])
@@ -88,8 +90,8 @@ def execute(
         ended = Ended(identity, result, supervisor.signal)
         with contextlib.suppress(OSError):  # somebody removed the folder; the witness still hears
             folders.write_result(run, result)
-            if result.state != "failed":  # a failed run's ring is evidence
-                (regions / folders.RING_REGION).unlink(missing_ok=True)
+            if result.state != "failed":  # a failed run's lanes are evidence
+                folders.drop_lanes(regions)
         witness.ended(ended)
     return ended
 
@@ -104,31 +106,20 @@ def _supervise(supervisor: Supervisor, metrics: MetricsRegion, identity: RunIden
     return _result(supervisor, metrics, identity, time.monotonic_ns() - began)
 
 
-def _identity(prepared: Prepared, options: ExecuteOptions, run_id: str, regions: Path) -> RunIdentity:
-    pid, start_time = myself()
-    return RunIdentity(
-        v=folders.RUN_JSON_VERSION,
-        run_id=run_id,
-        name=options.name,
-        pipeline=prepared.spec.name,
-        spec_hash=prepared.spec.spec_hash,
-        model=prepared.spec.model,
-        env=options.env,
-        pid=pid,
-        pid_start_time=start_time,
-        boot_id=boot_id(),
-        started_unix_ns=time.time_ns(),
-        region_dir=str(regions),
-        source=options.source_text,
-        sink=options.sink_text,
-        kernel=kernel_name(),
-        workers=prepared.layout.workers(options.source_text, options.sink_text),
-        version=__version__,
-        started_ns=time.monotonic_ns(),
-        profile=options.profile,
-        metrics=options.metrics,
-        replaces=options.replaces,
-    )
+def engines(prepared: Prepared, ends: Ends, executor: Executor) -> list[Engine]:
+    """Who runs each worker."""
+
+    def engine(worker: WorkerPlan) -> Engine:
+        if worker.role == SOURCE:
+            native = ends.native_source(worker) is not None
+        elif worker.role == SINK:
+            native = ends.native_sink(worker)
+        else:
+            stage = prepared.stages.get(worker.stage)
+            return "native" if stage is None or stage.native is not None else "python"
+        return "native" if native and executor != "mp" else "edge"
+
+    return [engine(worker) for worker in prepared.wiring.workers]
 
 
 def _result(

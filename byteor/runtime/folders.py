@@ -2,7 +2,7 @@
 
 $BYTEOR_RUNTIME_DIR/<run id>/          0700; run.json (identity), result.json (at the end), control.sock
 $BYTEOR_RUNTIME_DIR/names/<name>.lock  held by the live run of that name
-$BYTEOR_SHM_DIR/byteor-<uid>/<run id>/ 0700; metrics.region, ring-0.region
+$BYTEOR_SHM_DIR/byteor-<uid>/<run id>/ 0700; metrics.region, <lane>.region
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from byteor.runtime.process import boot_id, is_alive, myself
 from byteor.runtime.tuning import TuningLine
 
 RUN_JSON, RESULT_JSON, CONTROL_SOCK = "run.json", "result.json", "control.sock"
-METRICS_REGION, RING_REGION, SPEC_KV = "metrics.region", "ring-0.region", "spec.kv"
+METRICS_REGION, SPEC_KV = "metrics.region", "spec.kv"
 OWNER_JSON = "owner.json"  # in the region folder
 RUN_JSON_VERSION = 1
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -41,6 +41,23 @@ class WorkerIdentity(msgspec.Struct, frozen=True):
     key: str
     where: str
     after: tuple[int, ...] = ()  # rows of the workers whose output it takes
+    group: int = 0  # workers with the same number share a thread or a process
+
+
+class LaneIdentity(msgspec.Struct, frozen=True):
+    """A lane of the run: its region's file, its own row of the metrics, and who writes and reads it."""
+
+    row: int
+    name: str
+    kind: str  # sequenced | events | fanout | journal
+    file: str
+    capacity: int
+    slot_bytes: int
+    gates: int = 0  # of a ring: stages that work in place...
+    egress: tuple[int, ...] = ()  # ...those behind which the sink reads...
+    after: tuple[tuple[int, ...], ...] = ()  # ...and the gates that each is behind
+    writers: tuple[int, ...] = ()  # rows of workers
+    readers: tuple[int, ...] = ()  # rows of workers; of a ring its stages by gate, then its sink
 
 
 class RunIdentity(msgspec.Struct, frozen=True):
@@ -62,6 +79,11 @@ class RunIdentity(msgspec.Struct, frozen=True):
     sink: str
     kernel: str
     workers: tuple[WorkerIdentity, ...]
+    lanes: tuple[LaneIdentity, ...] = ()
+    executor: str = "auto"
+    wait: str = "backoff"
+    seed: int = 0  # of the stages that draw random numbers
+    notes: tuple[str, ...] = ()  # what was decided here, as an operator would be told
     version: str = ""  # of byteor
     started_ns: int = 0  # CLOCK_MONOTONIC of that boot: what durations are told by
     profile: str = "default"
@@ -277,14 +299,21 @@ def orphaned_regions() -> list[tuple[Path, Path]]:
     return found
 
 
-def drop_old_rings(name: str, folder: Path | None = None) -> None:
-    """Of the ended runs called ``name`` only the newest keeps its ring: one that fails in a loop must not
+def drop_lanes(regions: Path) -> None:
+    """Remove the lanes of an ended run; its metrics stay."""
+    for path in regions.glob("*.region"):
+        if path.name != METRICS_REGION:
+            path.unlink(missing_ok=True)
+
+
+def drop_old_lanes(name: str, folder: Path | None = None) -> None:
+    """Of the ended runs called ``name`` only the newest keeps its lanes: one that fails in a loop must not
     fill the shared memory."""
     ended = [info for info in list_runs(folder) if info.identity.name == name and not info.alive]
     for info in ended[1:]:
         regions = Path(info.identity.region_dir)
         if regions.parent == region_root():
-            (regions / RING_REGION).unlink(missing_ok=True)
+            drop_lanes(regions)
 
 
 def find_live_run(which: str | None, folder: Path | None = None) -> RunInfo:

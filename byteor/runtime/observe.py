@@ -1,4 +1,4 @@
-"""See a run from outside: its identity, its metrics rows and its ring, read-only and without its help.
+"""See a run from outside: its identity, its metrics rows and its lanes, read-only and without its help.
 
 Works on a live, a hung and a dead run alike; everything read is untrusted and may be gone the next moment.
 """
@@ -15,22 +15,12 @@ from typing import Self
 import msgspec
 
 from byteor.indexbus import IndexBusError, MetricsRegion, RowSample, SequencedSlots
-from byteor.runtime.folders import (
-    METRICS_REGION,
-    RING_REGION,
-    RunIdentity,
-    RunInfo,
-    WorkerIdentity,
-    list_runs,
-    read_run,
-)
+from byteor.runtime.folders import METRICS_REGION, RunIdentity, RunInfo, WorkerIdentity, list_runs, read_run
+from byteor.runtime.observe_lanes import LaneView, open_views
 from byteor.runtime.process import is_alive
-from byteor.runtime.sample import RingSample, RunSample, WorkerSample
+from byteor.runtime.sample import RunSample, WorkerSample
 
 __all__ = ["RunObserver", "RunTotals", "list_runs", "run_totals", "totals"]
-
-U64 = (1 << 64) - 1
-_TRIES = 8
 
 
 class RunTotals(msgspec.Struct, frozen=True):
@@ -44,13 +34,13 @@ class RunTotals(msgspec.Struct, frozen=True):
 
 
 def totals(rows: Sequence[RowSample]) -> RunTotals:
-    """Messages that the sources took and the sinks handed on; the rest summed over all rows."""
+    """Messages that the sources took and the sinks handed on; the rest summed over the workers."""
     return RunTotals(
-        messages_in=sum(row.handed_on for row in rows if row.role == "source"),
+        messages_in=sum(row.handed_on + row.dropped for row in rows if row.role == "source"),
         messages_out=sum(row.handed_on for row in rows if row.role == "sink"),
-        filtered=sum(row.filtered for row in rows),
-        dropped=sum(row.dropped for row in rows),
-        errors=sum(row.errors for row in rows),
+        filtered=sum(row.filtered for row in rows if row.role != "lane"),
+        dropped=sum(row.dropped for row in rows if row.role != "lane"),
+        errors=sum(row.errors for row in rows if row.role != "lane"),
     )
 
 
@@ -87,33 +77,34 @@ class RunObserver:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.identity: RunIdentity = read_run(folder).identity
+        self._names = {worker.row: worker.name for worker in self.identity.workers}
         regions = Path(self.identity.region_dir)
-        self._ring_path = regions / RING_REGION
-        self._ring: SequencedSlots | None = None
         with contextlib.ExitStack() as stack:
             self._metrics = stack.enter_context(MetricsRegion.observe(regions / METRICS_REGION))
-            with contextlib.suppress(IndexBusError):  # an ended run's ring is removed
-                self._ring = stack.enter_context(SequencedSlots.observe(self._ring_path))
+            self.lanes = open_views(self.identity, regions, stack)
             self._close = stack.pop_all().close
 
     def rows(self) -> list[RowSample]:
         return self._metrics.rows()
 
-    def ring(self) -> SequencedSlots | None:
-        """The ring to look at; None when the run has ended well and removed it."""
-        return self._ring
+    def rings(self) -> list[LaneView]:
+        """The rings to look at; none when the run has ended well and removed them."""
+        return [view for view in self.lanes if isinstance(view.lane, SequencedSlots) and view.identity.gates]
 
     def sample(self) -> RunSample:
         """Everything at one instant, as plain values."""
         info = read_run(self.folder)
         now = time.monotonic_ns()
         rows = {row.index: row for row in self.rows()}
-        ring = self._sample_ring()
-        progress = self._progress(ring)
-        workers = tuple(
-            _worker(identity, rows.get(identity.row), info.alive, now, _lag(identity, progress))
-            for identity in self.identity.workers
-        )
+        rings = []
+        for view in self.rings():
+            with contextlib.suppress(IndexBusError):
+                rings.append(view.ring_sample(self._names))
+        lag: dict[int, int] = {}
+        for view in self.lanes:
+            with contextlib.suppress(IndexBusError):
+                for row, behind in view.lags().items():
+                    lag[row] = lag.get(row, 0) + behind
         result = info.result
         failure = result.first_failure if result else None
         return RunSample(
@@ -126,35 +117,16 @@ class RunObserver:
             started_unix_ns=self.identity.started_unix_ns,
             taken_ns=now,
             taken_unix_ns=time.time_ns(),
-            workers=workers,
-            rings=(ring,) if ring is not None else (),
+            workers=tuple(
+                _worker(worker, rows.get(worker.row), info.alive, now, lag.get(worker.row, 0))
+                for worker in self.identity.workers
+            ),
+            rings=tuple(rings),
             first_failure=""
             if failure is None
             else _failure_text(failure.stage, failure.sequence, failure.error),
+            lanes=tuple(view.sample(rows.get(view.identity.row), self._names) for view in self.lanes),
         )
-
-    def _sample_ring(self) -> RingSample | None:
-        if self._ring is None:
-            return None
-        with contextlib.suppress(IndexBusError):
-            return sample_ring(self._ring, str(self._ring_path), self._stage_names())
-        return None
-
-    def _stage_names(self) -> list[str]:
-        return [worker.name for worker in self.identity.workers if worker.role == "stage"]
-
-    def _progress(self, ring: RingSample | None) -> dict[int, int]:
-        """Row -> messages that its worker has finished; the source's row -> the cursor."""
-        if ring is None or self._ring is None:
-            return {}
-        try:
-            finished = self._ring.finished
-        except IndexBusError:
-            return {}
-        found = {0: ring.cursor}
-        found |= dict(enumerate(finished, start=1))
-        found[len(finished) + 1] = min((count for _, count in ring.gating), default=ring.cursor)
-        return found
 
     def close(self) -> None:
         self._close()
@@ -168,36 +140,6 @@ class RunObserver:
         self.close()
 
 
-def sample_ring(ring: SequencedSlots, path: str, names: Sequence[str]) -> RingSample:
-    """Gates, then cursor, then gates again: consistent when the gates did not move meanwhile, in 8 tries."""
-    consistent = False
-    for _ in range(_TRIES):
-        gates, cursor = ring.gating, ring.cursor
-        if ring.gating == gates and ring.cursor == cursor:
-            consistent = True
-            break
-    lowest = min(gates, key=lambda gate: -((cursor - gate) & U64))
-    return RingSample(
-        path=path,
-        capacity=ring.geometry.capacity,
-        slot_bytes=ring.geometry.slot_bytes,
-        cursor=cursor,
-        gating=tuple(zip(names, gates, strict=False)),
-        in_flight=(cursor - lowest) & U64,
-        consistent=consistent,
-    )
-
-
-def _lag(identity: WorkerIdentity, progress: dict[int, int]) -> int:
-    """Messages that it could take now and has not finished."""
-    ahead = [progress[row] for row in identity.after if row in progress]
-    if not ahead or identity.row not in progress:
-        return 0
-    # A reader that comes between two stores may see a stage ahead of what it waits for.
-    behind = (min(ahead) - progress[identity.row]) & U64
-    return behind if behind < U64 >> 1 else 0
-
-
 def _worker(
     identity: WorkerIdentity, row: RowSample | None, run_alive: bool, now: int, lag: int
 ) -> WorkerSample:
@@ -205,6 +147,7 @@ def _worker(
         return WorkerSample(
             identity.name, identity.role, identity.key, identity.where,
             0, False, "starting", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "",
+            row=identity.row, after=identity.after, group=identity.group,
         )  # fmt: skip
     return WorkerSample(
         name=identity.name,
@@ -225,6 +168,12 @@ def _worker(
         p50_ns=row.quantile_ns(0.5),
         p99_ns=row.quantile_ns(0.99),
         last_error=row.error_text,
+        row=identity.row,
+        after=identity.after,
+        group=identity.group,
+        dropped=row.dropped,
+        batches=row.batches,
+        full_waits=row.full_waits,
     )
 
 

@@ -1,4 +1,4 @@
-"""Resolve and lay out a validated spec: everything that can be refused before anything starts."""
+"""Resolve and wire a validated spec: everything that can be refused before anything starts."""
 
 from __future__ import annotations
 
@@ -8,57 +8,58 @@ import msgspec
 
 from byteor.errors import Exit, Where
 from byteor.runtime.errors import RunError
-from byteor.runtime.layout import RingLayout, lay_out
 from byteor.runtime.stages import ResolvedStage, StageError, resolve
+from byteor.runtime.wiring import Wiring, wire
 from byteor.spec import SingleRing, ValidatedSpec
+
+MAX_ROWS = 4096  # of a metrics region
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A ring that could start now. ``stages`` are in the order of the spec."""
+    """A pipeline that could start now. ``stages``: by the index that a worker's ``stage`` says."""
 
     spec: ValidatedSpec
-    ring: SingleRing
-    stages: tuple[ResolvedStage, ...]
-    layout: RingLayout
+    stages: dict[int, ResolvedStage]
+    wiring: Wiring
 
 
 def prepare(spec: ValidatedSpec, modules: Sequence[str] = ()) -> Prepared:
-    """Resolve every stage of ``spec`` and decide where each runs.
+    """Resolve every stage of ``spec`` and wire it.
 
     Raises ``StageError`` for a key that nobody knows (``where.key`` is the stage's name),
-    ``E_NOT_OFFERED`` (exit 69) for what this build does not execute yet, and ``E_SHARED_WRITE`` when a
-    stage of the user's may rewrite what others read.
+    ``E_SHARED_WRITE`` when a stage of the user's may rewrite what others read, and ``E_TOO_MANY_WORKERS``.
     """
-    ring = spec.spec
-    if not isinstance(ring, SingleRing):
-        raise _not_offered("a LaneGraph")
-    if ring.shards > 1:
-        raise _not_offered(f"a ring of {ring.shards} shards")
-    stages = tuple(_resolve(index, ring, modules) for index in range(len(ring.stages)))
-    _check_writers(ring, stages)
-    layout = lay_out(
-        [
-            (stage.name, stage.key, tuple(stage.depends_on), resolved.native is not None)
-            for stage, resolved in zip(ring.stages, stages, strict=True)
-        ]
-    )
-    return Prepared(spec, ring, stages, layout)
+    wiring = wire(spec.spec)
+    if wiring.rows > MAX_ROWS:
+        raise RunError(
+            "E_TOO_MANY_WORKERS",
+            f"{len(wiring.workers)} workers and {len(wiring.lanes)} lanes; a run has at most {MAX_ROWS}",
+            hint="split the pipeline into several runs joined by a journal or a socket",
+            exit=Exit.UNAVAILABLE,
+        )
+    stages: dict[int, ResolvedStage] = {}
+    for worker in wiring.workers:
+        if worker.stage >= 0 and worker.stage not in stages:
+            stages[worker.stage] = _resolve(worker.name.partition(".")[0], worker.key, modules)
+    if isinstance(spec.spec, SingleRing):
+        _check_writers(spec.spec, stages)
+    return Prepared(spec, stages, wiring)
 
 
-def _resolve(index: int, ring: SingleRing, modules: Sequence[str]) -> ResolvedStage:
+def _resolve(name: str, key: str, modules: Sequence[str]) -> ResolvedStage:
     try:
-        return resolve(ring.stages[index].key, modules)
+        return resolve(key, modules)
     except StageError as error:
-        error.where = error.where or Where(key=ring.stages[index].name)
+        error.where = error.where or Where(key=name)
         raise
 
 
-def _check_writers(ring: SingleRing, stages: Sequence[ResolvedStage]) -> None:
+def _check_writers(ring: SingleRing, stages: dict[int, ResolvedStage]) -> None:
     """The spec layer knows which built-in stages write; of the user's own only the runtime can know."""
     before: list[set[int]] = []
     for stage in ring.stages:
         before.append(set(stage.depends_on) | {a for d in stage.depends_on for a in before[d]})
-    for index, resolved in enumerate(stages):
+    for index, resolved in stages.items():
         overlapping = [
             other.name
             for at, other in enumerate(ring.stages)
@@ -72,12 +73,3 @@ def _check_writers(ring: SingleRing, stages: Sequence[ResolvedStage]) -> None:
                 hint=f"order them with depends_on, or declare {resolved.key} with writes=False",
                 exit=Exit.INVALID,
             )
-
-
-def _not_offered(what: str) -> RunError:
-    return RunError(
-        "E_NOT_OFFERED",
-        f"this version validates {what} but does not execute it yet",
-        hint="it runs a SingleRing of one shard",
-        exit=Exit.UNAVAILABLE,
-    )

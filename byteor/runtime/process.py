@@ -37,3 +37,8 @@ def _stat_fields(pid: int) -> list[str]:
     except (FileNotFoundError, ProcessLookupError):
         return []
     return text[text.rindex(")") + 2 :].split()
+
+
+def free_cores() -> int:
+    """How many CPUs this process may use."""
+    return len(os.sched_getaffinity(0))

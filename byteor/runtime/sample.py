@@ -12,7 +12,7 @@ class WorkerSample(msgspec.Struct, frozen=True):
     """One worker's row of the metrics region. ``lag`` is in messages behind what it could process."""
 
     name: str
-    role: str  # source | stage | sink
+    role: str  # source | stage | bridge | router | merge | sink
     key: str
     where: str  # thread | process
     pid: int
@@ -29,6 +29,12 @@ class WorkerSample(msgspec.Struct, frozen=True):
     p50_ns: int
     p99_ns: int
     last_error: str
+    row: int = -1
+    after: tuple[int, ...] = ()  # rows of the workers whose output it takes
+    group: int = 0  # workers with the same number share a thread or a process
+    dropped: int = 0
+    batches: int = 0
+    full_waits: int = 0
 
 
 class RingSample(msgspec.Struct, frozen=True):
@@ -41,6 +47,29 @@ class RingSample(msgspec.Struct, frozen=True):
     gating: tuple[tuple[str, int], ...]
     in_flight: int
     consistent: bool
+
+
+class LaneSample(msgspec.Struct, frozen=True):
+    """One lane. ``readers`` holds (worker name, slots released), ``depth`` what its slowest reader still
+    holds, -1 where that could not be read; ``dropped`` is told by cause too.
+    """
+
+    name: str
+    kind: str  # sequenced | events | fanout | journal
+    path: str
+    capacity: int
+    slot_bytes: int
+    published: int
+    depth: int
+    high_water: int
+    readers: tuple[tuple[str, int], ...]
+    dropped: int
+    dropped_full: int
+    dropped_aborted: int
+    dropped_oversize: int
+    dropped_no_credit: int
+    full_waits: int
+    stream: str  # open | closed | aborted | gone
 
 
 class RunSample(msgspec.Struct, frozen=True):
@@ -58,3 +87,4 @@ class RunSample(msgspec.Struct, frozen=True):
     workers: tuple[WorkerSample, ...]
     rings: tuple[RingSample, ...]
     first_failure: str  # empty, or "stage NAME at sequence N: why"
+    lanes: tuple[LaneSample, ...] = ()

@@ -1,4 +1,5 @@
-"""``single_ring_snapshot.json``: what a run's shared memory says, taken without the run's help."""
+"""``single_ring_snapshot.json`` and ``lane_graph_state.json``: what a run's shared memory says, taken without
+the run's help. A ring of several shards has the fields of one a shard, under ``shards``."""
 
 from __future__ import annotations
 
@@ -10,8 +11,10 @@ import msgspec
 
 from byteor.indexbus import RowSample, SequencedSlots
 from byteor.runtime.folders import RunInfo, WorkerIdentity
-from byteor.runtime.observe import RunObserver, sample_ring
+from byteor.runtime.observe import RunObserver
+from byteor.runtime.observe_lanes import LaneView
 from byteor.runtime.process import is_alive
+from byteor.runtime.sample import LaneSample
 
 RATE_WINDOW_S = 0.2
 VERSION = 1
@@ -29,38 +32,60 @@ def take_snapshot(info: RunInfo) -> bytes:
             time.sleep(RATE_WINDOW_S)
         rows, ended = observer.rows(), time.monotonic_ns()
         rates = _rates(before, rows, (ended - started) / 1e9) if info.alive else {}
-        document = _document(info, observer.ring(), {row.index: row for row in rows}, rates)
+        document = _document(info, observer, {row.index: row for row in rows}, rates)
     return msgspec.json.format(msgspec.json.encode(document))
 
 
 def _document(
-    info: RunInfo, ring: SequencedSlots | None, rows: dict[int, RowSample], rates: dict[int, float]
+    info: RunInfo, observer: RunObserver, rows: dict[int, RowSample], rates: dict[int, float]
 ) -> dict[str, Any]:
     identity = info.identity
-    stages = [worker for worker in identity.workers if worker.role == "stage"]
     errors = [row for row in rows.values() if row.error_text]
     last = max(errors, key=lambda row: row.heartbeat_ns, default=None)
+
+    def told(worker: WorkerIdentity) -> dict[str, Any]:
+        return _stage(worker, rows.get(worker.row), info.alive, rates.get(worker.row))
+
     return {
         "schema": "byteor.snapshot/v1",
         "v": VERSION,
         "taken_unix_ns": time.time_ns(),
         "run_id": identity.run_id,
         "state": info.state,
+        "model": identity.model,
         "pipeline": identity.pipeline,
         "spec_hash": identity.spec_hash,
-        **_ring_part(ring, [stage.name for stage in stages]),
-        "stages": [_stage(stage, rows.get(stage.row), info.alive, rates.get(stage.row)) for stage in stages],
+        **(_lanes_part(observer) if identity.model == "lane_graph" else _rings_part(observer)),
+        "stages": [told(worker) for worker in identity.workers if worker.role == "stage"],
+        "roles": [{"role": w.role, **told(w)} for w in identity.workers if w.role != "stage"],
         "last_error": None
         if last is None
         else {"worker": last.name, "sequence": last.error_sequence, "error": last.error_text},
     }
 
 
-def _ring_part(ring: SequencedSlots | None, names: list[str]) -> dict[str, Any]:
-    if ring is None:
+def _lanes_part(observer: RunObserver) -> dict[str, Any]:
+    lanes = observer.sample().lanes
+    return {"lanes": [{**msgspec.structs.asdict(lane), "readers": _by_reader(lane)} for lane in lanes]}
+
+
+def _by_reader(lane: LaneSample) -> list[dict[str, Any]]:
+    return [{"worker": name, "released": released} for name, released in lane.readers]
+
+
+def _rings_part(observer: RunObserver) -> dict[str, Any]:
+    names = {worker.row: worker.name for worker in observer.identity.workers}
+    rings = [_ring_part(view, names) for view in observer.rings()]
+    if not rings:
         return {"region": None}
+    return rings[0] if len(observer.identity.lanes) == 1 else {"shards": rings}
+
+
+def _ring_part(view: LaneView, names: dict[int, str]) -> dict[str, Any]:
+    ring = view.lane
+    assert isinstance(ring, SequencedSlots)
     header = ring.region.header
-    sample = sample_ring(ring, str(ring.region.path), names)
+    sample = view.ring_sample(names)
     producer = ring.peers()[0]
     return {
         "region": {

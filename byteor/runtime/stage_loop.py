@@ -10,6 +10,7 @@ from typing import Any
 from byteor.indexbus import Consumer, LoopEnd
 from byteor.indexbus.abi import FILTERED, End
 from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.work import WorkEnd
 from byteor.runtime.folders import Failure
 from byteor.runtime.stages import BatchFunction, Context, Message, ResolvedStage, Result, StageError
 from byteor.runtime.words import in_words
@@ -62,14 +63,14 @@ def _outcome(name: str, stage: Consumer, end: LoopEnd) -> Outcome:
 def _drive(stage: Consumer, resolved: ResolvedStage, function: Callable[..., Any], batch: int) -> LoopEnd:
     try:
         if resolved.definition.shape == "batch":
-            return stage.drive_batch(_never_none(function), batch)
+            return stage.drive_batch(never_none(function), batch)
         return stage.drive(function, batch)
     except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
         # Signals are not for us here: the stage raised it, so it is the stage's failure.
         return LoopEnd(End.STAGE_ERROR, stage.sequence, error)
 
 
-def _never_none(function: BatchFunction) -> BatchFunction:
+def never_none(function: BatchFunction) -> BatchFunction:
     """A forgotten ``return`` must not pass messages on as they are, which the kernel makes of None."""
 
     def checked(messages: Sequence[Message]) -> Sequence[Result]:
@@ -81,7 +82,7 @@ def _never_none(function: BatchFunction) -> BatchFunction:
     return checked
 
 
-def failure_of(name: str, stage: Consumer, end: LoopEnd) -> Failure:
+def failure_of(name: str, stage: Consumer | None, end: LoopEnd | WorkEnd) -> Failure:
     """Which message was at fault, by sequence and by the digest of its payload, and what went wrong."""
     error = end.error
     if isinstance(error, IndexBusError) and error.code == "E_OVERSIZE":
@@ -92,6 +93,8 @@ def failure_of(name: str, stage: Consumer, end: LoopEnd) -> Failure:
         code, text = in_words(error)
     else:
         code, text = NATIVE_ENDS[end.reason]
+    if stage is None:
+        return Failure(name, None, text, code)
     sequence, digest = _culprit(stage, end.sequence, getattr(error, "index", None))
     return Failure(name, sequence, text, code, digest)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from byteor.runtime.control import Answer
 from byteor.runtime.folders import Failure
-from byteor.runtime.stage_process import StageProcess
+from byteor.runtime.worker_process import WorkerProcess
 from byteor.runtime.workers import Mailbox, Outcome, ThreadWorker, failed
 
 ABORT_GRACE_S = 0.5  # native loops return within 100 ms; a Python stage may be inside a call
@@ -26,7 +26,7 @@ class Supervisor:
         self,
         *,
         threads: Sequence[ThreadWorker],
-        processes: Sequence[StageProcess],
+        processes: Sequence[WorkerProcess],
         mailbox: Mailbox,
         close_source: Callable[[], None],
         abort: Callable[[], None],
@@ -140,12 +140,12 @@ class Supervisor:
         for outcome in self._mailbox.take():
             self._ended(outcome)
 
-    def _on_events(self, process: StageProcess) -> None:
+    def _on_events(self, process: WorkerProcess) -> None:
         for event in process.read_events():
             if event.event != "ready":
                 self._ended(Outcome(process.name, event.event, event.failure))
 
-    def _on_exit(self, process: StageProcess) -> None:
+    def _on_exit(self, process: WorkerProcess) -> None:
         text = process.exit_text()
         if text is None:
             return
@@ -170,5 +170,5 @@ class Supervisor:
             self.abort()
 
 
-def _bound(call: Callable[[StageProcess], None], process: StageProcess) -> Callable[[], None]:
+def _bound(call: Callable[[WorkerProcess], None], process: WorkerProcess) -> Callable[[], None]:
     return lambda: call(process)

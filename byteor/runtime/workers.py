@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -84,17 +84,22 @@ def outcome_of(worker: str, body: Callable[[], Outcome]) -> Outcome:
         return failed(worker, text, code)
 
 
-def with_row(worker: str, row: MetricsRow, body: Callable[[], Outcome]) -> Outcome:
-    """Run ``body``; its row says running meanwhile, and afterwards how it ended."""
-    row.set_state("running")
-    before = row.value("errors")
+def with_rows(worker: str, rows: Mapping[str, MetricsRow], body: Callable[[], Outcome]) -> Outcome:
+    """Run ``body``, the work of those whose rows these are, by name; they say running meanwhile, and
+    afterwards how it ended. A failure stands in the row of whom it names, else in the first."""
+    for row in rows.values():
+        row.set_state("running")
+    before = {name: row.value("errors") for name, row in rows.items()}
     outcome = outcome_of(worker, body)
     failure = outcome.failure
+    culprit = None
     if failure is not None:
-        row.error(failure.sequence or 0, failure.error)
-        if row.value("errors") == before:  # the kernel's loops count their own
-            row.add("errors")
-    row.set_state("failed" if failure is not None else "finished")
+        culprit = failure.stage if failure.stage in rows else next(iter(rows))
+        rows[culprit].error(failure.sequence or 0, failure.error)
+        if rows[culprit].value("errors") == before[culprit]:  # the kernel's loops count their own
+            rows[culprit].add("errors")
+    for name, row in rows.items():
+        row.set_state("failed" if name == culprit else "finished")
     return outcome
 
 

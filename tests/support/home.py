@@ -98,7 +98,7 @@ def leaves(message: bytes) -> bytes | None:
 
 @batch_stage(parameters="PATH", required=True)
 def slow_to_start(path: str):
-    if os.getppid() != 1 and "stage_main" in " ".join(open("/proc/self/cmdline").read().split(chr(0))):
+    if os.getppid() != 1 and "worker_main" in " ".join(open("/proc/self/cmdline").read().split(chr(0))):
         time.sleep(600)
     return lambda messages: messages
 

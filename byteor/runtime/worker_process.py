@@ -1,4 +1,4 @@
-"""The supervisor's end of a Python stage: spawn its process, hear what it says, notice when it dies."""
+"""The supervisor's end of a worker process: spawn it, hear what it says, notice when it dies."""
 
 from __future__ import annotations
 
@@ -16,48 +16,51 @@ import msgspec
 
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import Failure
+from byteor.runtime.wiring import LanePlan, WorkerPlan
 
 EXIT_WITHIN_S = 0.3
 MAX_EVENT_BYTES = 1 << 16
 READY_WITHIN_S = 20.0  # a cold interpreter on a busy machine; a stage's own set-up counts too
 
 
-class StageConfig(msgspec.Struct, frozen=True):
-    """All that a stage process is told; one JSON line on its stdin, which then stays open as its lifeline."""
+class WorkerConfig(msgspec.Struct, frozen=True):
+    """All that a process is told of its workers; one JSON line on its stdin, which then stays open as its
+    lifeline. Lanes and their rows by index in the wiring, only those that the workers touch."""
 
     supervisor_pid: int
-    stage_index: int
     name: str
-    key: str
-    after: tuple[int, ...]
-    ring_path: str
-    metrics_path: str
-    row: int
+    workers: tuple[WorkerPlan, ...]
+    lanes: dict[int, LanePlan]
+    lane_rows: dict[int, int]
+    region_dir: str
+    run_dir: str
+    drop: bool
     stage_modules: tuple[str, ...]
     sys_path: tuple[str, ...]
     wait: str
     batch: int
+    seed: int
     event_fd: int = -1
 
 
-class StageEvent(msgspec.Struct, frozen=True):
-    """What a stage process tells: ready once, then finished, aborted or failed once."""
+class WorkerEvent(msgspec.Struct, frozen=True):
+    """What a worker process tells: ready once, then finished, aborted or failed once."""
 
     event: str
     failure: Failure | None = None
 
 
-class StageProcess:
+class WorkerProcess:
     """One child. ``events`` is the descriptor to select on; ``pidfd`` becomes readable when it exits."""
 
-    def __init__(self, config: StageConfig) -> None:
+    def __init__(self, config: WorkerConfig) -> None:
         self.name = config.name
         self.events, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(theirs, True)
         try:
             # -P: a file in the working directory must not shadow a library; sys_path comes with the config.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "byteor.runtime.stage_main"],
+                [sys.executable, "-P", "-m", "byteor.runtime.worker_main"],
                 stdin=subprocess.PIPE,
                 stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
                 pass_fds=(theirs,),
@@ -75,7 +78,7 @@ class StageProcess:
             )
             self._process.stdin.flush()
 
-    def read_events(self) -> list[StageEvent]:
+    def read_events(self) -> list[WorkerEvent]:
         """Whole events that have arrived since the last call."""
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self.events, 65536):
@@ -85,11 +88,11 @@ class StageProcess:
         try:
             if len(rest) > MAX_EVENT_BYTES:
                 raise msgspec.DecodeError("no end of line")
-            return [msgspec.json.decode(line, type=StageEvent) for line in lines]
+            return [msgspec.json.decode(line, type=WorkerEvent) for line in lines]
         except msgspec.DecodeError:
             # Its own code wrote to descriptors that it does not own.
             why = "it wrote into the pipe to its supervisor"
-            return [StageEvent("failed", Failure(self.name, None, why, "E_WORKER_PROTOCOL"))]
+            return [WorkerEvent("failed", Failure(self.name, None, why, "E_WORKER_PROTOCOL"))]
 
     def exit_text(self) -> str | None:
         """How it ended, in words; None while it runs. Does not reap it."""
@@ -121,7 +124,7 @@ class StageProcess:
         os.close(self.pidfd)
 
 
-def await_ready(processes: Sequence[StageProcess]) -> None:
+def await_ready(processes: Sequence[WorkerProcess]) -> None:
     """Return when every process said ready. Raises ``E_STAGE_START`` naming the first that will not."""
     waiting = list(processes)
     deadline = time.monotonic() + READY_WITHIN_S
@@ -140,7 +143,7 @@ def await_ready(processes: Sequence[StageProcess]) -> None:
                     selector.unregister(process.pidfd)
 
 
-def _said_ready(process: StageProcess) -> bool:
+def _said_ready(process: WorkerProcess) -> bool:
     """True when it is; False when it said nothing yet. Raises when it never will be."""
     for event in process.read_events():
         if event.event == "ready":
@@ -152,6 +155,6 @@ def _said_ready(process: StageProcess) -> bool:
     return False
 
 
-def _not_ready(process: StageProcess, why: str) -> RunError:
+def _not_ready(process: WorkerProcess, why: str) -> RunError:
     hint = "what it printed is above; byteor run --dry-run checks keys and parameters alone"
     return RunError("E_STAGE_START", f"stage {process.name} did not start: {why}", hint=hint)

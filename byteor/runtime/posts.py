@@ -1,0 +1,172 @@
+"""Workers at their posts: the ends of lanes and the row that each holds, and the work that a group does."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from byteor.indexbus import Consumer, MetricsRegion, MetricsRow, Producer, Wait
+from byteor.indexbus.abi import End
+from byteor.indexbus.work import (
+    AnyJob,
+    Bridge,
+    Discard,
+    Generate,
+    InPlace,
+    Merge,
+    OnFull,
+    Route,
+    Through,
+    WorkEnd,
+    work,
+)
+from byteor.runtime.adapter import NativeSource
+from byteor.runtime.folders import Failure
+from byteor.runtime.lanes import Lane, reading_end, writing_end
+from byteor.runtime.stage_loop import failure_of, never_none, run_stage
+from byteor.runtime.stages import Context, ResolvedStage
+from byteor.runtime.wiring import LanePlan, WorkerPlan
+from byteor.runtime.workers import Outcome
+
+Mode = Literal["broadcast", "work_queue"]
+Policy = Literal["round_robin", "in_order"]
+
+
+class Post(msgspec.Struct):
+    """One worker with its row, the lanes' ends that it holds, and its stage."""
+
+    plan: WorkerPlan
+    row: MetricsRow
+    rx: list[Consumer]
+    tx: list[Producer]
+    resolved: ResolvedStage | None = None
+    context: Context | None = None
+    native: NativeSource | None = None  # of a source that the kernel plays itself
+    drop: bool = False
+
+    def attach(self) -> None:
+        """Let the ends count into the worker's row, where no job of the kernel does."""
+        for end in (*self.rx, *self.tx):
+            end.attach_row(self.row)
+
+
+class Ground(msgspec.Struct):
+    """What posts are taken on: the open lanes with their plans, by lane index, and the metrics."""
+
+    lanes: Mapping[int, Lane]
+    plans: Mapping[int, LanePlan]
+    lane_rows: Mapping[int, int]
+    metrics: MetricsRegion
+    wait: Wait
+    drop: bool
+
+    def take(self, plan: WorkerPlan, where: str, stack: contextlib.ExitStack) -> Post:
+        """Claim every role of ``plan``; ``stack`` gives them back. Raises ``E_ROLE_TAKEN``."""
+        row = self.metrics.row(plan.row)
+        stack.callback(row.close)
+        row.begin(plan.name, plan.key, plan.role, where)
+        rx = [
+            stack.enter_context(
+                reading_end(
+                    self.lanes[port.lane], self.plans[port.lane], port, self.wait, in_place=plan.in_place
+                )
+            )
+            for port in plan.rx
+        ]
+        tx = [stack.enter_context(writing_end(self.lanes[port.lane], port, self.wait)) for port in plan.tx]
+        for port, producer in zip(plan.tx, tx, strict=True):
+            lane_row = self.metrics.row(self.lane_rows[port.lane])
+            stack.callback(lane_row.close)
+            producer.attach_lane_row(lane_row)
+        return Post(plan, row, rx, tx, drop=self.drop)
+
+
+def run_posts(
+    name: str, posts: Sequence[Post], batch: int, wait: Wait, ready: Callable[[], None] = lambda: None
+) -> Outcome:
+    """Do the work of ``posts`` until every stream has ended, or one of them fails.
+
+    ``ready`` is called when every Python stage is set up; what a set-up raises comes before that.
+    """
+    if len(posts) == 1 and posts[0].plan.in_place:
+        post = posts[0]
+        assert post.resolved is not None
+        post.attach()
+        return run_stage(post.plan.name, post.rx[0], post.resolved, batch, post.context, ready)
+    ended: WorkEnd | None = None
+    failure: Failure | None = None
+    try:
+        with contextlib.ExitStack() as stack:
+            jobs = [_job(post, stack) for post in posts]
+            ready()
+            try:
+                ended = work(jobs, max_batch=batch, wait=wait)
+            except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
+                # Signals are not for us here: a stage raised it, and a Python stage works alone.
+                ended = WorkEnd(End.STAGE_ERROR, 0, posts[0].rx[0].sequence, error)
+            failure = None if ended.clean else _failure(posts, ended)
+    except Exception:
+        if ended is None or ended.clean:
+            raise
+        # What stopped the work is told; that a teardown failed after that is only a consequence.
+    assert ended is not None
+    if failure is not None:
+        return Outcome(name, "failed", failure)
+    return Outcome(name, "finished" if ended.reason == End.FINISHED else "aborted")
+
+
+def _failure(posts: Sequence[Post], ended: WorkEnd) -> Failure:
+    post = posts[ended.job_index]
+    return failure_of(post.plan.name, post.rx[0] if post.rx else None, ended)
+
+
+def _job(post: Post, stack: contextlib.ExitStack) -> AnyJob:
+    plan, row = post.plan, post.row
+    on_full: OnFull = "drop" if post.drop else "block"
+    match plan.role:
+        case "stage":
+            return _stage_job(post, stack, on_full)
+        case "bridge":
+            return Bridge(row=row, rx=post.rx[0], tx=post.tx[0], on_full=on_full, watermarks=plan.watermarks)
+        case "router":
+            mode: Mode = "work_queue" if plan.mode == "work_queue" else "broadcast"
+            return Route(
+                row=row, rx=post.rx[0], txs=post.tx, mode=mode, on_full=on_full, watermarks=plan.watermarks
+            )
+        case "merge":
+            policy: Policy = "in_order" if plan.policy == "in_order" else "round_robin"
+            return Merge(
+                row=row,
+                rxs=post.rx,
+                tx=post.tx[0],
+                policy=policy,
+                on_full=on_full,
+                watermarks=plan.watermarks,
+            )
+        case "source":
+            assert isinstance(post.native, NativeSource)
+            made = post.native
+            return Generate(
+                row=row, txs=post.tx, count=made.count, size=made.size, seed=made.seed, on_full=on_full
+            )
+        case "sink":
+            return Discard(row=row, rxs=post.rx)
+
+
+def _stage_job(post: Post, stack: contextlib.ExitStack, on_full: OnFull) -> AnyJob:
+    resolved = post.resolved
+    assert resolved is not None and post.context is not None
+    way: dict[str, Any] = {"row": post.row, "rx": post.rx[0]}
+    if resolved.native is not None:
+        way["native"] = resolved.native
+    else:
+        function = stack.enter_context(resolved.opened(post.context))
+        batch = resolved.definition.shape == "batch"
+        way |= {"batch": never_none(function)} if batch else {"function": function}
+    if post.plan.in_place:
+        return InPlace(**way)
+    tx = post.tx[0] if post.tx else None
+    return Through(**way, tx=tx, on_full=on_full, watermarks=post.plan.watermarks)

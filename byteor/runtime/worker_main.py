@@ -1,0 +1,106 @@
+"""The process of a group of workers: ``python -m byteor.runtime.worker_main``, started by the supervisor
+only.
+
+It reads its ``WorkerConfig`` from stdin, attaches to the run's regions, says ready, works until the streams
+end, and says how that was. It does not outlive the supervisor, however that ends: the kernel
+kills it (PDEATHSIG), and where that was lost, the end of the pipe behind stdin tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+
+from byteor.indexbus import MetricsRegion, Wait, install_sigbus
+from byteor.runtime.folders import METRICS_REGION
+from byteor.runtime.lanes import open_lane
+from byteor.runtime.posts import Ground, run_posts
+from byteor.runtime.worker_process import WorkerConfig, WorkerEvent
+from byteor.runtime.workers import Outcome, outcome_of, with_rows
+
+ORPHANED = 11
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    # The supervisor drains on signals; a stage that took them too would lose messages in flight.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    config = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerConfig)
+    if os.getppid() != config.supervisor_pid:
+        return ORPHANED  # it died before we had asked the kernel
+    _keep_lifeline()
+    sys.path[:] = config.sys_path
+    outcome = outcome_of(config.name, lambda: _serve(config))
+    _tell(config, WorkerEvent(outcome.event, outcome.failure))
+    return 0
+
+
+def _serve(config: WorkerConfig) -> Outcome:
+    from byteor.runtime.stages import Context, resolve
+
+    install_sigbus()
+    regions = Path(config.region_dir)
+    with contextlib.ExitStack() as stack:
+        lanes = {index: open_lane(plan.kind, regions / plan.file) for index, plan in config.lanes.items()}
+        for lane in lanes.values():
+            stack.callback(lane.close)
+        ground = Ground(
+            lanes=lanes,
+            plans=config.lanes,
+            lane_rows=config.lane_rows,
+            metrics=stack.enter_context(MetricsRegion.open(regions / METRICS_REGION)),
+            wait=Wait[config.wait.upper()],
+            drop=config.drop,
+        )
+        posts = [ground.take(plan, "process", stack) for plan in config.workers]
+        for post in posts:
+            if post.plan.stage >= 0:
+                post.resolved = resolve(post.plan.key, config.stage_modules)
+                post.context = Context(
+                    post.plan.name, post.plan.key, seed=config.seed, folder=Path(config.run_dir)
+                )
+
+        def ready() -> None:
+            _tell(config, WorkerEvent("ready"))
+            gc.freeze()  # what was imported lives on: no collection needs to look at it again
+
+        return with_rows(
+            config.name,
+            {post.plan.name: post.row for post in posts},
+            lambda: run_posts(config.name, posts, config.batch, ground.wait, ready),
+        )
+
+
+def _tell(config: WorkerConfig, event: WorkerEvent) -> None:
+    os.write(config.event_fd, msgspec.json.encode(event) + b"\n")
+
+
+def _keep_lifeline() -> None:
+    """Move the pipe behind stdin out of the stage's reach, and watch it: its end is the supervisor's."""
+    lifeline = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+    def watch() -> None:
+        try:
+            while os.read(lifeline, 4096):
+                pass
+        finally:
+            os._exit(ORPHANED)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
