@@ -9,6 +9,8 @@ _RUN = f"byteor run demo.spec.kv {_ENDS}"
 _OWN = f"byteor run own.spec.kv {_ENDS} --stages ./mine.py"
 _STAGE = "@stage\ndef mine(message: bytes) -> bytes | None:\n    return {}"
 
+_GUARD = "single_ring.stages.0.key=dataguard_{}:registry=schemas;schema-id=orders;msg-type=placed{}"
+
 ROWS = tuple(
     Row("run", *rest)
     for rest in (
@@ -165,6 +167,41 @@ ROWS = tuple(
             "check the path, the file's form and its sha256",
             "single_ring.stages.0.key=enrich:/nowhere.csv;key=sku",
             "single_ring.stages.0.key=enrich:/etc/byteor/skus.csv;key=sku",
+        ),
+        (
+            "E_DATAGUARD_REGISTRY",
+            "every file of a schema registry is a schema",
+            "mend or remove the file; docs/dataguard.md shows a schema",
+            "echo junk > schemas/orders.json",
+            _GUARD.format("check", ""),
+        ),
+        (
+            "E_DATAGUARD_SCHEMA",
+            "the registry has the schema that a stage names, fit for its mode",
+            "add the schema's file to the registry",
+            _GUARD.format("check", "").replace("placed", "plaecd"),
+            _GUARD.format("check", ""),
+        ),
+        (
+            "E_DATAGUARD_VERSION",
+            "the schema is at least at the version that a stage asks for",
+            "add the newer version's file to the registry, or lower min-version",
+            _GUARD.format("check", ";min-version=99"),
+            _GUARD.format("check", ";min-version=1"),
+        ),
+        (
+            "E_DATAGUARD_RULE",
+            "a rule is about a field that the schema can have",
+            "correct the name: a rule about nothing redacts nothing",
+            _GUARD.format("redact", ";rules=emial:drop"),
+            _GUARD.format("redact", ";rules=email:drop"),
+        ),
+        (
+            "E_DATAGUARD_KEY",
+            "hash rules have a key of 16 bytes or more that is ours alone",
+            "openssl rand -hex 32 > key; chmod 600 key",
+            _GUARD.format("redact", ";rules=email:hash"),
+            _GUARD.format("redact", ";rules=email:hash;key-file=key"),
         ),
         (
             "E_STAGE_START",

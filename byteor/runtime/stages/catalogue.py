@@ -34,6 +34,7 @@ BUILT_IN_MODULES = (
     "byteor.runtime.stages.pace",
     "byteor.runtime.stages.chain",
     "byteor.runtime.stages.enrich",
+    "byteor.runtime.stages.dataguard",
 )
 
 

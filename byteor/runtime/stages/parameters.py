@@ -69,12 +69,15 @@ def options(text: str, known: Mapping[str, bool]) -> dict[str, str]:
 
 def split(text: str, separator: str) -> list[str]:
     """The parts of ``text`` between ``separator`` (one character) outside of double quotes."""
-    parts = re.findall(rf'((?:{_STRING}|[^{separator}"])*)({separator}|$)', text)
-    if sum(len(part) + len(end) for part, end in parts) != len(text):
-        raise ValueError("a double quote is not closed")
-    while parts and parts[-1] == ("", ""):
-        parts.pop()
-    return [part for part, _ in parts] + ([""] if parts and parts[-1][1] else [])
+    parts = [""]
+    for token in re.findall(f"{_STRING}|.", text, re.DOTALL):
+        if token == '"':
+            raise ValueError("a double quote is not closed")
+        if token == separator:
+            parts.append("")
+        else:
+            parts[-1] += token
+    return parts
 
 
 def unquoted(text: str) -> str:

@@ -248,7 +248,7 @@ def test_a_typed_stage_with_state_is_set_up_and_torn_down() -> None:
 
 def test_on_invalid_is_fail_or_filter() -> None:
     with pytest.raises(StageError, match="on_invalid"):
-        stage("x", decode=Order, on_invalid="ignore")(lambda order: order)  # type: ignore[arg-type]
+        stage("x", decode=Order, on_invalid="ignore")(lambda order: order)  # type: ignore[call-overload]
 
 
 def test_each_worker_draws_numbers_of_its_own_and_the_same_again() -> None:
