@@ -241,27 +241,39 @@ class AuditLog:
             except apsw.Error as error:
                 raise translated(error, self.path) from error
 
-    def rows(self, *, after: int = -1, run_id: str | None = None, last: int | None = None) -> Iterator[Row]:
-        """Entries with seq > ``after``, oldest first; only a run's, or only the ``last`` so many of them.
+    def rows(
+        self,
+        *,
+        after: int = -1,
+        run_id: str | None = None,
+        last: int | None = None,
+        of_incidents: bool = False,
+    ) -> Iterator[Row]:
+        """Entries with seq > ``after``, oldest first; only a run's, only those about incidents (actions
+        ``incident_...``), or only the ``last`` so many of them.
 
         Raises ``StoreError`` ``E_AUDIT_UNREADABLE`` for a leaf that is none.
         """
         if last is not None:
-            found = self._page(after, run_id, last, newest=True)
+            found = self._page(after, run_id, last, of_incidents, newest=True)
             yield from (Row(self._leaf(seq, text), text, hashed, body) for seq, text, hashed, body in found)
             return
-        while found := self._page(after, run_id, PAGE_ROWS):
+        while found := self._page(after, run_id, PAGE_ROWS, of_incidents):
             for seq, text, hashed, body in found:
                 yield Row(self._leaf(seq, text), text, hashed, body)
             after = found[-1][0]
 
-    def _page(self, after: int, run_id: str | None, count: int, newest: bool = False) -> list[Any]:
+    def _page(
+        self, after: int, run_id: str | None, count: int, of_incidents: bool, newest: bool = False
+    ) -> list[Any]:
         """(seq, leaf, leaf_hash, body) by seq: the first ``count`` behind ``after``, or the newest."""
         query = "SELECT seq, leaf, leaf_hash, body FROM entries LEFT JOIN bodies USING (seq) WHERE seq > ?"
         values: list[int | str] = [after]
         if run_id is not None:
             query += " AND run_id = ?"
             values.append(run_id)
+        if of_incidents:
+            query += " AND action GLOB 'incident_*'"  # as the index says it
         query += f" ORDER BY seq {'DESC' if newest else 'ASC'} LIMIT ?"
         with self._lock:
             try:

@@ -75,6 +75,14 @@ MIGRATIONS = (
         CREATE INDEX entries_by_approval ON entries (approval_id, seq) WHERE approval_id IS NOT NULL;
         """,
     ),
+    Migration(
+        4,
+        "entries about incidents",
+        """
+        -- Incidents are told by their entries; finding those must not read the whole log.
+        CREATE INDEX entries_of_incidents ON entries (seq) WHERE action GLOB 'incident_*';
+        """,
+    ),
 )
 
 

@@ -50,7 +50,8 @@ def test_a_log_of_an_older_shape_counts_the_same(path: Path) -> None:
     with AuditLog.open(path) as log:
         log.append_use(use("r1"), [], max_uses=1)
         log._connection.execute(
-            "DROP INDEX entries_by_approval; ALTER TABLE entries DROP COLUMN approval_id;"
+            "DROP INDEX entries_of_incidents; DROP INDEX entries_by_approval;"
+            "ALTER TABLE entries DROP COLUMN approval_id;"
             "ALTER TABLE entries DROP COLUMN action; DELETE FROM migrations WHERE version > 2"
         )
         assert log.uses(APPROVAL) == 1
