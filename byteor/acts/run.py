@@ -21,6 +21,7 @@ from byteor.runtime.identity import workers_of
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.runtime.process import free_cores
 from byteor.runtime.stages import StageError
+from byteor.runtime.tuning import profile_of
 from byteor.runtime.wiring import SINK, SOURCE
 from byteor.runtime.wiring.groups import Executor, form_groups
 from byteor.runtime.words import plain
@@ -37,7 +38,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     stage_modules: tuple[str, ...] = ()
     run_for_s: float | None = None
     max_messages: int | None = None
-    wait: str = "backoff"
+    wait: str | None = None  # None: as the profile says
     drain_timeout_s: float = 5.0
     profile: str = "default"
     metrics_addr: str | None = None
@@ -78,6 +79,7 @@ def ready(order: RunOrder) -> ReadyRun:
     except StageError as error:
         error.where = _place(document, error.where)
         raise
+    profile_of(order.profile)
     wiring = prepared.wiring
     sources = match_ends([w.name for w in wiring.of_role(SOURCE)], order.sources, "--source", "stdin:")
     sinks = match_ends([w.name for w in wiring.of_role(SINK)], order.sinks, "--sink", "stdout:")

@@ -45,8 +45,9 @@ def command(
         int | None, typer.Option(min=1, metavar="N", help="Take N messages from each source, then end.")
     ] = None,
     wait: Annotated[
-        str, typer.Option(envvar="BYTEOR_WAIT", help=f"How workers wait: {', '.join(WAITS)}.")
-    ] = "backoff",
+        str | None,
+        typer.Option(envvar="BYTEOR_WAIT", help=f"How workers wait: {', '.join(WAITS)}; the profile's."),
+    ] = None,
     drain_timeout: Annotated[
         float,
         typer.Option(
@@ -98,7 +99,7 @@ def command(
 
     if not all(math.isfinite(number) for number in (run_for or 0.0, drain_timeout)):
         raise usage_error("a time is not a number", "--for and --drain-timeout take seconds")
-    if wait not in WAITS:
+    if wait is not None and wait not in WAITS:
         raise usage_error(f"unknown wait strategy {wait!r}", f"one of {', '.join(WAITS)}")
     to_stdout = not sink or any(text.endswith("stdout:") for text in sink)
     if json and to_stdout and not dry_run and not detach:

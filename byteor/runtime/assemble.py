@@ -26,8 +26,9 @@ from byteor.runtime.shards import shard_of
 from byteor.runtime.stages import Context
 from byteor.runtime.supervisor import Supervisor
 from byteor.runtime.tickets import Tickets
-from byteor.runtime.wiring import WorkerPlan
-from byteor.runtime.wiring.groups import Executor, Group
+from byteor.runtime.tuner import Tuner
+from byteor.runtime.wiring import SINK, WorkerPlan
+from byteor.runtime.wiring.groups import Executor, Group, group_name
 from byteor.runtime.worker_process import WorkerConfig, WorkerProcess, await_ready
 from byteor.runtime.workers import Mailbox, Outcome, ThreadWorker, with_rows
 
@@ -48,7 +49,7 @@ class ExecuteOptions(msgspec.Struct, frozen=True, kw_only=True):
     stage_modules: tuple[str, ...] = ()
     run_for_s: float | None = None
     max_messages: int | None = None
-    wait: str = "backoff"
+    wait: str | None = None  # None: as the profile says
     batch: int = 256
     drain_timeout_s: float = 5.0
     executor: Executor = "auto"
@@ -88,6 +89,7 @@ def assemble(
     ends: Ends,
     options: ExecuteOptions,
     groups: Sequence[Group],
+    tuner: Tuner,
     identity: RunIdentity,
     run: Path,
     stack: contextlib.ExitStack,
@@ -99,15 +101,17 @@ def assemble(
     install_sigbus()
     write_file(run / folders.SPEC_KV, prepared.spec.canonical)
     held = stack.enter_context(contextlib.ExitStack())
-    site = _Site(prepared, ends, options, identity, run, held)
+    site = _Site(prepared, ends, options, tuner, identity, run, held)
     stack.callback(site.wind_up)  # before anything that it holds is closed
-    for group in groups:
+    for number, group in enumerate(groups):
         if group.where == "process":
-            site.start_process(group)
-    for group in groups:
+            site.start_process(number, group)
+    for number, group in enumerate(groups):
         if group.where == "thread" and not _is_source(prepared, group):
-            site.add_thread(group)
+            site.add_thread(number, group)
     await_ready(site.processes)
+    for process in site.processes:
+        tuner.heard(process.problems)
     for sink in ends.sinks:
         sink.open()
         held.callback(sink.close)
@@ -117,7 +121,7 @@ def assemble(
     for source in ends.sources:
         source.open()
         held.callback(source.close)
-    feeders = [site.add_thread(group) for group in groups if _is_source(prepared, group)]
+    feeders = [site.add_thread(n, group) for n, group in enumerate(groups) if _is_source(prepared, group)]
     supervisor = Supervisor(
         threads=site.threads,
         processes=site.processes,
@@ -148,11 +152,12 @@ class _Site:
         prepared: Prepared,
         ends: Ends,
         options: ExecuteOptions,
+        tuner: Tuner,
         identity: RunIdentity,
         run: Path,
         held: contextlib.ExitStack,
     ) -> None:
-        self._prepared, self._ends, self._options = prepared, ends, options
+        self._prepared, self._ends, self._options, self._tuner = prepared, ends, options, tuner
         self._identity, self._run, self._held = identity, run, held
         wiring, regions = prepared.wiring, Path(identity.region_dir)
         spec_hash = bytes.fromhex(prepared.spec.spec_hash.removeprefix("sha256:"))
@@ -174,6 +179,7 @@ class _Site:
             wait=Wait[identity.wait.upper()],
             drop=wiring.on_full == "drop",
         )
+        tuner.here([part.region.mapping for part in (self.metrics, *self._lanes.values())])
         self.mailbox = Mailbox()
         held.callback(self.mailbox.close)
         self.threads: list[ThreadWorker] = []
@@ -181,7 +187,8 @@ class _Site:
         self._stop, self._aborting = threading.Event(), threading.Event()
         self._native_sources: list[Post] = []
         self._tickets = Tickets()
-        self._departed = Departed(len(ends.sinks))
+        sinks = [worker for worker in wiring.of_role(SINK) if not self._plays_natively(worker)]
+        self._departed = Departed(len(sinks))
         if ends.dead_letters is not None:
             ends.dead_letters.open()
             held.callback(ends.dead_letters.close)
@@ -194,13 +201,14 @@ class _Site:
 
     # -- workers
 
-    def start_process(self, group: Group) -> None:
+    def start_process(self, number: int, group: Group) -> None:
+        """A process for ``group``, the worker ``number`` of the tuning."""
         wiring, identity = self._prepared.wiring, self._identity
         plans = tuple(wiring.workers[row] for row in group.rows)
         wanted = sorted({port.lane for plan in plans for port in (*plan.rx, *plan.tx)})
         config = WorkerConfig(
             supervisor_pid=os.getpid(),
-            name=_group_name(plans),
+            name=group_name(plans),
             workers=plans,
             lanes={index: wiring.lanes[index] for index in wanted},
             lane_rows={index: wiring.lane_row(index) for index in wanted},
@@ -212,15 +220,17 @@ class _Site:
             wait=identity.wait,
             batch=self._options.batch,
             seed=identity.seed,
+            tuning=self._tuner.tuning,
+            number=number,
         )
         self.processes.append(WorkerProcess(config))
 
-    def add_thread(self, group: Group) -> ThreadWorker:
-        """A thread for ``group``; not started yet."""
+    def add_thread(self, number: int, group: Group) -> ThreadWorker:
+        """A thread for ``group``, the worker ``number`` of the tuning; not started yet."""
         plans = [self._prepared.wiring.workers[row] for row in group.rows]
         posts = [self._ground.take(plan, "thread", self._held) for plan in plans]
-        name = _group_name(plans)
-        body = self._body(name, plans, posts)
+        name = group_name(plans)
+        body = self._tuner.wrap(number, self._body(name, plans, posts))
         rows = {post.plan.name: post.row for post in posts}
         worker = ThreadWorker(name, lambda: with_rows(name, rows, body), self.mailbox)
         self.threads.append(worker)
@@ -313,7 +323,3 @@ class _Site:
             # A thread hangs in the kernel, in somebody's file system or socket. What it may still touch
             # stays mapped until this process ends.
             self._held.pop_all()
-
-
-def _group_name(plans: Sequence[WorkerPlan]) -> str:
-    return plans[0].name if len(plans) == 1 else f"{plans[0].name}+{len(plans) - 1}"

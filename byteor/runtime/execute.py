@@ -10,16 +10,18 @@ from typing import Protocol
 
 import msgspec
 
+from byteor.errors import ByteorError
 from byteor.indexbus import MetricsRegion
 from byteor.runtime import folders
 from byteor.runtime.assemble import Ends, ExecuteOptions, assemble
 from byteor.runtime.folders import Failure, RunIdentity, RunResult
 from byteor.runtime.identity import identify
-from byteor.runtime.observe import totals
+from byteor.runtime.observe import RunObserver, totals
 from byteor.runtime.prepare import Prepared
 from byteor.runtime.process import free_cores
 from byteor.runtime.signals import Signals
 from byteor.runtime.supervisor import Supervisor
+from byteor.runtime.tuner import Tuner, plan_run
 from byteor.runtime.wiring import SINK, SOURCE, WorkerPlan
 from byteor.runtime.wiring.groups import Engine, Executor, form_groups
 from byteor.runtime.words import in_words
@@ -65,7 +67,8 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
             groups = form_groups(
                 engines(prepared, ends, options.executor), options.executor, options.cores or free_cores()
             )
-            identity = identify(prepared, options, groups, run_id, regions)
+            tuner = Tuner(plan_run(options, prepared.wiring, groups))
+            identity = identify(prepared, options, groups, tuner.tuning, run_id, regions)
             folders.write_identity(run, identity)
             witness.starting(identity)
         except BaseException:
@@ -73,7 +76,9 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
             raise
         with contextlib.ExitStack() as stack:
             try:
-                supervisor, metrics = assemble(prepared, ends, options, groups, identity, run, stack)
+                supervisor, metrics = assemble(prepared, ends, options, groups, tuner, identity, run, stack)
+                identity = msgspec.structs.replace(identity, tuning=tuner.settled())
+                folders.write_identity(run, identity)
             except BaseException as error:
                 stack.close()
                 witness.not_started(identity, in_words(error)[1])
@@ -84,6 +89,8 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
                 witness.running(identity, run)
             supervisor.on_tick = witness.tick
             result = _supervise(supervisor, metrics, identity)
+            if identity.model == "lane_graph" and result.state != "finished":
+                result = msgspec.structs.replace(result, unfinished=_left_in_lanes(run))
             signals.on_signal = lambda number: None  # it is ending already
             with contextlib.suppress(Exception):  # what cannot be let go of goes with this process
                 stack.close()
@@ -122,6 +129,15 @@ def engines(prepared: Prepared, ends: Ends, executor: Executor) -> list[Engine]:
     return [engine(worker) for worker in prepared.wiring.workers]
 
 
+def _left_in_lanes(run: Path) -> int:
+    """Messages that lie in the lanes of a graph, where one message may have become several."""
+    try:
+        with RunObserver(run) as observer:
+            return sum(max(0, lane.depth) for lane in observer.sample().lanes)
+    except (ByteorError, OSError):  # somebody removed the folder
+        return 0
+
+
 def _result(
     supervisor: Supervisor, metrics: MetricsRegion, identity: RunIdentity, duration_ns: int
 ) -> RunResult:
@@ -145,7 +161,9 @@ def _result(
         duration_ns=duration_ns,
         messages_per_s=counted.messages_out / (duration_ns / 1e9),
         first_failure=supervisor.first_failure,
-        unfinished=counted.messages_in - counted.messages_out - counted.filtered - counted.dropped,
+        unfinished=0
+        if identity.model == "lane_graph"
+        else counted.messages_in - counted.messages_out - counted.filtered - counted.dropped,
         stuck=supervisor.stuck,
     )
 

@@ -11,18 +11,23 @@ from byteor.indexbus import kernel_name
 from byteor.runtime.assemble import ExecuteOptions
 from byteor.runtime.folders import RUN_JSON_VERSION, LaneIdentity, RunIdentity, WorkerIdentity
 from byteor.runtime.prepare import Prepared
-from byteor.runtime.process import boot_id, free_cores, myself
+from byteor.runtime.process import boot_id, myself
+from byteor.runtime.tuning import Tuning, shortfalls
 from byteor.runtime.wiring import SINK, SOURCE, Wiring
 from byteor.runtime.wiring.groups import Group
 
 
 def identify(
-    prepared: Prepared, options: ExecuteOptions, groups: Sequence[Group], run_id: str, regions: Path
+    prepared: Prepared,
+    options: ExecuteOptions,
+    groups: Sequence[Group],
+    tuning: Tuning,
+    run_id: str,
+    regions: Path,
 ) -> RunIdentity:
     """The identity of the run that starts now."""
     pid, start_time = myself()
     wiring = prepared.wiring
-    wait, notes = _waiting(options, groups)
     return RunIdentity(
         v=RUN_JSON_VERSION,
         run_id=run_id,
@@ -42,9 +47,9 @@ def identify(
         workers=workers_of(wiring, groups, options.sources, options.sinks),
         lanes=lanes_of(wiring),
         executor=options.executor,
-        wait=wait,
+        wait=tuning.wait,
         seed=options.seed,
-        notes=(*notes, *_fusions(wiring, groups)),
+        notes=(*shortfalls(tuning.lines), *_fusions(wiring, groups)),
         version=__version__,
         started_ns=time.monotonic_ns(),
         profile=options.profile,
@@ -107,15 +112,6 @@ def _told(wiring: Wiring, role: str, texts: Sequence[str]) -> str:
     return ", ".join(
         f"{worker.name}={text}" for worker, text in zip(wiring.of_role(role), texts, strict=True)
     )
-
-
-def _waiting(options: ExecuteOptions, groups: Sequence[Group]) -> tuple[str, tuple[str, ...]]:
-    """Nothing spins with more workers than cores: one that waits would keep one that works from running."""
-    cores = options.cores or free_cores()
-    if options.wait == "spin" and len(groups) > cores:
-        note = f"wait: backoff instead of spin, because {len(groups)} workers share {cores} cores"
-        return "backoff", (note,)
-    return options.wait, ()
 
 
 def _fusions(wiring: Wiring, groups: Sequence[Group]) -> tuple[str, ...]:

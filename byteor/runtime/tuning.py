@@ -140,6 +140,15 @@ def plan_tuning(
     )
 
 
+def shortfalls(lines: Sequence[TuningLine]) -> tuple[str, ...]:
+    """A sentence for each request that got less than it asked for."""
+    return tuple(
+        f"{line.request}: {line.applied} instead of {line.requested}, because {line.why}"
+        for line in lines
+        if line.status != "applied"
+    )
+
+
 def settle(tuning: Tuning, problems: Sequence[Problem]) -> tuple[TuningLine, ...]:
     """The plan's lines with what went wrong: a request that any worker was refused has failed."""
     return tuple(_settled(line, [p for p in problems if p.request == line.request]) for line in tuning.lines)

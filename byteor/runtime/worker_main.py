@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import mmap
 import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,8 @@ from byteor.indexbus import MetricsRegion, Wait, install_sigbus
 from byteor.runtime.folders import METRICS_REGION
 from byteor.runtime.lanes import open_lane
 from byteor.runtime.posts import Ground, run_posts
+from byteor.runtime.tuning import Problem
+from byteor.runtime.tuning_apply import apply_here, apply_process
 from byteor.runtime.worker_process import WorkerConfig, WorkerEvent
 from byteor.runtime.workers import Outcome, outcome_of, with_rows
 
@@ -62,6 +66,7 @@ def _serve(config: WorkerConfig) -> Outcome:
             wait=Wait[config.wait.upper()],
             drop=config.drop,
         )
+        problems = _tune(config, [lane.region.mapping for lane in (*lanes.values(), ground.metrics)])
         posts = [ground.take(plan, "process", stack) for plan in config.workers]
         for post in posts:
             if post.plan.stage >= 0:
@@ -71,7 +76,7 @@ def _serve(config: WorkerConfig) -> Outcome:
                 )
 
         def ready() -> None:
-            _tell(config, WorkerEvent("ready"))
+            _tell(config, WorkerEvent("ready", problems=problems))
             gc.freeze()  # what was imported lives on: no collection needs to look at it again
 
         return with_rows(
@@ -79,6 +84,12 @@ def _serve(config: WorkerConfig) -> Outcome:
             {post.plan.name: post.row for post in posts},
             lambda: run_posts(config.name, posts, config.batch, ground.wait, ready),
         )
+
+
+def _tune(config: WorkerConfig, mappings: Sequence[mmap.mmap]) -> tuple[Problem, ...]:
+    """Lock and touch what is mapped, and take the CPU and scheduler that this worker was given."""
+    problems = apply_process(config.tuning, mappings, config.name)
+    return (*problems, *apply_here(config.tuning, config.number))
 
 
 def _tell(config: WorkerConfig, event: WorkerEvent) -> None:

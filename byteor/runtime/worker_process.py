@@ -16,6 +16,7 @@ import msgspec
 
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import Failure
+from byteor.runtime.tuning import Problem, Tuning
 from byteor.runtime.wiring import LanePlan, WorkerPlan
 
 EXIT_WITHIN_S = 0.3
@@ -40,6 +41,8 @@ class WorkerConfig(msgspec.Struct, frozen=True):
     wait: str
     batch: int
     seed: int
+    tuning: Tuning
+    number: int  # which worker of the tuning it is
     event_fd: int = -1
 
 
@@ -48,6 +51,7 @@ class WorkerEvent(msgspec.Struct, frozen=True):
 
     event: str
     failure: Failure | None = None
+    problems: tuple[Problem, ...] = ()  # what the kernel refused of its tuning; with ready
 
 
 class WorkerProcess:
@@ -70,6 +74,7 @@ class WorkerProcess:
             os.close(theirs)
         self.pid = self._process.pid
         self.pidfd = os.pidfd_open(self.pid)
+        self.problems: tuple[Problem, ...] = ()  # of its tuning, once it is ready
         self._buffer = bytearray()
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died already: the pidfd tells
@@ -147,6 +152,7 @@ def _said_ready(process: WorkerProcess) -> bool:
     """True when it is; False when it said nothing yet. Raises when it never will be."""
     for event in process.read_events():
         if event.event == "ready":
+            process.problems = event.problems
             return True
         if event.failure is not None:
             raise _not_ready(process, event.failure.error)

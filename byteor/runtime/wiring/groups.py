@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from byteor.runtime.wiring.model import WorkerPlan
+
 Executor = Literal["auto", "sp", "mp"]
 Engine = Literal["native", "python", "edge"]  # the kernel; Python in a stage; a source or sink of ours
 
@@ -16,6 +18,11 @@ class Group(msgspec.Struct, frozen=True):
 
     where: Literal["thread", "process"]
     rows: tuple[int, ...]
+
+
+def group_name(plans: Sequence[WorkerPlan]) -> str:
+    """How the thread or process of these workers is called."""
+    return plans[0].name if len(plans) == 1 else f"{plans[0].name}+{len(plans) - 1}"
 
 
 def form_groups(engines: Sequence[Engine], executor: Executor, cores: int) -> tuple[Group, ...]:
