@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from byteor.governance.break_glass import Review, check_break_glass, open_break_glass
+from byteor.governance.canonical import unix_of
 from byteor.governance.companion import Companion, Here, verify_companion
 from byteor.governance.credential import LEEWAY_S, VerifiedCredential, Wanted, verify_credential
 from byteor.governance.dsse import APPROVAL, open_envelope
@@ -115,6 +117,55 @@ def verify_approval(
         expires_at=min(one.claims.expires_at for one in good),
         max_uses=max_uses,
         principals=tuple(sorted({one.claims.issued_by for one in good})),
+        spec_hash=spec_hash,
+    )
+
+
+def verify_emergency(
+    data: bytes,
+    *,
+    keys: KeySet,
+    environment: Environment,
+    spec_hash: str,
+    capabilities: tuple[str, ...],
+    audience: str | None,
+    reviews: Sequence[Review],
+    revocations: RevocationList | None,
+    uses: int,
+    now: int,
+    leeway_s: int = LEEWAY_S,
+) -> VerifiedApproval:
+    """The approval that one person gave in an emergency: for one run of one spec with one capability.
+
+    Raises ``E_BREAK_GLASS`` (its limits, its signature, another host's), ``E_REVIEW_OVERDUE``,
+    ``E_SPEC_HASH``, ``E_ENVIRONMENT``, ``E_EXPIRED``, ``E_CAPABILITY``, ``E_REVOKED``, ``E_USED``.
+    """
+    glass, _ = open_break_glass(data, keys, now)
+    check_break_glass(glass, reviews, now)
+    if glass.audience != audience:
+        raise refused("E_BREAK_GLASS", f"break-glass.dsse is for the host {glass.audience}")
+    if glass.spec_hash != spec_hash:
+        raise refused("E_SPEC_HASH", f"approved was {glass.spec_hash}, this is {spec_hash}")
+    if (glass.environment_id, glass.environment_digest) != (environment.id, environment.digest):
+        raise refused("E_ENVIRONMENT", f"the emergency was in another environment than {environment.name}")
+    if not unix_of(glass.issued_at) - leeway_s <= now < unix_of(glass.expires_at) + leeway_s:
+        raise refused("E_EXPIRED", f"the emergency lasted from {glass.issued_at} to {glass.expires_at}")
+    lacking = [one for one in capabilities if one != glass.capability]
+    if lacking:
+        raise refused("E_CAPABILITY", f"not granted: {', '.join(lacking)}")
+    if revocations is not None and revocations.revokes(glass.approval_id):
+        raise refused("E_REVOKED", f"the approval {glass.approval_id} was revoked")
+    if uses > 0:
+        raise refused("E_USED", f"the approval was used {uses} times of 1")
+    return VerifiedApproval(
+        _SEAL,
+        action="run",
+        approval_id=glass.approval_id,
+        capabilities=frozenset({glass.capability}),
+        environment_digest=environment.digest,
+        expires_at=glass.expires_at,
+        max_uses=1,
+        principals=(glass.principal,),
         spec_hash=spec_hash,
     )
 

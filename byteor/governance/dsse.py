@@ -22,6 +22,8 @@ TYPE_PREFIX: Final = "application/vnd.byteor."
 APPROVAL: Final = f"{TYPE_PREFIX}approval.v1+json"
 DENIAL: Final = f"{TYPE_PREFIX}denial.v1+json"
 BREAK_GLASS: Final = f"{TYPE_PREFIX}break-glass.v1+json"
+LIFT: Final = f"{TYPE_PREFIX}lift.v1+json"
+REVIEW: Final = f"{TYPE_PREFIX}review.v1+json"
 REVOCATIONS: Final = f"{TYPE_PREFIX}revocations.v1+json"
 ENVIRONMENTS: Final = f"{TYPE_PREFIX}environments.v1+json"
 

@@ -1,0 +1,130 @@
+"""Freezing an environment and lifting that, as an operator does it: with audit rows and the gate cell.
+
+$BYTEOR_STATE_DIR/freezes/<digest of the environment's id>/   0700
+  freeze.json                the freeze; while it is there the environment is frozen
+  <key>.lift.dsse            who asked to lift it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from byteor.actions.gate import environment_gate, set_gate
+from byteor.acts.approvals import MAX_BYTES, file_stem
+from byteor.acts.log import open_log
+from byteor.atomic import check_private_folder, private_folder, sync_folder, write_file
+from byteor.governance.canonical import canonical_json, decode_canonical, time_of
+from byteor.governance.environment import Environment
+from byteor.governance.errors import refused
+from byteor.governance.freeze import Freeze, lifted_by, seal_lift
+from byteor.governance.keyset import KeySet
+from byteor.governance.private_key import Signer
+from byteor.governance.regular_file import read_regular
+from byteor.state import state_dir
+from byteor_store import Event, current_actor
+
+FREEZE, LIFT = "freeze.json", ".lift.dsse"
+
+
+class Lifting(msgspec.Struct, frozen=True):
+    """``lifted``: whether it is over. ``lifters``: the people who asked so far (principals)."""
+
+    lifted: bool
+    lifters: tuple[str, ...]
+    audit_seq: int
+
+
+def freeze_of(environment_id: str) -> Freeze | None:
+    """The freeze of an environment, if it is frozen. What cannot be read freezes, too: ``E_FREEZE``."""
+    folder = _folder(environment_id)
+    if not (folder / FREEZE).exists():
+        return None
+    check_private_folder(folder)
+    try:
+        return decode_canonical(read_regular(folder / FREEZE, MAX_BYTES)[0], Freeze)
+    except ValueError as error:
+        raise refused("E_FREEZE", f"{folder / FREEZE} is damaged: {error}") from None
+
+
+def frozen_environments() -> list[Freeze]:
+    """Every freeze on this host, by environment id."""
+    root = state_dir() / "freezes"
+    found = []
+    for folder in sorted(root.iterdir()) if root.exists() else ():
+        if (folder / FREEZE).exists():
+            found.append(decode_canonical(read_regular(folder / FREEZE, MAX_BYTES)[0], Freeze))
+    return sorted(found, key=lambda freeze: freeze.environment_id)
+
+
+def freeze(environment: Environment, reason: str, *, now: int) -> int:
+    """Freeze an environment; the audit row's seq. Raises ``E_FREEZE`` when it is frozen already.
+
+    First the gate, then the file, last the row: a freeze must take effect also where nothing can be recorded.
+    """
+    if freeze_of(environment.id) is not None:
+        raise refused("E_FREEZE", f"{environment.name} is frozen already", hint="byteor unfreeze lifts it")
+    set_gate(environment_gate(state_dir(), environment.id), closed=True)
+    document = Freeze(environment.id, current_actor(), time_of(now), reason)
+    folder = private_folder(private_folder(state_dir() / "freezes") / _folder(environment.id).name)
+    write_file(folder / FREEZE, canonical_json(document))
+    return _record("environment_frozen", environment, None, {"reason": reason})
+
+
+def unfreeze(environment: Environment, kid: str, signer: Signer, *, keys: KeySet, now: int) -> Lifting:
+    """Ask to lift the freeze, signed with ``kid``; the second person's asking lifts it.
+
+    The row is durable before the gate opens. Raises ``E_FREEZE`` when there is none or the same person asks
+    again, ``E_UNKNOWN_KEY`` for a key that is no usable person's.
+    """
+    current = freeze_of(environment.id)
+    if current is None:
+        raise refused("E_FREEZE", f"{environment.name} is not frozen", hint="byteor env show")
+    folder = _folder(environment.id)
+    before = _lifters(folder, current, keys, now)
+    lift = seal_lift(current, kid, keys, signer, now)
+    after = lifted_by([*_lifts(folder), lift], current, keys, now)
+    if len(after) == len(before) < 2:
+        raise refused("E_FREEZE", f"{before[0]} asked already; a second person must")
+    write_file(folder / f"{file_stem(kid)}{LIFT}", lift)
+    seq = _record("freeze_lift_asked", environment, kid, {"lifters": list(after)})
+    if len(after) < 2:
+        return Lifting(False, after, seq)
+    seq = _record("environment_unfrozen", environment, kid, {"lifters": list(after)})
+    (folder / FREEZE).unlink()
+    sync_folder(folder)
+    shutil.rmtree(folder)
+    set_gate(environment_gate(state_dir(), environment.id), closed=False)
+    return Lifting(True, after, seq)
+
+
+def ready_gate(environment_id: str) -> Path:
+    """The gate cell of an environment where a run is about to start: made when missing, closed when frozen."""
+    path = environment_gate(state_dir(), environment_id)
+    # The cell is there before the freeze is looked at: one that comes in between closes it.
+    if not path.exists():
+        set_gate(path, closed=False)
+    if freeze_of(environment_id) is not None:
+        set_gate(path, closed=True)
+    return path
+
+
+def _folder(environment_id: str) -> Path:
+    return state_dir() / "freezes" / hashlib.sha256(environment_id.encode()).hexdigest()[:32]
+
+
+def _lifts(folder: Path) -> list[bytes]:
+    return [read_regular(path, MAX_BYTES)[0] for path in sorted(folder.glob(f"*{LIFT}"))]
+
+
+def _lifters(folder: Path, current: Freeze, keys: KeySet, now: int) -> tuple[str, ...]:
+    return lifted_by(_lifts(folder), current, keys, now)
+
+
+def _record(action: str, environment: Environment, kid: str | None, body: dict[str, object]) -> int:
+    event = Event(action=action, actor=current_actor(), kid=kid, env=environment.id, body=body)
+    with open_log(environment.org_id, environment.project_id) as log:
+        return log.append(event, seal=True)
