@@ -111,7 +111,7 @@ RUNNABLE = [
     "E_RUN_NAME",
     "E_RUN_NOT_FOUND",
     "E_SAME_FILE",
-    "E_NOT_OFFERED",
+    "E_ENDPOINT",
     "E_STAGE_MODULE",
     "E_USAGE",
     "E_OS",

@@ -64,11 +64,18 @@ ROWS = tuple(
             "kill -CONT PID; byteor stop demo",
         ),
         (
-            "E_NOT_OFFERED",
-            "what is run is what this version executes",
-            "it runs a SingleRing of one shard",
-            f"byteor run specs/alerting.plan.kv {_ENDS}",
+            "E_TOO_MANY_WORKERS",
+            "workers and lanes of a run together are at most 4,096",
+            "split the pipeline into several runs joined by a journal or a socket",
+            f"byteor run huge.spec.kv (5,000 roles) {_ENDS}",
             _RUN,
+        ),
+        (
+            "E_ENDPOINT",
+            "every ingress has one source, every egress one sink, each named where there are several",
+            "write --source=NAME=KIND:ARG for each ingress, --sink=NAME=KIND:ARG for each egress",
+            f"{_RUN} --source nobody=stdin:",
+            f"{_RUN}",
         ),
         (
             "E_SAME_FILE",
