@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -84,6 +85,14 @@ class Ends(msgspec.Struct, frozen=True):
         return self.tap is None and bool(getattr(self.sinks[worker.endpoint], "native", False))
 
 
+class Assembled(NamedTuple):
+    """A run that works. ``positions`` tells how far its sources were read, for whoever goes on from there."""
+
+    supervisor: Supervisor
+    metrics: MetricsRegion
+    positions: Callable[[], dict[str, Any]]
+
+
 def assemble(
     prepared: Prepared,
     ends: Ends,
@@ -93,10 +102,10 @@ def assemble(
     identity: RunIdentity,
     run: Path,
     stack: contextlib.ExitStack,
-) -> tuple[Supervisor, MetricsRegion]:
+) -> Assembled:
     """Start everything, up to the first message; ``stack`` takes it down again, in reverse.
 
-    Raises whatever keeps a part from starting. The metrics stay mapped until ``stack`` closes.
+    Raises whatever keeps a part from starting. Metrics and sources stay open until ``stack`` closes.
     """
     install_sigbus()
     write_file(run / folders.SPEC_KV, prepared.spec.canonical)
@@ -136,7 +145,7 @@ def assemble(
     stack.callback(control.close)
     for feeder in feeders:
         feeder.start()
-    return supervisor, site.metrics
+    return Assembled(supervisor, site.metrics, site.positions)
 
 
 def _is_source(prepared: Prepared, group: Group) -> bool:
@@ -186,6 +195,7 @@ class _Site:
         self.processes: list[WorkerProcess] = []
         self._stop, self._aborting = threading.Event(), threading.Event()
         self._native_sources: list[Post] = []
+        self._commits: dict[str, Commits] = {}
         self._tickets = Tickets()
         sinks = [worker for worker in wiring.of_role(SINK) if not self._plays_natively(worker)]
         self._departed = Departed(len(sinks))
@@ -284,7 +294,7 @@ class _Site:
             tap=self._ends.tap,
             watermarks=plan.watermarks,
         )
-        commits = Commits(source, self._departed)
+        commits = self._commits[plan.name] = Commits(source, self._departed)
         most = self._options.max_messages
         return lambda: run_source(plan.name, source, feed, commits, self._stop, self._aborting, most)
 
@@ -297,6 +307,16 @@ class _Site:
         )
 
     # -- ends
+
+    def positions(self) -> dict[str, Any]:
+        """By endpoint, how far each source that keeps a position was read; all before has left the run."""
+        found = {name: commits.last for name, commits in self._commits.items()}
+        for plan in self._prepared.wiring.of_role("source"):
+            if plan.name not in found:  # the kernel makes its messages, from the first one on
+                row = self.metrics.row(plan.row)
+                found[plan.name] = row.value("out")
+                row.close()
+        return {name: position for name, position in found.items() if position is not None}
 
     def stop_sources(self) -> None:
         self._stop.set()

@@ -47,7 +47,7 @@ class Commits:
     def __init__(self, source: Source, departed: Departed) -> None:
         self._source, self._departed = source, departed
         self._waiting: deque[tuple[int, object]] = deque()
-        self.last: object = None
+        self.last: object = source.checkpoint()  # everything before it has left the run
 
     def took(self, ticket: int) -> None:
         """Everything that ``source`` gave so far has a lower ticket."""

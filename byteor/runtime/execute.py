@@ -76,7 +76,7 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
             raise
         with contextlib.ExitStack() as stack:
             try:
-                supervisor, metrics = assemble(prepared, ends, options, groups, tuner, identity, run, stack)
+                assembled = assemble(prepared, ends, options, groups, tuner, identity, run, stack)
                 identity = msgspec.structs.replace(identity, tuning=tuner.settled())
                 folders.write_identity(run, identity)
             except BaseException as error:
@@ -84,11 +84,13 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
                 witness.not_started(identity, in_words(error)[1])
                 _remove(run, regions)
                 raise
+            supervisor = assembled.supervisor
             signals.on_signal = supervisor.note_signal
             with contextlib.suppress(Exception):  # who only looks on cannot end a run
                 witness.running(identity, run)
             supervisor.on_tick = witness.tick
-            result = _supervise(supervisor, metrics, identity)
+            result = _supervise(supervisor, assembled.metrics, identity)
+            result = msgspec.structs.replace(result, positions=assembled.positions())
             if identity.model == "lane_graph" and result.state != "finished":
                 result = msgspec.structs.replace(result, unfinished=_left_in_lanes(run))
             signals.on_signal = lambda number: None  # it is ending already

@@ -16,6 +16,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -118,6 +119,7 @@ class RunResult(msgspec.Struct, frozen=True):
     first_failure: Failure | None = None
     unfinished: int = 0  # taken from the source, but neither sent, filtered nor dropped when the run ended
     stuck: tuple[str, ...] = ()  # workers that had not finished when the drain ran out of time
+    positions: dict[str, Any] = {}  # by endpoint, of sources that keep one: all before it has left the run
 
 
 class Failure(msgspec.Struct, frozen=True):
