@@ -31,6 +31,7 @@ VERBS = (
     Verb("dot", "byteor.cli.dot", SPECS),
     Verb("diff", "byteor.cli.diff", SPECS),
     Verb("capabilities", "byteor.cli.capabilities", SPECS),
+    Verb("stages", "byteor.cli.stages", SPECS),
     Verb("compatibility", "byteor.cli.compatibility", SPECS),
     Verb("explain", "byteor.cli.explain", SPECS),
     Verb("schema", "byteor.cli.schema", SPECS),

@@ -123,13 +123,34 @@ def built_in() -> Mapping[str, StageDef]:
 _BUILT_IN: dict[str, StageDef] = {}
 
 
-def known_stages(modules: Sequence[str] = ()) -> list[StageDef]:
-    """Every stage that can be named here: built-in, of ``modules``, of installed packages; by key."""
-    found = {**built_in(), **_named(modules)}
+class Listed(msgspec.Struct, frozen=True):
+    """A stage that can be named here, and the installed package that it comes from (empty: a module)."""
+
+    definition: StageDef
+    distribution: str = ""
+    version: str = ""
+
+
+def listing(modules: Sequence[str] = ()) -> tuple[list[Listed], list[StageError]]:
+    """Every stage that can be named here, by key, and why those of installed packages that fail do not load.
+
+    Raises ``StageError`` for ``modules``, as :func:`resolve`.
+    """
+    found = {key: Listed(stage, "byteor", __version__) for key, stage in built_in().items()}
+    found |= {key: Listed(stage) for key, stage in _named(modules).items() if key not in found}
+    broken = []
     for point in metadata.entry_points(group=GROUP):
         if point.name not in found:
-            found[point.name] = _load(point)
-    return [found[key] for key in sorted(found)]
+            try:
+                found[point.name] = Listed(_load(point), *_package(point))
+            except StageError as error:
+                broken.append(error)
+    return [found[key] for key in sorted(found)], broken
+
+
+def known_stages(modules: Sequence[str] = ()) -> list[StageDef]:
+    """The definitions of ``listing``: built-in, of ``modules``, of installed packages; by key."""
+    return [listed.definition for listed in listing(modules)[0]]
 
 
 def definitions_of(module: ModuleType) -> list[StageDef]:
@@ -207,10 +228,11 @@ def _installed(base: str, key: str, parameters: str) -> ResolvedStage | None:
         points = [point for point in points if point.dist is not None and point.dist.name == "byteor"]
     if not points:
         return None
-    point = points[0]
-    dist = point.dist
-    name, version = (dist.name, dist.version) if dist is not None else ("", "")
-    return ResolvedStage(key, parameters, _load(point), name, version)
+    return ResolvedStage(key, parameters, _load(points[0]), *_package(points[0]))
+
+
+def _package(point: metadata.EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist is not None else ("", "")
 
 
 def _load(point: metadata.EntryPoint) -> StageDef:
@@ -227,7 +249,7 @@ def _load(point: metadata.EntryPoint) -> StageDef:
 def _unknown(base: str, known: Mapping[str, StageDef]) -> ResolvedStage:
     keys = sorted({*known, *(point.name for point in metadata.entry_points(group=GROUP))})
     near = difflib.get_close_matches(base, keys, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known stages: {', '.join(keys)}"
+    hint = f"did you mean {near[0]!r}?" if near else f"known stages: {', '.join(keys)}."
     raise StageError(
         "E_STAGE_KEY",
         f"no stage has the key {base!r}",
