@@ -50,7 +50,6 @@ class FollowSource(Positioned, LineSource):
         self._head = b""
         self._look_s = 0.0
         self._renamed_s: float | None = None
-        self._older: list[str] = []  # rotated files that come before PATH itself
         self._skip_first = False  # started within a line: its rest is no message
 
     def open(self) -> None:
@@ -87,12 +86,11 @@ class FollowSource(Positioned, LineSource):
                 self._head = head
                 return
             os.close(fd)
-            self._older = self._older[1:]
         self._counted["checkpoints_gone"] += 1
         self._begin(open_to_read(self._path))
 
     def _generations(self) -> list[str]:
-        """PATH's rotated files, the oldest first, then PATH; the first that fits the checkpoint begins."""
+        """PATH's rotated files, the one written last at the end, then PATH."""
         folder, name = Path(self._path).parent, Path(self._path).name
         rotated = [
             (path.stat().st_mtime_ns, str(path))
@@ -102,8 +100,13 @@ class FollowSource(Positioned, LineSource):
         paths = [path for _, path in sorted(rotated)]
         if Path(self._path).exists():
             paths.append(self._path)
-        self._older = paths[1:]
         return paths
+
+    def _inode_of(self, path: str) -> int:
+        try:
+            return os.stat(path).st_ino  # noqa: PTH116  (may be any bytes)
+        except OSError:  # renamed this very moment
+            return 0
 
     def _begin(self, fd: int) -> None:
         if self._fd >= 0:
@@ -131,6 +134,13 @@ class FollowSource(Positioned, LineSource):
         self._offset = self._read_bytes = os.lseek(self._fd, offset, os.SEEK_SET)
 
     def _fill(self) -> None:
+        if self._was_cut():  # before what is now at our offset is taken for more
+            self._finish()  # a last line without its newline is as whole now as it will ever be
+            if not self._lines:  # else when it has been handed over
+                self._counted["truncations"] += 1
+                self._head = b""
+                self._restart(0)
+            return
         before = os.lseek(self._fd, 0, os.SEEK_CUR)
         super()._fill()
         self._read_bytes = os.lseek(self._fd, 0, os.SEEK_CUR)
@@ -143,15 +153,14 @@ class FollowSource(Positioned, LineSource):
                 self._head = os.pread(self._fd, min(HEAD_BYTES, self._read_bytes), 0)
 
     def _at_end(self) -> None:
-        """Nothing more for now: is this still the file, and is it still whole?"""
+        """Nothing more for now: is this still the file?"""
         now = time.monotonic()
         if now >= self._look_s:
             self._look_s = now + LOOK_S
-            cut = self._was_cut()
-            if cut or self._was_left(now):
-                self._finish()  # a last line without its newline is as whole now as it will ever be
-                if not self._lines:  # else the next look goes on, when it has been handed over
-                    self._cut() if cut else self._next_file()
+            if self._was_left(now):
+                self._finish()
+                if not self._lines:
+                    self._next_file()
                 return
         time.sleep(max(0.0, min(POLL_S, self._deadline_s - now)))
 
@@ -162,29 +171,26 @@ class FollowSource(Positioned, LineSource):
 
     def _was_left(self, now: float) -> bool:
         """Whether PATH is another file, and this one has had its time to be written to the end."""
-        if self._older:
-            return True
         try:
-            if os.stat(self._path).st_ino == self._inode:  # noqa: PTH116  (may be any bytes)
-                self._renamed_s = None
-                return False
+            inode = os.stat(self._path).st_ino  # noqa: PTH116  (may be any bytes)
         except FileNotFoundError:  # renamed, and nothing new yet
             return False
         except OSError as error:
             raise EdgeError("E_SOURCE_READ", f"{self.name}: {reason(error)}") from error
+        if inode == self._inode:
+            self._renamed_s = None
+            return False
         if self._renamed_s is None:
             self._renamed_s = now
         return now - self._renamed_s >= GRACE_S
 
-    def _cut(self) -> None:
-        self._counted["truncations"] += 1
-        self._head = b""
-        self._restart(0)
-
     def _next_file(self) -> None:
-        path = self._older.pop(0) if self._older else self._path
+        """The one that was begun after this one: there may have been several rotations since."""
+        generations = self._generations()
+        inodes = [self._inode_of(path) for path in generations]
+        newer = generations[inodes.index(self._inode) + 1 :] if self._inode in inodes else generations[-1:]
         try:
-            fd = open_to_read(path)
+            fd = open_to_read(newer[0] if newer else self._path)
         except EdgeError as error:
             if error.code != "E_SOURCE_NOT_FOUND":
                 raise

@@ -30,7 +30,9 @@ class Untrusted(Exception):
 
 
 class Decoder(Protocol):
-    """Turns chunks into messages."""
+    """Turns chunks into messages. ``ended``: how many of a chunk's came before the one being told."""
+
+    ended: int
 
     @property
     def partial(self) -> bool:
@@ -55,6 +57,7 @@ class LinesDecoder:
         self._tell = tell
         self._parts: list[bytes] = []
         self._length = 0
+        self.ended = 0
 
     @property
     def partial(self) -> bool:
@@ -93,6 +96,7 @@ class LinesDecoder:
     def _end(self, lines: list[bytes]) -> None:
         line = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         if self._length > self._max_bytes:
+            self.ended = len(lines)
             self._tell(line, self._length)
         else:
             lines.append(line)
@@ -114,6 +118,7 @@ class U32Decoder:
         self._parts: list[bytes] = []
         self._have = 0
         self._need = _HEAD.size
+        self.ended = 0
 
     @property
     def partial(self) -> bool:
@@ -135,6 +140,7 @@ class U32Decoder:
         while end - at >= head:
             length = _HEAD.unpack_from(data, at)[0]
             if length > self._max_bytes:
+                self.ended = len(messages)
                 self._tell(data[at + head : at + head + KEPT_BYTES], length)
                 self._parts, self._have = [], 0
                 raise Untrusted(messages)

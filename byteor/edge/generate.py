@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from byteor.edge.base import SourceEdge
 from byteor.edge.errors import bad_argument
 from byteor.edge.spelling import Spelled
-from byteor.runtime.adapter import Health
+from byteor.runtime.adapter import Health, NativeSource
 
 USAGE = "generate:COUNT,BYTES[,SEED]"
 MAX_BYTES = 1 << 20  # the largest slot
@@ -31,11 +31,28 @@ class GenerateSource(SourceEdge):
         self._rate_per_s = rate_per_s
         self._began_s: float | None = None
         self._count = count
+        self._seed = seed
         self._size = size
         fill = base64.b64encode(random.Random(seed).randbytes(max(_FILL_BYTES, size)))
         self._fill = fill + fill[:size]
         self._period = len(fill)
         self._next = 0
+        self._resumed_at = 0
+
+    def resume(self, position: object) -> None:
+        """Begin with the message of this number; a rate counts from here. Before ``open``."""
+        if not isinstance(position, int):
+            raise bad_argument("generate", USAGE, f"{position!r} is no number to go on from")
+        self._next = self._resumed_at = position
+
+    @property
+    def native(self) -> NativeSource | None:
+        """The kernel makes the same messages by itself, from the first and as fast as they are taken."""
+        return (
+            None
+            if self._rate_per_s or self._resumed_at
+            else NativeSource(self._count, self._size, self._seed)
+        )
 
     def open(self) -> None:
         """Nothing to acquire."""
@@ -65,10 +82,10 @@ class GenerateSource(SourceEdge):
         now = time.monotonic()
         if self._began_s is None:
             self._began_s = now
-        wait_s = self._began_s + self._next / self._rate_per_s - now
+        wait_s = self._began_s + (self._next - self._resumed_at) / self._rate_per_s - now
         if wait_s > 0:
             time.sleep(min(wait_s, timeout_s))
-        return int((time.monotonic() - self._began_s) * self._rate_per_s) + 1
+        return self._resumed_at + int((time.monotonic() - self._began_s) * self._rate_per_s) + 1
 
     def checkpoint(self) -> object:
         return self._next

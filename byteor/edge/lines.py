@@ -123,7 +123,8 @@ class LineSource(SourceEdge):
     def _too_long(self, first: bytes, length: int) -> None:
         if not self.set_aside("E_OVERSIZE", f"over {LINE_LIMIT_BYTES:,} bytes", first, length):
             self._refuse(f"has {length:,} bytes")
-        self._skips.append((self._count + len(self._lines), length + self._extra_bytes))
+        before = self._count + len(self._lines) + self._decoder.ended
+        self._skips.append((before, length + self._extra_bytes))
 
     def _refuse(self, why: str) -> None:
         what = "line" if self._framing == LINES else "message"

@@ -180,6 +180,8 @@ class StdoutSink(LineSink):
 class NullSink(SinkEdge):
     """``null:``: takes everything and keeps nothing; the run still counts it."""
 
+    native = True  # the kernel can forget too
+
     def open(self) -> None:
         """Nothing to acquire."""
 

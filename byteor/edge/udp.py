@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
@@ -21,6 +22,7 @@ DATAGRAM = "datagram"
 MAX_DATAGRAM_BYTES = 65_507  # 65,535 without the headers of IPv4 and UDP
 BUFFER_BYTES = 4 << 20  # asked for; the kernel gives at most net.core.rmem_max
 SO_RXQ_OVFL = 40  # socket(7); Python has no name for it
+LATELY_S = 5.0
 _U32 = struct.Struct("=I")
 
 
@@ -98,6 +100,7 @@ class UdpSink(SinkEdge):
         super().__init__(name)
         self._address = address
         self._sock: socket.socket | None = None
+        self._refused_s = -LATELY_S
 
     def open(self) -> None:
         """Raises ``E_SINK_UNWRITABLE`` when there is no such address or no way to it."""
@@ -139,6 +142,7 @@ class UdpSink(SinkEdge):
                 self._sock.send(message)
             except ConnectionRefusedError:  # tells of an earlier datagram; this one was not sent
                 self._counted["refused"] += 1
+                self._refused_s = time.monotonic()
                 continue
             except BlockingIOError:
                 wait_for(self._sock, select.POLLOUT, 1.0, self._cancelled.is_set)
@@ -154,7 +158,8 @@ class UdpSink(SinkEdge):
         self._sock = None
 
     def health(self) -> Health:
-        return Health(ok=not self._counted["refused"], detail=self.told("sending"))
+        lately = time.monotonic() - self._refused_s < LATELY_S
+        return Health(ok=not lately, detail=self.told("nobody listens there" if lately else "sending"))
 
 
 def udp_source(spelled: Spelled) -> UdpSource:
