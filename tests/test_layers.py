@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
         "byteor.errors",
         "byteor.atomic",
         "byteor.spec",
+        "byteor.governance",
         "byteor.runtime",
         "byteor_store",
         "byteor._version",

@@ -102,7 +102,7 @@ def unfreeze(environment: Environment, kid: str, signer: Signer, *, keys: KeySet
 
 
 def ready_gate(environment_id: str) -> Path:
-    """The gate cell of an environment where a run is about to start: made when missing, closed when frozen."""
+    """The gate cell of an environment where a run is to start: made when missing, closed when frozen."""
     path = environment_gate(state_dir(), environment_id)
     # The cell is there before the freeze is looked at: one that comes in between closes it.
     if not path.exists():

@@ -24,6 +24,34 @@ EnvironmentsOption = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+EnvChoice = Annotated[
+    str | None,
+    typer.Option("--env", metavar="NAME", help="The environment to run in.", show_default="dev"),
+]
+CredentialOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--credential", metavar="F", help="A credential, or break-glass.dsse; may be repeated.",
+        show_default="approval.cred beside the spec",
+    ),
+]  # fmt: skip
+CompanionOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--companion", metavar="F", help="An approval.dsse; else those beside the credentials.",
+        show_default=False,
+    ),
+]  # fmt: skip
+ApprovalOption = Annotated[
+    str | None,
+    typer.Option(
+        "--approval", metavar="REQUEST", help="The answers to this request, as they are kept here.",
+        show_default=False,
+    ),
+]  # fmt: skip
+DryEffects = Annotated[
+    bool, typer.Option("--dry-effects", help="Run, but actions only record what they would have done.")
+]
 NowOption = Annotated[
     str | None,
     typer.Option("--now", metavar="T", help="Pretend it is this moment (RFC 3339, Z).", show_default=False),

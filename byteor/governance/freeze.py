@@ -41,7 +41,7 @@ def effective_side_effects(environment: Environment, freeze: Freeze | None) -> s
 
 
 def seal_lift(freeze: Freeze, kid: str, keys: KeySet, signer: Signer, now: int) -> bytes:
-    """The signed wish to lift ``freeze``. Raises ``E_UNKNOWN_KEY``; ``E_SIGNATURE`` for another key's signer."""
+    """The signed wish to lift ``freeze``. Raises ``E_UNKNOWN_KEY``, ``E_SIGNATURE`` (another's key)."""
     key = keys.usable_key(kid, now)
     if key is None or not key.is_person:
         raise refused("E_UNKNOWN_KEY", f"the key `{kid}` is no person's that may sign now")
