@@ -56,7 +56,7 @@ class Arrivals:
         self._words[0] = number + 1
 
     def at(self, ticket: int) -> int:
-        """When the message with ``ticket`` arrived, in Unix ns. Raises ``KeyError`` when that is not known."""
+        """When the message with ``ticket`` arrived, in Unix ns. Raises ``KeyError`` when nobody knows."""
         number = self._words[0]
         low, high = max(0, number - self._entries), number
         while low < high:

@@ -16,6 +16,7 @@ from byteor.atomic import write_file
 from byteor.indexbus import MetricsRegion, Wait, install_sigbus
 from byteor.runtime import folders
 from byteor.runtime.adapter import DeadLetterBox, NativeSource, Sink, Source, Tap
+from byteor.runtime.arrivals import FILE, Arrivals
 from byteor.runtime.control import ControlServer
 from byteor.runtime.edges import Commits, Departed, run_sink, run_source
 from byteor.runtime.feed import Feed
@@ -71,13 +72,15 @@ class Ends(msgspec.Struct, frozen=True):
     dead_letters: DeadLetterBox | None = None
     set_aside_oversize: bool = False
 
-    def native_source(self, worker: WorkerPlan) -> NativeSource | None:
+    def native_source(self, worker: WorkerPlan, prepared: Prepared) -> NativeSource | None:
         """What the kernel needs to play the source ``worker`` itself.
 
-        None when Python must: for a tap, for tickets that several sources share, or to choose a shard.
+        None when Python must: for a tap, for stages that ask when messages arrived, for tickets that several
+        sources share, or to choose a shard.
         """
         found = getattr(self.sources[worker.endpoint], "native", None)
-        alone = self.tap is None and len(self.sources) == 1 and len(worker.tx) == 1
+        unseen = self.tap is None and not prepared.clocked
+        alone = unseen and len(self.sources) == 1 and len(worker.tx) == 1
         return found if alone and isinstance(found, NativeSource) else None
 
     def native_sink(self, worker: WorkerPlan) -> bool:
@@ -196,7 +199,7 @@ class _Site:
         self._stop, self._aborting = threading.Event(), threading.Event()
         self._native_sources: list[Post] = []
         self._commits: dict[str, Commits] = {}
-        self._tickets = Tickets()
+        self._tickets = Tickets(self._ground.arrivals)
         sinks = [worker for worker in wiring.of_role(SINK) if not self._plays_natively(worker)]
         self._departed = Departed(len(sinks))
         if ends.dead_letters is not None:
@@ -208,6 +211,12 @@ class _Site:
                 sink.dead_letters = ends.dead_letters
         if ends.tap is not None:
             held.callback(ends.tap.close)
+
+    def _keep_arrivals(self, regions: Path) -> Arrivals:
+        in_flight = sum(lane.capacity for lane in self._prepared.wiring.lanes)
+        arrivals = Arrivals.create(regions / FILE, in_flight)
+        self._held.callback(arrivals.close)
+        return arrivals
 
     # -- workers
 
@@ -228,6 +237,7 @@ class _Site:
             stage_modules=self._options.stage_modules,
             sys_path=tuple(sys.path),
             wait=identity.wait,
+            clocked=self._ground.arrivals is not None,
             batch=self._options.batch,
             seed=identity.seed,
             tuning=self._tuner.tuning,
@@ -261,7 +271,7 @@ class _Site:
         if self._options.executor == "mp":
             return False
         if plan.role == "source":
-            return self._ends.native_source(plan) is not None
+            return self._ends.native_source(plan, self._prepared) is not None
         return self._ends.native_sink(plan)
 
     def _equip(self, post: Post) -> None:
@@ -269,13 +279,18 @@ class _Site:
         if plan.stage >= 0:
             post.resolved = self._prepared.stages[plan.stage]
             post.context = Context(
-                plan.name, plan.key, seed=self._identity.seed, folder=self._run, stopping=self._stop.is_set
+                plan.name,
+                plan.key,
+                seed=self._identity.seed,
+                clock=self._ground.clock_of(post),
+                folder=self._run,
+                stopping=self._aborting.is_set,
             )
         elif plan.role == "source":
             post.native = self._native_source(plan)
 
     def _native_source(self, plan: WorkerPlan) -> NativeSource | None:
-        found, most = self._ends.native_source(plan), self._options.max_messages
+        found, most = self._ends.native_source(plan, self._prepared), self._options.max_messages
         if found is None or most is None:
             return found
         return msgspec.structs.replace(found, count=min(found.count or most, most))

@@ -120,7 +120,7 @@ def engines(prepared: Prepared, ends: Ends, executor: Executor) -> list[Engine]:
 
     def engine(worker: WorkerPlan) -> Engine:
         if worker.role == SOURCE:
-            native = ends.native_source(worker) is not None
+            native = ends.native_source(worker, prepared) is not None
         elif worker.role == SINK:
             native = ends.native_sink(worker)
         else:

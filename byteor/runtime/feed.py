@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from byteor.indexbus import Producer
@@ -51,13 +50,13 @@ class Feed:
         sets it aside.
         """
         messages = self._fitting(name, messages)
-        first = self._tickets.take(len(messages))
+        first, arrival_ns = self._tickets.take(len(messages))
         self.taken += len(messages)
         self.next_ticket = first + len(messages)
         if self._shard is not None:
-            return self._to_shards(self._shard, messages, first)
+            return self._to_shards(self._shard, messages, first, arrival_ns)
         if self._tap is not None:
-            self._tap.ingress(self._ingress, 0, first, time.time_ns(), messages)
+            self._tap.ingress(self._ingress, 0, first, arrival_ns, messages)
         return self._publish(self._producers[0], messages, first)
 
     def rest(self) -> None:
@@ -81,7 +80,9 @@ class Feed:
             published = producer.publish_many(messages, self._ingress, first)
         return published == len(messages)
 
-    def _to_shards(self, shard: Callable[[bytes], int], messages: Sequence[bytes], first: int) -> bool:
+    def _to_shards(
+        self, shard: Callable[[bytes], int], messages: Sequence[bytes], first: int, arrival_ns: int
+    ) -> bool:
         """Runs of neighbours for the same shard go out together; each shard sees its own in order."""
         start = 0
         at = shard(messages[0]) if messages else 0
@@ -90,7 +91,7 @@ class Feed:
             if then != at:
                 part = messages[start:index]
                 if self._tap is not None:
-                    self._tap.ingress(self._ingress, at, first + start, time.time_ns(), part)
+                    self._tap.ingress(self._ingress, at, first + start, arrival_ns, part)
                 if not self._publish(self._producers[at], part, first + start):
                     return False
                 start, at = index, then

@@ -24,10 +24,13 @@ from byteor.indexbus.work import (
     work,
 )
 from byteor.runtime.adapter import NativeSource
+from byteor.runtime.arrivals import Arrivals
+from byteor.runtime.clocked import MessageClock, batch_of, is_clocked, work_by_the_clock
 from byteor.runtime.folders import Failure
 from byteor.runtime.lanes import Lane, reading_end, writing_end
 from byteor.runtime.stage_loop import failure_of, never_none, run_stage
 from byteor.runtime.stages import Context, ResolvedStage
+from byteor.runtime.stages.context import Clock, system_clock
 from byteor.runtime.wiring import LanePlan, WorkerPlan
 from byteor.runtime.workers import Outcome
 
@@ -62,6 +65,13 @@ class Ground(msgspec.Struct):
     metrics: MetricsRegion
     wait: Wait
     drop: bool
+    arrivals: Arrivals | None = None
+
+    def clock_of(self, post: Post) -> Clock:
+        """The clock of a stage: of arrivals when it asks for them."""
+        if self.arrivals is None or not is_clocked(post.resolved):
+            return system_clock
+        return MessageClock(post.rx[0], self.arrivals)
 
     def take(self, plan: WorkerPlan, where: str, stack: contextlib.ExitStack) -> Post:
         """Claim every role of ``plan``; ``stack`` gives them back. Raises ``E_ROLE_TAKEN``."""
@@ -91,7 +101,7 @@ def run_posts(
 
     ``ready`` is called when every Python stage is set up; what a set-up raises comes before that.
     """
-    if len(posts) == 1 and posts[0].plan.in_place:
+    if len(posts) == 1 and posts[0].plan.in_place and not is_clocked(posts[0].resolved):
         post = posts[0]
         assert post.resolved is not None
         post.attach()
@@ -103,7 +113,7 @@ def run_posts(
             jobs = [_job(post, stack) for post in posts]
             ready()
             try:
-                ended = work(jobs, max_batch=batch, wait=wait)
+                ended = _work(posts, jobs, batch, wait)
             except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
                 # Signals are not for us here: a stage raised it, and a Python stage works alone.
                 ended = WorkEnd(End.STAGE_ERROR, 0, posts[0].rx[0].sequence, error)
@@ -116,6 +126,13 @@ def run_posts(
     if failure is not None:
         return Outcome(name, "failed", failure)
     return Outcome(name, "finished" if ended.reason == End.FINISHED else "aborted")
+
+
+def _work(posts: Sequence[Post], jobs: Sequence[AnyJob], batch: int, wait: Wait) -> WorkEnd:
+    resolved = posts[0].resolved
+    if resolved is not None and is_clocked(resolved):  # a Python stage works alone
+        return work_by_the_clock(jobs, batch_of(resolved, batch), wait)
+    return work(jobs, max_batch=batch, wait=wait)
 
 
 def _failure(posts: Sequence[Post], ended: WorkEnd) -> Failure:
@@ -164,8 +181,10 @@ def _stage_job(post: Post, stack: contextlib.ExitStack, on_full: OnFull) -> AnyJ
         way["native"] = resolved.native
     else:
         function = stack.enter_context(resolved.opened(post.context))
-        batch = resolved.definition.shape == "batch"
-        way |= {"batch": never_none(function)} if batch else {"function": function}
+        if resolved.definition.shape == "batch":
+            way["batch"] = never_none(function)
+        else:
+            way["function"] = function
     if post.plan.in_place:
         return InPlace(**way)
     tx = post.tx[0] if post.tx else None

@@ -22,6 +22,11 @@ class Prepared(msgspec.Struct, frozen=True):
     stages: dict[int, ResolvedStage]
     wiring: Wiring
 
+    @property
+    def clocked(self) -> bool:
+        """Whether a stage asks when its messages arrived."""
+        return any(stage.definition.kind == "clocked" for stage in self.stages.values())
+
 
 def prepare(spec: ValidatedSpec, modules: Sequence[str] = ()) -> Prepared:
     """Resolve every stage of ``spec`` and wire it.

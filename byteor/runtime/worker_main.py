@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from byteor.indexbus import MetricsRegion, Wait, install_sigbus
+from byteor.runtime.arrivals import FILE, Arrivals
 from byteor.runtime.folders import METRICS_REGION
 from byteor.runtime.lanes import open_lane
 from byteor.runtime.posts import Ground, run_posts
@@ -65,6 +66,7 @@ def _serve(config: WorkerConfig) -> Outcome:
             metrics=stack.enter_context(MetricsRegion.open(regions / METRICS_REGION)),
             wait=Wait[config.wait.upper()],
             drop=config.drop,
+            arrivals=_arrivals(regions, stack) if config.clocked else None,
         )
         problems = _tune(config, [lane.region.mapping for lane in (*lanes.values(), ground.metrics)])
         posts = [ground.take(plan, "process", stack) for plan in config.workers]
@@ -72,7 +74,12 @@ def _serve(config: WorkerConfig) -> Outcome:
             if post.plan.stage >= 0:
                 post.resolved = resolve(post.plan.key, config.stage_modules)
                 post.context = Context(
-                    post.plan.name, post.plan.key, seed=config.seed, folder=Path(config.run_dir)
+                    post.plan.name,
+                    post.plan.key,
+                    seed=config.seed,
+                    clock=ground.clock_of(post),
+                    folder=Path(config.run_dir),
+                    stopping=lambda: any(lane.state == "aborted" for lane in lanes.values()),
                 )
 
         def ready() -> None:
@@ -84,6 +91,12 @@ def _serve(config: WorkerConfig) -> Outcome:
             {post.plan.name: post.row for post in posts},
             lambda: run_posts(config.name, posts, config.batch, ground.wait, ready),
         )
+
+
+def _arrivals(regions: Path, stack: contextlib.ExitStack) -> Arrivals:
+    arrivals = Arrivals.open(regions / FILE)
+    stack.callback(arrivals.close)
+    return arrivals
 
 
 def _tune(config: WorkerConfig, mappings: Sequence[mmap.mmap]) -> tuple[Problem, ...]:

@@ -39,6 +39,7 @@ class WorkerConfig(msgspec.Struct, frozen=True):
     stage_modules: tuple[str, ...]
     sys_path: tuple[str, ...]
     wait: str
+    clocked: bool
     batch: int
     seed: int
     tuning: Tuning
