@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from byteor.acts.service import Service
@@ -33,6 +34,15 @@ class Attendants:
         self._service.ready(identity.run_id)
         if self._on_running is not None:
             self._on_running(identity, run)
+
+    def told(self, anew: Sequence[str]) -> None:
+        """Sources that keep no position begin anew after a replacement: somebody should know."""
+        for endpoint in anew:
+            print(  # noqa: T201  (the run's own voice)
+                f"note: {endpoint} keeps no position: what its peers sent between the two runs is theirs to "
+                "send again",
+                file=sys.stderr,
+            )
 
     def tick(self, state: str) -> None:
         self._service.tick(state)

@@ -96,8 +96,8 @@ def run_detached(order: RunOrder, tell: Tell) -> Detached:
 
 
 def _check_streams(order: RunOrder) -> None:
-    ends = [("--source", text, "read") for text in order.sources or ("stdin:",)]
-    ends += [("--sink", text, "write") for text in order.sinks or ("stdout:",)]
+    ends = [("--source", text, "read") for text in order.sources or (() if order.replace else ("stdin:",))]
+    ends += [("--sink", text, "write") for text in order.sinks or (() if order.replace else ("stdout:",))]
     for option, text, verb in ends:
         if text.endswith(("stdin:", "stdout:")):
             raise RunError(

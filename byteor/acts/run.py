@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import msgspec
 from byteor.acts.attend import Attendants, OnRunning, attend
 from byteor.acts.audit import record, record_killed
 from byteor.acts.ends import check_ends, match_ends
+from byteor.acts.governed import Permit, Question, ask, declared_by
+from byteor.acts.replace import explained, inherited, judge, predecessor, take_over
 from byteor.edge import parse_sink, parse_source
 from byteor.edge.dead_letter import DeadLetters
 from byteor.errors import Where
 from byteor.runtime.assemble import Ends, ExecuteOptions
 from byteor.runtime.execute import Ended, engines, execute
-from byteor.runtime.folders import RunIdentity, RunResult, WorkerIdentity, list_runs
+from byteor.runtime.folders import RunIdentity, RunInfo, RunResult, WorkerIdentity, list_runs
 from byteor.runtime.identity import workers_of
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.runtime.process import free_cores
@@ -42,10 +45,12 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout_s: float = 5.0
     profile: str = "default"
     metrics_addr: str | None = None
+    replace: bool = False  # take the place of the run of this name, which is drained
     executor: Executor = "auto"
     seed: int | None = None
     dead_letters: Path | None = None  # where messages go that nobody can deliver...
     set_aside_oversize: bool = False  # ...and those that fit no slot, which end the run otherwise
+    question: Question = Question()  # under which environment and approval
 
 
 class ReadyRun(msgspec.Struct, frozen=True):
@@ -56,6 +61,7 @@ class ReadyRun(msgspec.Struct, frozen=True):
     ends: Ends
     sources: tuple[str, ...]
     sinks: tuple[str, ...]
+    old: RunInfo | None = None  # whose place it takes
 
 
 class EndedRun(msgspec.Struct, frozen=True):
@@ -80,9 +86,11 @@ def ready(order: RunOrder) -> ReadyRun:
         error.where = _place(document, error.where)
         raise
     profile_of(order.profile)
-    wiring = prepared.wiring
-    sources = match_ends([w.name for w in wiring.of_role(SOURCE)], order.sources, "--source", "stdin:")
-    sinks = match_ends([w.name for w in wiring.of_role(SINK)], order.sinks, "--sink", "stdout:")
+    name, wiring = order.name or spec.name, prepared.wiring
+    old = predecessor(name) if order.replace else None
+    reads, writes = order.sources or inherited(old, SOURCE), order.sinks or inherited(old, SINK)
+    sources = match_ends([w.name for w in wiring.of_role(SOURCE)], reads, "--source", "stdin:")
+    sinks = match_ends([w.name for w in wiring.of_role(SINK)], writes, "--sink", "stdout:")
     check_ends(sources, sinks)
     ends = Ends(
         tuple(parse_source(text) for text in sources),
@@ -90,7 +98,9 @@ def ready(order: RunOrder) -> ReadyRun:
         dead_letters=None if order.dead_letters is None else DeadLetters(str(order.dead_letters)),
         set_aside_oversize=order.set_aside_oversize,
     )
-    return ReadyRun(order.name or spec.name, prepared, ends, sources, sinks)
+    if old is not None:
+        judge(old, spec, {w.name: sources[w.endpoint] for w in wiring.of_role(SOURCE)})
+    return ReadyRun(name, prepared, ends, sources, sinks, old)
 
 
 def planned_workers(found: ReadyRun, executor: Executor) -> tuple[WorkerIdentity, ...]:
@@ -114,17 +124,30 @@ def _place(document: Document, where: Where | None) -> Where | None:
     return Where(document.file, document.lines.get(key), None, key)
 
 
-def run(order: RunOrder, on_running: OnRunning | None = None) -> EndedRun:
+def run(
+    order: RunOrder,
+    on_running: OnRunning | None = None,
+    on_permit: Callable[[Permit], None] = lambda permit: None,
+) -> EndedRun:
     """Run to the end. The audit row of the start is durable before any region exists.
 
-    ``on_running`` is called once, when every worker runs.
+    ``on_permit`` is called when policy let the run start, ``on_running`` when every worker runs; once each.
     """
     with attend(order.metrics_addr, on_running) as attendants:
-        return _run(order, attendants)
+        return _run(order, attendants, on_permit)
 
 
-def _run(order: RunOrder, attendants: Attendants) -> EndedRun:
+def permit_for(order: RunOrder, found: ReadyRun, *, note: bool = True) -> Permit:
+    """May it run? Raises with exit 4, 5 or 9 (``byteor.acts.governed.ask``)."""
+    declared = declared_by((*found.ends.sources, *found.ends.sinks))
+    stages = tuple(found.prepared.stages.values())
+    return ask(order.question, found.prepared.spec, stages, beside=order.spec, declared=declared, note=note)
+
+
+def _run(order: RunOrder, attendants: Attendants, on_permit: Callable[[Permit], None]) -> EndedRun:
     found = ready(order)
+    permit = permit_for(order, found)
+    on_permit(permit)
     for info in list_runs():
         record_killed(info)
     options = ExecuteOptions(
@@ -140,9 +163,15 @@ def _run(order: RunOrder, attendants: Attendants) -> EndedRun:
         seed=secrets.randbits(63) if order.seed is None else order.seed,
         profile=order.profile,
         metrics=attendants.metrics,
+        replaces="" if found.old is None else found.old.identity.run_id,
+        env=permit.environment.name,
     )
-    log = _Log(attendants)
-    ended = execute(found.prepared, found.ends, options, log)
+    log = _Log(attendants, permit)
+    if found.old is not None:
+        by_name = {w.name: found.ends.sources[w.endpoint] for w in found.prepared.wiring.of_role(SOURCE)}
+        attendants.told(take_over(found.old, by_name, order.drain_timeout_s))
+    with explained(found.old):
+        ended = execute(found.prepared, found.ends, options, log)
     return EndedRun(ended.result, ended.identity.kernel, ended.signal, log.last)
 
 
@@ -151,12 +180,15 @@ class _Log:
 
     last = -1
 
-    def __init__(self, attendants: Attendants) -> None:
+    def __init__(self, attendants: Attendants, permit: Permit) -> None:
         self._attendants = attendants
+        self._permit = permit
 
     def starting(self, identity: RunIdentity) -> None:
         ends = {"source": identity.source, "sink": identity.sink, "kernel": identity.kernel}
-        self.last = record("run_started", identity, ends)
+        if identity.replaces:
+            ends["replaces"] = identity.replaces
+        self.last = self._permit.start(identity, ends)
 
     def running(self, identity: RunIdentity, run: Path) -> None:
         self._attendants.running(identity, run)
@@ -165,13 +197,15 @@ class _Log:
         self._attendants.tick(state)
 
     def not_started(self, identity: RunIdentity, why: str) -> None:
-        self.last = record("run_failed", identity, {"state": "not started", "error": why})
+        self._permit.end()
+        self.last = record("run_failed", identity, {"state": "not started", "error": why}, seal=True)
 
     def ended(self, ended: Ended) -> None:
         result: dict[str, Any] = msgspec.to_builtins(ended.result)
         body = {field: result[field] for field in TOLD}
         body["duration_ns"] = str(ended.result.duration_ns)
-        self.last = record(f"run_{ended.result.state}", ended.identity, body)
+        self._permit.end()
+        self.last = record(f"run_{ended.result.state}", ended.identity, body, seal=True)
 
 
 TOLD = ("in", "out", "filtered", "dropped", "errors", "unfinished", "stuck", "first_failure")

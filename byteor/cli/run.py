@@ -6,11 +6,23 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from byteor.cli.governed import (
+    ApprovalOption,
+    CompanionOption,
+    CredentialOption,
+    DryEffects,
+    EnvChoice,
+    EnvironmentsOption,
+)
 from byteor.cli.options import DryRun, Json, SpecArgument, SpecOption, one_spec
+
+if TYPE_CHECKING:
+    from byteor.acts.governed import Permit
+    from byteor.acts.run import RunOrder
 
 WAITS = ("spin", "yield", "backoff", "block")
 
@@ -83,6 +95,18 @@ def command(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when the run is up; byteor logs shows what it writes.")
     ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Drain the live run of this name and go on from where its sources stopped."
+        ),
+    ] = False,
+    env: EnvChoice = None,
+    given: EnvironmentsOption = None,
+    credential: CredentialOption = None,
+    companion: CompanionOption = None,
+    approval: ApprovalOption = None,
+    dry_effects: DryEffects = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -91,7 +115,8 @@ def command(
     Ctrl-C or SIGTERM closes the source and lets messages in flight finish; a second one stops at once.
     Figures go to stderr at the end; with --json, to stdout (use a file: or null: sink then).
     """
-    from byteor.acts.run import RunOrder, planned_workers, ready, run
+    from byteor.acts.governed import Question, would
+    from byteor.acts.run import RunOrder, permit_for, planned_workers, ready, run
     from byteor.cli.detach_report import start_detached
     from byteor.cli.options import usage_error
     from byteor.cli.output import emit_json, note
@@ -101,7 +126,7 @@ def command(
         raise usage_error("a time is not a number", "--for and --drain-timeout take seconds")
     if wait is not None and wait not in WAITS:
         raise usage_error(f"unknown wait strategy {wait!r}", f"one of {', '.join(WAITS)}")
-    to_stdout = not sink or any(text.endswith("stdout:") for text in sink)
+    to_stdout = (not sink and not replace) or any(text.endswith("stdout:") for text in sink or ())
     if json and to_stdout and not dry_run and not detach:
         raise usage_error(
             "--json and the stdout: sink both want stdout", "add --sink=file:PATH or --sink=null:"
@@ -123,29 +148,46 @@ def command(
         drain_timeout_s=drain_timeout,
         profile=profile,
         metrics_addr=metrics_addr,
+        replace=replace,
         executor=executor,
         seed=seed,
         dead_letters=dead_letters,
         set_aside_oversize=oversize == "dead-letter",
+        question=Question(
+            env=env,
+            environments=given,
+            credentials=tuple(credential or ()),
+            companions=tuple(companion or ()),
+            approval=approval,
+            dry_effects=dry_effects,
+        ),
     )
     if dry_run:
         found = ready(order)
+        policy = would(lambda: permit_for(order, found, note=False))
         fields = {"dry_run": True, "name": found.name, "spec_hash": found.prepared.spec.spec_hash}
+        fields["policy"] = policy
         if json:
             emit_json("run", {**fields, "workers": planned_workers(found, order.executor)})
         else:
-            note(f"would run {found.name} ({found.prepared.spec.spec_hash})")
+            note(f"would run {found.name} ({found.prepared.spec.spec_hash})\npolicy: {policy['told']}")
         return
     if detach:
         start_detached(order, json=json)
         return
-    ended = run(order)
+    ended = run(order, on_permit=lambda permit: _tell_permit(order, permit, note))
     _tell_kernel(note)
     if json:
         emit_json("run", document(ended))
     else:
         note(summary(ended))
     raise typer.Exit(exit_code(ended))
+
+
+def _tell_permit(order: RunOrder, permit: Permit, note: Callable[[str], None]) -> None:
+    """Somebody who named no environment, for a run that acts on nothing, asked policy nothing."""
+    if order.question.env is not None or permit.decision.rule != "no-side-effect":
+        note(permit.told())
 
 
 def _tell_kernel(note: Callable[[str], None]) -> None:

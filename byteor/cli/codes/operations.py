@@ -58,5 +58,19 @@ ROWS = tuple(
             "byteor drain demo --timeout 0",
             "byteor drain demo --timeout 30",
         ),
+        (
+            "E_REPLACE_REFUSED",
+            "the new run can go on where the old one stops, without loss",
+            "byteor compatibility OLD NEW tells why not; drain the old run, then start the new one alone",
+            "byteor run other-ends.spec.kv --replace --name demo",
+            "byteor run demo.spec.kv --replace",
+        ),
+        (
+            "E_REPLACE_UNCLEAN",
+            "the old run has let everything out before the new one begins",
+            "look at it with byteor snapshot, then start the new one without --replace",
+            "byteor run demo.spec.kv --replace (while a stage hangs)",
+            "byteor run demo.spec.kv --replace --drain-timeout 60",
+        ),
     )
 )

@@ -1,0 +1,228 @@
+"""A run takes another's place: what is refused, what is handed over, and that nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from home import Home, until
+
+from byteor.acts import replace
+from byteor.acts.drain import exit_of
+from byteor.edge import parse_source
+from byteor.errors import Exit
+from byteor.runtime import folders
+from byteor.runtime.errors import RunError
+from byteor.runtime.folders import RunIdentity, RunInfo, RunResult, WorkerIdentity, read_run
+from byteor.runtime.process import boot_id
+from byteor.spec import ValidatedSpec, check_document, read_document
+
+RING = "v=1\nmodel=single_ring\nname=pipe\nsingle_ring.stages.0.name=a\nsingle_ring.stages.0.key={key}\n"
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> ValidatedSpec:
+    return load(tmp_path, RING.format(key="identity"))
+
+
+def load(folder: Path, text: str) -> ValidatedSpec:
+    path = folder / "new.spec.kv"
+    path.write_text(text)
+    return check_document(read_document(path)).required()
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BYTEOR_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("BYTEOR_SHM_DIR", str(tmp_path))
+    return tmp_path / "run"
+
+
+def ended(runtime: Path, spec: ValidatedSpec, *, source: str = "generate:0,16", **result: Any) -> RunInfo:
+    """A run of ``spec`` that has ended, on the disk as runs leave it."""
+    run_id = folders.new_run_id("pipe")
+    run, regions = folders.create(run_id, runtime)
+    workers = (
+        WorkerIdentity(0, "ingress", "source", source, "thread"),
+        WorkerIdentity(1, "egress", "sink", "null:", "thread"),
+    )
+    identity = RunIdentity(
+        v=1,
+        run_id=run_id,
+        name="pipe",
+        pipeline="pipe",
+        spec_hash=spec.spec_hash,
+        model="single_ring",
+        env="dev",
+        pid=os.getpid(),
+        pid_start_time=0,
+        boot_id=boot_id(),
+        started_unix_ns=1,
+        region_dir=str(regions),
+        source=source,
+        sink="null:",
+        kernel="native",
+        workers=workers,
+    )
+    folders.write_identity(run, identity)
+    (run / folders.SPEC_KV).write_bytes(spec.canonical)
+    state = result.pop("state", "stopped")
+    told = RunResult(run_id, "pipe", spec.spec_hash, state, 10, 10, **result)
+    folders.write_result(run, told)
+    return read_run(run)
+
+
+def test_the_same_spec_and_a_changed_one_may_follow_with_the_same_source(
+    runtime: Path, tmp_path: Path, spec: ValidatedSpec
+) -> None:
+    old = ended(runtime, spec)
+    replace.judge(old, spec, {"ingress": "generate:0,16"})
+    replace.judge(old, load(tmp_path, RING.format(key="crc32c")), {"ingress": "generate:0,16"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("generate:0,16", "generate:0,32", "it reads generate:0,16"),
+        ("stdin:", "stdin:", "stdin"),
+    ],
+)
+def test_another_source_is_refused(
+    runtime: Path, spec: ValidatedSpec, before: str, after: str, why: str
+) -> None:
+    with pytest.raises(RunError, match=why) as caught:
+        replace.judge(ended(runtime, spec, source=before), spec, {"ingress": after})
+    assert (caught.value.code, caught.value.exit) == ("E_REPLACE_REFUSED", Exit.CONFLICT)
+
+
+def test_a_spec_whose_ends_differ_is_refused(runtime: Path, tmp_path: Path, spec: ValidatedSpec) -> None:
+    root = Path(__file__).resolve().parents[2]
+    other = check_document(read_document(root / "specs" / "sensor-fusion.plan.kv")).required()
+    with pytest.raises(RunError) as caught:
+        replace.judge(ended(runtime, spec), other, {})
+    assert caught.value.code == "E_REPLACE_REFUSED"
+
+
+@pytest.mark.parametrize(
+    "result", [{"state": "failed"}, {"state": "dead"}, {"stuck": ("a",)}, {"unfinished": 3}]
+)
+def test_an_old_run_that_lost_messages_is_not_followed(
+    runtime: Path, spec: ValidatedSpec, result: dict[str, Any]
+) -> None:
+    old = ended(runtime, spec, positions={"ingress": 10}, **result)
+    with pytest.raises(RunError) as caught:
+        replace.take_over(old, {"ingress": parse_source("generate:0,16")}, 0.1)
+    assert caught.value.code == "E_REPLACE_UNCLEAN"
+
+
+def test_sources_go_on_at_their_position_and_others_are_told(runtime: Path, spec: ValidatedSpec) -> None:
+    old = ended(runtime, spec, positions={"ingress": 1234})
+    source, other = parse_source("generate:0,16"), parse_source("host:max")
+    assert replace.take_over(old, {"ingress": source, "other": other}, 0.1) == ("other",)
+    source.open()
+    (message,) = source.read(1, 0.1) or [b""]
+    assert int(message) == 1234
+
+
+def test_what_an_aborted_replacement_left_can_be_taken_up(runtime: Path, spec: ValidatedSpec) -> None:
+    with pytest.raises(RunError) as caught:
+        replace.predecessor("pipe")
+    assert caught.value.exit == Exit.NOT_FOUND
+    ended(runtime, spec)  # it left no position
+    with pytest.raises(RunError):
+        replace.predecessor("pipe")
+    left = ended(runtime, spec, positions={"ingress": 5})
+    identity = msgspec.structs.replace(left.identity, started_unix_ns=2)
+    folders.write_identity(Path(left.folder), identity)
+    assert replace.predecessor("pipe").identity.run_id == left.identity.run_id
+
+
+def test_a_name_that_stays_taken_is_told_in_time(runtime: Path, spec: ValidatedSpec) -> None:
+    old = ended(runtime, spec, positions={"ingress": 5})
+    with folders.name_lock("pipe", runtime), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replace, "MARGIN_S", 0.0)
+        with pytest.raises(RunError) as caught:
+            replace.take_over(old, {}, 0.05)
+    assert caught.value.code == "E_RUN_NAME"
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "code"),
+    [
+        ("stopped", {}, Exit.OK),
+        ("finished", {}, Exit.OK),
+        ("stopped", {"unfinished": 1}, Exit.TIMEOUT),
+        ("stopped", {"stuck": ("a",)}, Exit.TIMEOUT),
+        ("failed", {}, Exit.RUNTIME),
+        ("dead", {}, Exit.RUNTIME),
+    ],
+)
+def test_the_exit_code_of_a_drain_tells_whether_messages_were_lost(
+    state: str, more: dict[str, Any], code: Exit
+) -> None:
+    assert exit_of(RunResult("r", "pipe", "h", state, 1, 1, **more)) == code
+
+
+# -- real runs
+
+
+def replace_under_load(home: Home, times: int, source: str, *more: object, seed: int = 0) -> list[int]:
+    """Start a run, replace it ``times`` times while it works, drain it; the numbers that came out."""
+    pause = random.Random(seed)
+    first = home.spec(("a", "identity")).rename(home.root / "first.spec.kv")
+    specs = (first, home.spec(("a", "identity"), ("b", "identity")))
+    out = home.root / "out"
+    up = home.json("run", specs[0], "--detach", "--source", source, "--sink", f"file:{out}", *more)
+    assert "run_id" in up, up
+    for turn in range(times):
+        target = out.stat().st_size + pause.randrange(0, 20_000)
+        until(lambda target=target: out.stat().st_size > target)
+        spec = specs[(turn + 1) % 2]
+        new = home.json("run", spec, "--detach", "--replace", *more)
+        assert new["run_id"] != up["run_id"], new
+        up = new
+    assert home.json("drain", "pipe")["unfinished"] == 0
+    return [int(line[:16]) for line in out.read_bytes().split()]
+
+
+def test_a_run_that_is_replaced_under_load_loses_and_doubles_nothing(home: Home) -> None:
+    found = replace_under_load(home, 2, "generate:0,16?rate=50000")
+    assert found == list(range(len(found)))
+    assert len(found) > 500
+    assert home.actions().count("run_started") == 3
+    states = {run["state"] for run in home.json("ps", "--all")["runs"]}
+    assert states == {"stopped"}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("source", ["generate:0,16", "generate:0,16?rate=100000", "follow"])
+def test_a_hundred_replacements_under_load_lose_and_double_nothing(home: Home, source: str) -> None:
+    """100 replacements in all: 34 of each source. Seed: BYTEOR_SEED."""
+    seed = int(os.environ.get("BYTEOR_SEED", "1"))
+    writer = None
+    if source == "follow":
+        import subprocess
+        import sys
+
+        path = home.root / "in"
+        path.write_text("")
+        code = (
+            "import sys, time\n"
+            "with open(sys.argv[1], 'a', buffering=1) as f:\n"
+            "    for n in range(10**9):\n"
+            "        f.write('%016d\\n' % n)\n"
+            "        if n % 50 == 0: time.sleep(0.002)\n"
+        )
+        writer = subprocess.Popen([sys.executable, "-c", code, str(path)])
+        source = f"file:{path}?follow=1"
+    try:
+        found = replace_under_load(home, 34, source, seed=seed)
+    finally:
+        if writer is not None:
+            writer.kill()
+            writer.wait()
+    assert found == list(range(len(found)))
