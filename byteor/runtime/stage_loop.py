@@ -35,10 +35,11 @@ def run_stage(
 ) -> Outcome:
     """Drive ``resolved`` until the stream is finished or aborted, or the stage fails.
 
-    ``ready`` is called when a Python stage is set up; what its set-up raises comes before that.
+    ``ready`` is called when the stage is set up; what a set-up raises comes before that.
     """
     if resolved.native is not None:
         kind, parameter = resolved.native
+        ready()
         return _outcome(name, stage, stage.run_native(kind, parameter, batch))
     outcome: Outcome | None = None
     try:
