@@ -113,6 +113,24 @@ def note_frame(at_ns: int, facts: object) -> bytes:
     return HEAD.pack(NOTE, 0, 0, 0, 0, 0, 0, 0, at_ns) + msgspec.json.encode(facts)
 
 
+def pack_frame(frame: Frame) -> bytes:
+    """The record that ``frame`` was read from, or one that reads the same."""
+    if frame.kind == NOTE:
+        return HEAD.pack(NOTE, 0, 0, 0, 0, 0, 0, 0, frame.at_ns) + frame.body
+    first, one = frame.origins[0], frame.ingresses[0]
+    flags, parts = DIGEST if frame.digests else 0, []
+    if list(frame.origins) == list(range(first, first + frame.count)):
+        flags |= CONSECUTIVE
+    else:
+        parts.append(array("Q", frame.origins).tobytes())
+    if all(item == one for item in frame.ingresses):
+        flags |= ONE_INGRESS
+    else:
+        parts.append(array("H", frame.ingresses).tobytes())
+    head = HEAD.pack(frame.kind, flags, frame.endpoint, frame.shard, one, frame.count, 0, first, frame.at_ns)
+    return b"".join((head, *parts, array("I", frame.lengths).tobytes(), frame.body))
+
+
 def read_frame(record: bytes) -> Frame:
     """The frame that ``record`` holds. Raises ``E_CAPTURE_FRAME`` for anything that is none."""
     try:

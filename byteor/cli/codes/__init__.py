@@ -13,9 +13,19 @@ from byteor.cli.codes.row import Row
 
 def rows() -> list[Row]:
     """All rows. A code may have one in several layers, where it means something else."""
-    from byteor.cli.codes import actions, audit, command_line, edge, governance, operations, run, transport
+    from byteor.cli.codes import (
+        actions,
+        audit,
+        command_line,
+        edge,
+        governance,
+        incident,
+        operations,
+        run,
+        transport,
+    )
 
-    tables = (transport, run, operations, edge, governance, actions, audit, command_line)
+    tables = (transport, run, operations, edge, governance, actions, audit, command_line, incident)
     return [row for table in tables for row in table.ROWS]
 
 

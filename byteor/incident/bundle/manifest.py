@@ -132,3 +132,8 @@ def _verdict(
         signed_by=who,
         **fields,
     )
+
+
+def refused_verdict(error: IncidentError) -> BundleVerdict:
+    """The verdict on what could not even be opened."""
+    return _verdict(None, None, None, error)

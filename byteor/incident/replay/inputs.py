@@ -109,21 +109,24 @@ def outputs(recording: Recording, wanted: Range, egress: int) -> Iterator[Frame]
 
 
 def _within(recording: Recording, wanted: Range, kind: int, endpoint: int | None) -> Iterator[Frame]:
+    for _, frame in recording.read():
+        if frame.kind == kind and endpoint in (None, frame.endpoint):
+            kept = within(frame, wanted)
+            if kept is not None:
+                yield kept
+
+
+def within(frame: Frame, wanted: Range) -> Frame | None:
+    """``frame`` with only the messages in ``wanted``; None when there are none."""
     low = 0 if wanted.first is None else wanted.first
     high = (1 << 64) - 1 if wanted.last is None else wanted.last
-    for _, frame in recording.read():
-        if frame.kind != kind or endpoint not in (None, frame.endpoint):
-            continue
-        origins = frame.origins
-        if wanted.only is None and isinstance(origins, range):
-            if origins[0] > high or origins[-1] < low:
-                continue
-            if origins[0] >= low and origins[-1] <= high:
-                yield frame
-                continue
-        kept = _kept(frame, low, high, wanted.only)
-        if kept is not None:
-            yield kept
+    origins = frame.origins
+    if wanted.only is None and isinstance(origins, range):
+        if origins[0] > high or origins[-1] < low:
+            return None
+        if origins[0] >= low and origins[-1] <= high:
+            return frame
+    return _kept(frame, low, high, wanted.only)
 
 
 def _kept(frame: Frame, low: int, high: int, only: Set[int] | None) -> Frame | None:
@@ -158,11 +161,6 @@ def runs_of(frame: Frame) -> Iterator[tuple[int, list[bytes]]]:
     ]
     for start, end in zip([0, *breaks], [*breaks, frame.count], strict=True):
         yield frame.origins[start], payloads[start:end]
-
-
-def arrivals(frames: Iterator[Frame]) -> dict[int, int]:
-    """When each input arrived, by origin."""
-    return {origin: frame.at_ns for frame in frames for origin in frame.origins}
 
 
 def payload_at(recording: Recording, origin: int) -> bytes | None:

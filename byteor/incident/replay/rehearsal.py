@@ -14,6 +14,7 @@ import secrets
 import shutil
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -42,9 +43,8 @@ TakeOutput = Callable[[int, Origins, Sequence[Payload]], bool]
 
 
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one pass needs. ``stages`` by index in the spec; ``arrivals`` by origin, in Unix ns.
-
-    ``rate`` in messages a second; None: as fast as it goes.
+    """Everything that one pass needs. ``stages`` by index in the spec; ``rate`` in messages a second, None:
+    as fast as it goes.
     """
 
     wiring: Wiring
@@ -52,7 +52,6 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     batch: int = 256
     rate: float | None = None
-    arrivals: Mapping[int, int] | None = None
 
 
 class Rehearsed(msgspec.Struct, frozen=True):
@@ -109,11 +108,13 @@ class _Pass:
     def __init__(self, plan: Rehearsal, folder: Path, stack: contextlib.ExitStack) -> None:
         self._plan, self._stack = plan, stack
         wiring = plan.wiring
-        self._lanes: list[Lane] = [
-            stack.enter_context(create_lane(lane, folder, b"")) for lane in wiring.lanes
-        ]
+        self._lanes: list[Lane] = []
+        for lane_plan in wiring.lanes:
+            self._lanes.append(create_lane(lane_plan, folder, b""))
+            stack.callback(self._lanes[-1].close)
         self._failures: queue.SimpleQueue[tuple[Failure, int | None]] = queue.SimpleQueue()
         self._taken = 0
+        self._arrived = [array("q") for _ in wiring.lanes]  # of each message that was fed, by sequence
         self._wait = Wait.BLOCK  # replays share the host with live runs
 
     def run(self, inputs: Iterable[Frame], take: TakeOutput) -> Rehearsed:
@@ -152,6 +153,10 @@ class _Pass:
         plan = self._plan.wiring.lanes[lane]
         return self._stack.enter_context(reading_end(self._lanes[lane], plan, Port(lane), self._wait))
 
+    def _lane_of(self, frame: Frame) -> int:
+        source = self._plan.wiring.of_role("source")[frame.endpoint]
+        return source.tx[frame.shard].lane
+
     def _thread(self, body: Callable[..., None], *arguments: object) -> threading.Thread:
         return threading.Thread(target=body, args=arguments, daemon=True)
 
@@ -166,8 +171,10 @@ class _Pass:
         pace = _Pace(self._plan.rate)
         for frame in inputs:
             producer = _producer_of(frame, producers)
+            arrived = self._arrived[self._lane_of(frame)]
             for first, messages in runs_of(frame):
                 pace.wait(len(messages))
+                arrived.extend(itertools.repeat(frame.at_ns, len(messages)))
                 published = producer.publish_many(messages, frame.endpoint, first)
                 self._taken += published
                 if published < len(messages):
@@ -178,28 +185,23 @@ class _Pass:
 
     def _stage(self, worker: WorkerPlan, stage: Consumer) -> None:
         stand_in = self._plan.stages[worker.stage]
-        context = Context(worker.name, worker.key, seed=self._plan.seed, clock=self._clock(stage), live=False)
+        context = Context(
+            worker.name,
+            worker.key,
+            seed=self._plan.seed,
+            clock=self._clock(worker.rx[0].lane, stage),
+            live=False,
+        )
         resolved = stand_in.resolved
-        # A function of one message asks for its time without saying which of a batch it has.
-        timed = resolved.definition.kind == "clocked" and resolved.definition.shape == "message"
-        batch = 1 if timed else self._plan.batch
+        # One at a time: within a batch nobody knows which messages an earlier stage had filtered.
+        batch = 1 if resolved.definition.kind == "clocked" else self._plan.batch
         outcome = outcome_of(worker.name, lambda: run_stage(worker.name, stage, resolved, batch, context))
         if outcome.failure is not None:
             self._fail(outcome.failure, _origin_at(stage, outcome.failure.sequence))
 
-    def _clock(self, stage: Consumer) -> Callable[[int], int]:
-        arrivals = self._plan.arrivals
-
-        def clock(index: int) -> int:
-            given = -1
-            for place in range(stage.peeked):
-                _, flags, _, origin = stage.describe(place)
-                given += not flags & FILTERED
-                if given == index:
-                    return arrivals[origin] if arrivals else 0
-            return 0
-
-        return clock
+    def _clock(self, lane: int, stage: Consumer) -> Callable[[int], int]:
+        arrived = self._arrived[lane]
+        return lambda index: arrived[stage.sequence + index]
 
     def _drain(self, sinks: Sequence[tuple[int, Consumer]], take: TakeOutput) -> None:
         live = list(sinks)

@@ -13,7 +13,6 @@ from byteor.incident.replay.compare import Compared, Comparison, Counts, Differe
 from byteor.incident.replay.inputs import (
     Extent,
     Range,
-    arrivals,
     extent,
     inputs,
     outputs,
@@ -164,14 +163,12 @@ def _one_pass(
     found: Extent,
 ) -> _Pass:
     standing = stand_ins(stages, dry_run=order.dry_run)
-    clocked = any(stage.definition.kind == "clocked" for stage in stages.values())
     plan = Rehearsal(
         wiring=wiring,
         stages=standing,
         seed=recording.facts.seed,
         batch=order.batch,
         rate=order.rate,
-        arrivals=arrivals(inputs(recording, wanted)) if clocked else None,
     )
     comparisons = {
         worker.endpoint: Comparison(

@@ -1,0 +1,276 @@
+"""Replay a run, an incident or a bundle: policy first, then the passes, then what proves them."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from byteor.acts.bundles import bundle_part
+from byteor.acts.captures import recording_of
+from byteor.acts.host_key import host_signer, trusted_signers
+from byteor.acts.incidents import note_replay
+from byteor.acts.log import open_log
+from byteor.atomic import private_folder, write_file
+from byteor.errors import Exit
+from byteor.incident.bundle.manifest import bundle_digest, verify_bundle
+from byteor.incident.bundle.members import MANIFEST
+from byteor.incident.bundle.reader import Bundle
+from byteor.incident.errors import IncidentError
+from byteor.incident.recording import Recording
+from byteor.incident.replay.audit import (
+    Judged,
+    audit_document,
+    certificate_of,
+    sealed_certificate,
+)
+from byteor.incident.replay.inputs import Range, extent, inputs, resolved_range
+from byteor.incident.replay.minimize import minimize
+from byteor.incident.replay.session import Replayed, ReplayOrder, replay
+from byteor.runtime.prepare import Prepared, prepare
+from byteor.spec import ValidatedSpec, check_document, load, read_document
+from byteor.state import state_dir
+from byteor_store import Event, current_actor
+
+AUDIT, CERTIFICATE_FILE = "replay_audit.json", "replay_certificate.dsse"
+
+
+class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for. ``rate``: messages a second, or None for as fast as it goes."""
+
+    which: str | None
+    mode: str = "dry_run"
+    env: str | None = None
+    range: Range = Range()
+    rate: float | None = None
+    until_divergence: bool = False
+    spec: Path | None = None
+    stage_modules: tuple[str, ...] = ()
+    out: Path | None = None
+    keys: tuple[str, ...] = ()
+    credentials: tuple[Path, ...] = ()
+    trust_unsigned: bool = False
+
+
+class ReplayDone(msgspec.Struct, frozen=True):
+    """What a replay came to and where the proof lies."""
+
+    mode: str
+    replayed: Replayed
+    audit_path: Path
+    certificate_path: Path
+    audit_seq: int
+    spec_hash: str
+    run_id: str
+
+
+def replay_now(request: ReplayRequest) -> ReplayDone:
+    """Every check comes before the first message.
+
+    Raises ``E_BUNDLE_...`` (exit 9: only a bundle that verifies is replayed), ``E_CAPTURE_MISSING``,
+    ``E_REPLAY_SPEC``, ``E_REPLAY_REFUSED``, ``E_STAGE_...`` and what ``replay`` raises.
+    """
+    with recording_of(request.which) as (recording, bundle):
+        digest = _verified(bundle, request)
+        prepared = _prepared(recording, request)
+        judged = judge(prepared, recording, request)
+        order = ReplayOrder(
+            range=request.range,
+            dry_run=request.mode == "dry_run",
+            rate=request.rate,
+            until_divergence=request.until_divergence,
+        )
+        _note("replay_started", recording, prepared.spec, {"mode": request.mode, "bundle": digest})
+        done = replay(recording, prepared.wiring, prepared.stages, order)
+        return _proved(recording, prepared, request, judged, done, digest)
+
+
+def minimize_now(request: ReplayRequest) -> tuple[ReplayDone, tuple[int, ...], int, Path]:
+    """Replay, then shrink the inputs to the fewest that still make the same output differ in the same way.
+
+    Returns the replay of those, their origins, how many replays it took, and the bundle of them.
+    Raises ``E_REPLAY_EQUAL`` (exit 1) when nothing diverges, and what ``replay_now`` raises.
+    """
+    with recording_of(request.which) as (recording, bundle):
+        digest = _verified(bundle, request)
+        prepared = _prepared(recording, request)
+        judged = judge(prepared, recording, request)
+        found = extent(recording)
+        order = ReplayOrder(range=request.range, until_divergence=True)
+        whole = replay(recording, prepared.wiring, prepared.stages, order, found)
+        if whole.first is None:
+            raise IncidentError(
+                "E_REPLAY_EQUAL",
+                "nothing diverges, so there is nothing to minimise",
+                hint="byteor determinism check runs it under other conditions",
+                exit=Exit.CHECK_FAILED,
+            )
+        target = whole.first.difference
+
+        def diverges(origins: frozenset[int]) -> bool:
+            if target.origin not in origins:
+                return False
+            some = msgspec.structs.replace(order, range=Range(only=origins))
+            first = replay(recording, prepared.wiring, prepared.stages, some, found).first
+            return first is not None and (first.difference.origin, first.difference.verdict) == (
+                target.origin,
+                target.verdict,
+            )
+
+        chosen = resolved_range(request.range, found)
+        candidates = [
+            origin
+            for frame in inputs(recording, msgspec.structs.replace(chosen, last=target.origin))
+            for origin in frame.origins
+        ]
+        smallest, tests = minimize(candidates, diverges)
+        last = replay(
+            recording,
+            prepared.wiring,
+            prepared.stages,
+            ReplayOrder(range=Range(only=frozenset(smallest))),
+            found,
+        )
+        proved = _proved(recording, prepared, request, judged, last, digest)
+        path = proved.audit_path.parent / "minimal.bundle.zip"
+        bundle_part(recording, bundle, Range(only=frozenset(smallest)), path)
+        return proved, smallest, tests + 2, path
+
+
+def judge(prepared: Prepared, recording: Recording, request: ReplayRequest) -> Judged:
+    """Whether this replay may take place. Raises ``E_REPLAY_REFUSED`` (exit 4) or what the policy raises.
+
+    A dry run acts on nothing outside. XX
+    """
+    if request.mode == "dry_run":
+        return Judged(request.env or recording.facts.env, "dry_run", bool(request.credentials))
+    raise IncidentError(
+        "E_REPLAY_REFUSED", "execute is not offered yet", hint="--mode dry_run", exit=Exit.REFUSED
+    )
+
+
+def _verified(bundle: Bundle | None, request: ReplayRequest) -> str | None:
+    """The digest of a bundle that verifies; None without one."""
+    if bundle is None:
+        return None
+    verdict = verify_bundle(bundle, trusted_signers(request.keys))
+    unknown = verdict.code == "E_BUNDLE_SIGNATURE" and verdict.signer is not None
+    if not verdict.ok and not (unknown and request.trust_unsigned and request.mode == "dry_run"):
+        raise IncidentError(
+            verdict.code or "E_BUNDLE_FORMAT",
+            verdict.detail,
+            hint="compare the signer's key with its host, then give it with --key",
+        )
+    return bundle_digest(bundle.read(MANIFEST))
+
+
+def _prepared(recording: Recording, request: ReplayRequest) -> Prepared:
+    """The spec that was recorded, or the one given with ``--spec``; with its stages found.
+
+    Raises ``E_REPLAY_SPEC`` when the recorded text is not what its hash says.
+    """
+    spec = load(request.spec, strict=True) if request.spec is not None else _recorded_spec(recording)
+    modules = request.stage_modules or recording.facts.stage_modules
+    return prepare(spec, modules)
+
+
+def _recorded_spec(recording: Recording) -> ValidatedSpec:
+    with tempfile.TemporaryDirectory(prefix="byteor-") as folder:
+        path = Path(folder, "recorded.spec.kv")
+        path.write_bytes(recording.spec)
+        spec = check_document(read_document(path, strict=True)).required()
+    if spec.spec_hash != recording.facts.spec_hash:
+        raise IncidentError(
+            "E_REPLAY_SPEC",
+            f"the recording names the spec {recording.facts.spec_hash} and holds {spec.spec_hash}",
+            hint="replay against the right one with --spec",
+            exit=Exit.INVALID,
+        )
+    return spec
+
+
+def _proved(
+    recording: Recording,
+    prepared: Prepared,
+    request: ReplayRequest,
+    judged: Judged,
+    done: Replayed,
+    digest: str | None,
+) -> ReplayDone:
+    """Write audit and certificate, note it in the log and in the incident."""
+    now_ms = time.time_ns() // 1_000_000
+    out = request.out or private_folder(private_folder(state_dir()) / "replays") / (
+        f"{recording.facts.run_id}-{now_ms}"
+    )
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    verdict = "diverged" if done.diverged else "equal"
+    seq = _note(
+        "replay_ended",
+        recording,
+        prepared.spec,
+        {
+            "mode": request.mode,
+            "verdict": verdict,
+            "counts": msgspec.to_builtins(done.counts),
+            "bundle": digest,
+        },
+    )
+    certificate = certificate_of(
+        recording,
+        done,
+        mode=request.mode,
+        bundle_digest=digest,
+        replayed_spec_hash=prepared.spec.spec_hash,
+        stages=tuple({"key": stage.key, **stage.digest()} for stage in prepared.stages.values()),
+        undeclared=done.diverged and not _declared(prepared),
+        log=_log_position(),
+        created_unix_ms=now_ms,
+    )
+    certificate_path = out / CERTIFICATE_FILE
+    write_file(certificate_path, sealed_certificate(certificate, host_signer()))
+    audit = audit_document(
+        recording,
+        done,
+        judged,
+        created_unix_ms=now_ms,
+        spec_hash=prepared.spec.spec_hash,
+        certificate=CERTIFICATE_FILE,
+    )
+    write_file(out / AUDIT, audit)
+    note_replay(request.which or recording.facts.run_id, out / AUDIT, verdict)
+    return ReplayDone(
+        request.mode,
+        done,
+        out / AUDIT,
+        certificate_path,
+        seq,
+        prepared.spec.spec_hash,
+        recording.facts.run_id,
+    )
+
+
+def _declared(prepared: Prepared) -> bool:
+    """A pipeline with an external stage says itself that a replay may differ."""
+    return any(stage.definition.kind == "external" for stage in prepared.stages.values())
+
+
+def _log_position() -> tuple[int, str]:
+    with open_log() as log:
+        tree = log.tree()
+    return tree.size, tree.root().hex()
+
+
+def _note(action: str, recording: Recording, spec: ValidatedSpec, body: dict[str, Any]) -> int:
+    event = Event(
+        action=action,
+        actor=current_actor(),
+        env=recording.facts.env,
+        spec_hash=spec.spec_hash,
+        run_id=recording.facts.run_id,
+        body=body,
+    )
+    with open_log() as log:
+        return log.append(event)
