@@ -51,6 +51,11 @@ class _Role(_Handle):
     slot_bytes: int
 
     @property
+    def native(self) -> bool:
+        """Whether the native kernel does this handle's calls."""
+        return not getattr(self, "_pure", False)
+
+    @property
     def ended(self) -> End:
         """How the last call that came back early ended (``End.OK`` before the first)."""
         return End(self._ended)

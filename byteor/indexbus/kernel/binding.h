@@ -34,6 +34,8 @@ typedef struct {
 } ib_handle;
 
 extern PyType_Spec ib_producer_spec, ib_consumer_spec;
+extern PyTypeObject *ib_producer_type, *ib_consumer_type;
+PyObject *ib_host_work(PyObject *self, PyObject *args);
 
 /* Raise IndexBusError(code, ...) through byteor.indexbus.errors. Always returns NULL. */
 PyObject *ib_raise(const char *code, const char *message);

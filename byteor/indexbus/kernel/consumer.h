@@ -16,6 +16,12 @@ static inline ib_slot *ib_consumer_slot(ib_handle *h, uint64_t sequence) {
 PyObject *ib_consumer_view(ib_handle *h, uint8_t *at, Py_ssize_t bytes);
 int ib_consumer_revoke(ib_handle *h); /* -1 and E_VIEW_HELD when something still points into the batch */
 
+/* What loops and workers share; see drive.c. */
+PyObject *ib_take_error(void);
+int ib_settle(ib_handle *h, ib_slot *slot, PyObject *given, PyObject *result);
+PyObject *ib_gather(ib_handle *h, uint64_t n, int as_views, uint32_t *indexes, uint64_t *marks);
+int ib_settle_batch(ib_handle *h, PyObject *given, PyObject *results, const uint32_t *indexes, uint64_t *failed, uint64_t *filtered);
+
 PyObject *ib_drive(PyObject *self, PyObject *args);
 PyObject *ib_drive_batch(PyObject *self, PyObject *args);
 PyObject *ib_run_native(PyObject *self, PyObject *args);

@@ -13,7 +13,7 @@ static PyObject *end(ib_handle *h, int code, PyObject *error) {
 }
 
 /* The pending exception as an object, or NULL when it must go on up (KeyboardInterrupt, SystemExit). */
-static PyObject *take_error(void) {
+PyObject *ib_take_error(void) {
     if (!PyErr_ExceptionMatches(PyExc_Exception)) return NULL;
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
@@ -25,7 +25,7 @@ static PyObject *take_error(void) {
 }
 
 static PyObject *end_error(ib_handle *h, int code) {
-    PyObject *error = take_error();
+    PyObject *error = ib_take_error();
     if (!error) {
         h->busy = 0;
         return NULL;
@@ -59,7 +59,7 @@ static int64_t loop_wait(ib_handle *h, uint64_t max, PyObject **result) {
 }
 
 /* Put a result into its slot: None filters, the same object leaves it, bytes replace it. IB_OK or a code. */
-static int settle(ib_handle *h, ib_slot *slot, PyObject *given, PyObject *result) {
+int ib_settle(ib_handle *h, ib_slot *slot, PyObject *given, PyObject *result) {
     if (result == given) return IB_OK;
     if (result == Py_None) {
         slot->flags |= IB_FILTERED;
@@ -102,7 +102,7 @@ static int drive_one(ib_handle *h, PyObject *callable, ib_slot *slot, progress *
     PyObject *given = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
     if (!given) return IB_STAGE_ERROR;
     PyObject *result = PyObject_CallFunctionObjArgs(callable, given, NULL);
-    int code = result ? settle(h, slot, given, result) : IB_STAGE_ERROR;
+    int code = result ? ib_settle(h, slot, given, result) : IB_STAGE_ERROR;
     if (code == IB_OK && result == Py_None) g->filtered++;
     Py_XDECREF(result);
     Py_DECREF(given);
@@ -158,7 +158,7 @@ PyObject *ib_drive(PyObject *self, PyObject *args) {
 }
 
 /* The batch as a list: bytes or views, without filtered messages; indexes[k] is the k-th item's place. */
-static PyObject *gather(ib_handle *h, uint64_t n, int as_views, uint32_t *indexes, uint64_t *marks) {
+PyObject *ib_gather(ib_handle *h, uint64_t n, int as_views, uint32_t *indexes, uint64_t *marks) {
     PyObject *list = PyList_New(0);
     Py_ssize_t kept = 0;
     for (uint64_t i = 0; list && i < n; i++) {
@@ -177,7 +177,7 @@ static PyObject *gather(ib_handle *h, uint64_t n, int as_views, uint32_t *indexe
     return list;
 }
 
-static int settle_batch(ib_handle *h, PyObject *given, PyObject *results, const uint32_t *indexes, uint64_t *failed, uint64_t *filtered) {
+int ib_settle_batch(ib_handle *h, PyObject *given, PyObject *results, const uint32_t *indexes, uint64_t *failed, uint64_t *filtered) {
     *failed = 0;
     if (results == Py_None) return IB_OK; /* changed in place, or left alone */
     PyObject *tuple = PySequence_Tuple(results);
@@ -191,7 +191,7 @@ static int settle_batch(ib_handle *h, PyObject *given, PyObject *results, const 
     for (Py_ssize_t k = 0; code == IB_OK && k < n; k++) {
         *failed = indexes[k];
         PyObject *result = PyTuple_GetItem(tuple, k);
-        code = settle(h, ib_at(&h->p, h->p.next + indexes[k]), PyList_GetItem(given, k), result);
+        code = ib_settle(h, ib_at(&h->p, h->p.next + indexes[k]), PyList_GetItem(given, k), result);
         *filtered += code == IB_OK && result == Py_None;
     }
     Py_DECREF(tuple);
@@ -211,13 +211,13 @@ PyObject *ib_drive_batch(PyObject *self, PyObject *args) {
         int64_t n = loop_wait(h, max, &result);
         if (!n) return result;
         uint64_t failed = 0, filtered = 0, marks = 0;
-        PyObject *given = gather(h, (uint64_t)n, as_views, indexes, &marks);
+        PyObject *given = ib_gather(h, (uint64_t)n, as_views, indexes, &marks);
         if (!given) return end_error(h, IB_CORRUPT);
         int code = IB_OK;
         Py_ssize_t kept = PyList_Size(given);
         if (kept) {
             PyObject *results = PyObject_CallFunctionObjArgs(callable, given, NULL);
-            code = results ? settle_batch(h, given, results, indexes, &failed, &filtered) : IB_STAGE_ERROR;
+            code = results ? ib_settle_batch(h, given, results, indexes, &failed, &filtered) : IB_STAGE_ERROR;
             Py_XDECREF(results);
         }
         Py_DECREF(given);

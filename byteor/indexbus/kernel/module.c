@@ -104,6 +104,7 @@ static PyMethodDef functions[] = {
     {"record_write_many", ib_py_record_write_many, METH_VARARGS,
      "record_write_many(mapping, at, end, messages, first, count, heads, head, counter) -> (messages written, at)"},
     {"record_read", ib_py_record_read, METH_VARARGS, "record_read(data, at, position, most) -> ([(position, payload)], bytes, corrupt)"},
+    {"work", ib_host_work, METH_VARARGS, "work(jobs, max_batch, wait) -> (code, job, sequence, error)"},
     {"clock_ns", clock_ns, METH_NOARGS, "CLOCK_MONOTONIC in ns."},
     {"crc32c", crc32c, METH_VARARGS, "crc32c(data, crc=0) -> int"},
     {"install_sigbus", install_sigbus, METH_NOARGS, "A truncated region ends the process with exit code 11 and a sentence."},
@@ -113,12 +114,10 @@ static PyMethodDef functions[] = {
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "byteor.indexbus._native", "The transport's C kernel.", -1, functions, NULL, NULL, NULL, NULL};
 
-static int add_type(PyObject *module, const char *name, PyType_Spec *spec) {
+static PyTypeObject *add_type(PyObject *module, const char *name, PyType_Spec *spec) {
     PyObject *type = PyType_FromSpec(spec);
-    if (!type) return -1;
-    int failed = PyModule_AddObjectRef(module, name, type);
-    Py_DECREF(type);
-    return failed;
+    if (type && PyModule_AddObjectRef(module, name, type) != 0) Py_CLEAR(type);
+    return (PyTypeObject *)type; /* kept for as long as the process: work() tells handles by their types */
 }
 
 PyMODINIT_FUNC PyInit__native(void) {
@@ -129,8 +128,8 @@ PyMODINIT_FUNC PyInit__native(void) {
     ready();
     PyObject *names = PyTuple_New(ib_stage_count);
     for (int i = 0; names && i < ib_stage_count; i++) PyTuple_SetItem(names, i, PyUnicode_FromString(ib_stages[i].name));
-    if (!names || PyModule_AddObjectRef(module, "NATIVE_STAGES", names) != 0 || add_type(module, "Producer", &ib_producer_spec) != 0 ||
-        add_type(module, "Consumer", &ib_consumer_spec) != 0)
+    if (!names || PyModule_AddObjectRef(module, "NATIVE_STAGES", names) != 0 || !(ib_producer_type = add_type(module, "Producer", &ib_producer_spec)) ||
+        !(ib_consumer_type = add_type(module, "Consumer", &ib_consumer_spec)))
         Py_CLEAR(module);
     Py_XDECREF(names);
     return module;

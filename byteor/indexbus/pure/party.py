@@ -52,6 +52,7 @@ class Party:
     """What producer and consumer share. Constructor arguments are the kernel's; offsets are in bytes."""
 
     is_producer = False
+    _pure = True
 
     def __init__(
         self,
