@@ -40,8 +40,12 @@ def is_clocked(resolved: ResolvedStage | None) -> bool:
 
 
 def batch_of(resolved: ResolvedStage, batch: int) -> int:
-    """A stage of one message asks for the time of the only one that there is."""
-    return batch if resolved.definition.shape == "batch" else 1
+    """One for a stage that waits, whose results must not wait too; and for a stage of one message that asks
+    for its time, which is that of the only message at hand.
+    """
+    definition = resolved.definition
+    one = definition.waits or (definition.shape == "message" and definition.kind == "clocked")
+    return 1 if one else batch
 
 
 def work_by_the_clock(jobs: Sequence[AnyJob], batch: int, wait: Wait) -> WorkEnd:

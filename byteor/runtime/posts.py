@@ -101,6 +101,7 @@ def run_posts(
 
     ``ready`` is called when every Python stage is set up; what a set-up raises comes before that.
     """
+    batch = min(batch_of(post.resolved, batch) if post.resolved is not None else batch for post in posts)
     if len(posts) == 1 and posts[0].plan.in_place and not is_clocked(posts[0].resolved):
         post = posts[0]
         assert post.resolved is not None
@@ -131,7 +132,7 @@ def run_posts(
 def _work(posts: Sequence[Post], jobs: Sequence[AnyJob], batch: int, wait: Wait) -> WorkEnd:
     resolved = posts[0].resolved
     if resolved is not None and is_clocked(resolved):  # a Python stage works alone
-        return work_by_the_clock(jobs, batch_of(resolved, batch), wait)
+        return work_by_the_clock(jobs, batch, wait)
     return work(jobs, max_batch=batch, wait=wait)
 
 

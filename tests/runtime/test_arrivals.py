@@ -97,4 +97,9 @@ def test_a_clocked_stage_sees_each_messages_own_arrival_whatever_the_batches(
 
 def test_only_clocked_stages_ask_and_those_of_one_message_work_on_one_at_a_time() -> None:
     assert [is_clocked(resolve(key)) for key in ("rate_limit:1", "delay:1", "pace:1")] == [True, True, False]
-    assert (batch_of(resolve("rate_limit:1"), 64), batch_of(resolve("delay:1"), 64)) == (64, 1)
+    assert [batch_of(resolve(f"{key}:1"), 64) for key in ("rate_limit", "delay", "pace", "sample")] == [
+        64,
+        1,
+        1,
+        64,
+    ]

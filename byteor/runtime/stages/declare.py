@@ -33,6 +33,7 @@ def stage(
     required: bool = False,
     decode: type | None = None,
     on_invalid: OnInvalid = "fail",
+    waits: bool = False,
     example: Example | None = None,
 ) -> Callable[[Function], Function]: ...
 
@@ -47,6 +48,7 @@ def stage(
     required: bool = False,
     decode: type | None = None,
     on_invalid: OnInvalid = "fail",
+    waits: bool = False,
     example: Example | None = None,
 ) -> Function | Callable[[Function], Function]:
     """Declare a function of one message as a stage.
@@ -65,7 +67,8 @@ def stage(
     inside. ``setup()`` of the returned object is called in the worker only, before the first message, and
     ``teardown()`` once after the last, also after an error.
 
-    Whatever has an argument called ``context`` gets the worker's :class:`Context`.
+    Whatever has an argument called ``context`` gets the worker's :class:`Context`. Declare ``waits`` for a
+    stage that calls ``context.wait``: messages then go on one by one, not when a whole batch is through.
 
     >>> @stage
     ... def shout(message: bytes) -> bytes | None:
@@ -74,7 +77,7 @@ def stage(
     if callable(key):
         return _define(key, None, "message", kind, writes, parameters, required)
     return lambda function: _define(
-        function, key, "message", kind, writes, parameters, required, decode, on_invalid, example
+        function, key, "message", kind, writes, parameters, required, decode, on_invalid, waits, example
     )
 
 
@@ -88,6 +91,7 @@ def batch_stage(
     required: bool = False,
     decode: type | None = None,
     on_invalid: OnInvalid = "fail",
+    waits: bool = False,
     example: Example | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a function of a whole batch as a stage: several times faster than one call a message.
@@ -98,7 +102,7 @@ def batch_stage(
     name the message that is at fault. Everything else as in :func:`stage`.
     """
     return lambda function: _define(
-        function, key, "batch", kind, writes, parameters, required, decode, on_invalid, example
+        function, key, "batch", kind, writes, parameters, required, decode, on_invalid, waits, example
     )
 
 
@@ -112,6 +116,7 @@ def _define(
     required: bool,
     decode: type | None = None,
     on_invalid: OnInvalid = "fail",
+    waits: bool = False,
     example: Example | None = None,
 ) -> Function:
     key = key or function.__name__
@@ -133,6 +138,7 @@ def _define(
         required=required,
         make=make if decode is None else _typed(make, key, shape, decode, on_invalid),
         example=example,
+        waits=waits,
     )
     setattr(function, ATTRIBUTE, definition)
     return function

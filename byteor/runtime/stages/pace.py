@@ -72,7 +72,14 @@ def rate_limit(parameters: str, context: Context) -> BatchOf:
     ]
 
 
-@stage("pace", writes=False, parameters="PER_S[,BURST]", required=True, example=Example("pace:1000,1"))
+@stage(
+    "pace",
+    writes=False,
+    parameters="PER_S[,BURST]",
+    required=True,
+    waits=True,
+    example=Example("pace:1000,1"),
+)
 def pace(parameters: str, context: Context) -> MessageFunction:
     """Holds messages back so that at most PER_S a second pass; nothing is lost, the source waits.
 
@@ -89,7 +96,15 @@ def pace(parameters: str, context: Context) -> MessageFunction:
     return hold
 
 
-@stage("delay", kind="clocked", writes=False, parameters="MS", required=True, example=Example("delay:250"))
+@stage(
+    "delay",
+    kind="clocked",
+    writes=False,
+    parameters="MS",
+    required=True,
+    waits=True,
+    example=Example("delay:250"),
+)
 def delay(parameters: str, context: Context) -> MessageFunction:
     """Holds each message until MS milliseconds after its arrival. A replay does not wait.
 
