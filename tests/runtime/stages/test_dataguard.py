@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from byteor.errors import Exit
@@ -479,10 +479,10 @@ def test_no_action_lets_the_value_through_at_any_depth(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(cells=st.lists(st.text(st.characters(codec="utf-8"), max_size=4), min_size=5, max_size=5))
+@example(cells=["a\nb", "\r", '"', ",", "x"])
 def test_cells_that_no_rule_names_come_out_as_they_went_in(registry: Path, cells: list[str]) -> None:
     out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="").writerow(cells)
-    (result,) = guard(registry, "redact", ";mode=csv;rules=email:replace_with=gone")(
-        [out.getvalue().encode()]
-    )
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    line = out.getvalue().removesuffix("\r\n").encode()
+    (result,) = guard(registry, "redact", ";mode=csv;rules=email:replace_with=gone")([line])
     assert next(csv.reader(io.StringIO(result.decode(), newline=""))) == [*cells[:4], "gone"]

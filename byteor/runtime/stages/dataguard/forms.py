@@ -94,8 +94,10 @@ class CsvForm:
         raws = {name: Raw(_ENCODE(cell)) for name, cell in zip(names, cells, strict=True)}
         changed = redactor.members(raws)
         out = io.StringIO(newline="")
-        csv.writer(out, lineterminator="").writerow([_cell(changed.get(name, _NULL)) for name in names])
-        return out.getvalue().encode()
+        # The writer quotes what stands in its line terminator, so it must have both ends of a line.
+        writer = csv.writer(out, lineterminator="\r\n")
+        writer.writerow([_cell(changed.get(name, _NULL)) for name in names])
+        return out.getvalue().removesuffix("\r\n").encode()
 
 
 def _cells(message: bytes) -> list[str] | None:
