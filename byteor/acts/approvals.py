@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from byteor.actions.gate import approval_gate, set_gate
 from byteor.acts.log import open_log
 from byteor.atomic import check_private_folder, private_folder, write_file
 from byteor.errors import ByteorError, Exit
@@ -24,12 +25,13 @@ from byteor.governance.answers import Account, Answer, account_of, check_answer
 from byteor.governance.canonical import is_uuid
 from byteor.governance.companion import Companion, Denial
 from byteor.governance.credential import MAX_CREDENTIAL_BYTES, decode_credential
-from byteor.governance.dsse import APPROVAL, DENIAL, open_envelope
+from byteor.governance.dsse import APPROVAL, DENIAL, REVOCATIONS, open_envelope
 from byteor.governance.environment import Environment
 from byteor.governance.errors import refused
 from byteor.governance.keyset import KeySet
 from byteor.governance.regular_file import read_regular
 from byteor.governance.request import Request, read_request
+from byteor.governance.revocation import RevocationList
 from byteor.governance.trust import learn_revocations, seen_revocations, trusted_keys
 from byteor.state import state_dir
 from byteor_store import AuditLog, Event, audit_path, current_actor
@@ -144,6 +146,8 @@ def keep_answer(request: Request, kid: str, answer: Answer, *, keys: KeySet, now
     The request must still be open: an answer that comes after its end changes nothing.
     """
     check_answer(request, answer, keys=keys, now=now)
+    if answer.denial is None:
+        _check_reviews(request, keys, now)
     before = account(read_kept(request.request_id), keys, now)
     if before.progress.state != "pending":
         raise refused("E_REQUEST_STATE", f"the request is {before.progress.state}; it takes no more answers")
@@ -157,6 +161,14 @@ def keep_answer(request: Request, kid: str, answer: Answer, *, keys: KeySet, now
     for name, data in answer_files(kid, answer).items():
         write_file(folder / name, data)
     return seq
+
+
+def _check_reviews(request: Request, keys: KeySet, now: int) -> None:
+    """While an emergency waits for its review too long, nobody approves more there."""
+    from byteor.acts.emergency import open_reviews
+    from byteor.governance.break_glass import check_reviews
+
+    check_reviews(request.environment_id, open_reviews(keys, now), now)
 
 
 def answer_files(kid: str, answer: Answer) -> dict[str, bytes]:
@@ -180,7 +192,11 @@ def file_stem(kid: str) -> str:
 
 
 def bring_in(paths: list[Path], *, now: int) -> list[tuple[str, str, int]]:
-    """Import requests and answers from files, in any order. (kind, request id, audit seq) for each."""
+    """Import requests, answers and revocation lists from files, in any order.
+
+    (kind, request id, audit seq) for each; a list has no request id.
+    """
+    done: list[tuple[str, str, int]] = []
     requests: list[Request] = []
     answers: dict[tuple[str, str], Answer] = {}
     for path in paths:
@@ -195,9 +211,11 @@ def bring_in(paths: list[Path], *, now: int) -> list[tuple[str, str, int]]:
         elif DENIAL.encode() in data:
             no = _opened(path, data, DENIAL, Denial)
             _merge(answers, no.request_id, no.kid, denial=data)
+        elif REVOCATIONS.encode() in data:
+            done.append(("revocations", "", _learn_list(data, now)))
         else:
             requests.append(read_request(data, source=str(path)))
-    done = [("request", request.request_id, keep_request(request)) for request in requests]
+    done += [("request", request.request_id, keep_request(request)) for request in requests]
     for (request_id, kid), answer in answers.items():
         seq = keep_answer(read_kept(request_id).request, kid, answer, keys=trusted_keys(), now=now)
         done.append(("denial" if answer.denial is not None else "approval", request_id, seq))
@@ -235,9 +253,25 @@ def read_credential(path: Path) -> str:
 
 
 def take_back(request: Request, data: bytes, kid: str, *, now: int) -> int:
-    """Learn the revocation list ``data``, which names ``request``, and note it."""
-    learn_revocations(data, now=now)
+    """Learn the revocation list ``data``, which names ``request``, and note it. Runs under it stop acting."""
+    close_gates(learn_revocations(data, now=now))
     return record("approval_revoked", request, kid=kid)
+
+
+def close_gates(revocations: RevocationList) -> None:
+    """Close the gate cell of every approval that is used here and was revoked."""
+    for entry in revocations.entries:
+        gate = approval_gate(state_dir(), entry.approval_id)
+        if gate.exists():
+            set_gate(gate, closed=True)
+
+
+def _learn_list(data: bytes, now: int) -> int:
+    document = learn_revocations(data, now=now)
+    close_gates(document)
+    body = {"version": document.version, "entries": len(document.entries)}
+    with open_log() as log:
+        return log.append(Event(action="revocations_learnt", actor=current_actor(), body=body), seal=True)
 
 
 def send_out(kept: Kept, folder: Path) -> list[Path]:

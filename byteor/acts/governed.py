@@ -27,6 +27,7 @@ from byteor.governance.allow_list import exec_listed, http_listed
 from byteor.governance.approval import VerifiedApproval, inputs_for, verify_approval, verify_emergency
 from byteor.governance.break_glass import BreakGlass
 from byteor.governance.canonical import unix_of
+from byteor.governance.capability import normalise
 from byteor.governance.credential import LEEWAY_S, decode_credential
 from byteor.governance.dsse import BREAK_GLASS, open_envelope
 from byteor.governance.environment import BUILT_IN_DEV, Environment
@@ -41,9 +42,10 @@ from byteor.governance.trust import (
     trusted_keys,
 )
 from byteor.runtime.folders import RunIdentity, runtime_dir
-from byteor.runtime.stages import ResolvedStage
+from byteor.runtime.stages import ResolvedStage, resolve
 from byteor.spec import ValidatedSpec
 from byteor.spec.keys import BUILTIN_KEYS, exec_program
+from byteor.spec.needs import needs
 from byteor.state import state_dir
 from byteor_store import Event, audit_path, current_actor
 
@@ -228,6 +230,16 @@ def needed_capabilities(
     return tuple(sorted({*spec.capabilities, *external, *declared}))
 
 
+def capabilities_of(spec: ValidatedSpec, modules: Sequence[str], declared: Iterable[str]) -> tuple[str, ...]:
+    """What a run of ``spec`` will need, as far as ``modules`` tell its stages. Raises ``E_REQUEST``."""
+    keys = [row["key"] for row in needs(spec.spec)] if modules else []
+    try:
+        extra = [normalise(one) for one in declared]
+    except ValueError as error:
+        raise refused("E_REQUEST", str(error)) from None
+    return needed_capabilities(spec, [resolve(key, modules) for key in keys], extra)
+
+
 def declared_by(ends: Iterable[object]) -> tuple[str, ...]:
     """The capabilities that sources and sinks say they need (attribute ``capability``)."""
     said = (getattr(end, "capability", None) for end in ends)
@@ -289,12 +301,12 @@ def ask(
     try:
         if not question.dry_effects and not environment.allows_effects_here:
             raise _untrusted(environment)
-        _check_listed(environment, stages)
         waits = any(one.explanation.decision == "RequireApproval" for one in ruled)
         if waits or question.credentials or question.approval:
             approval = _approval(question, environment, spec, needed, beside, now)
             ruled = rule(environment, needed, approval=approval, **common)
         _check_allowed(environment, ruled, freeze)
+        _check_listed(environment, stages)
     except ByteorError as error:
         if note:
             _note_refusal(environment, spec, ruled, error)

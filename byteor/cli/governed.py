@@ -13,6 +13,7 @@ from byteor.cli.options import usage_error
 
 if TYPE_CHECKING:
     from byteor.governance.environment_file import Environments
+    from byteor.governance.keyset import KeySet
     from byteor.governance.private_key import Signer
 
 MAX_PASSPHRASE_BYTES = 4096
@@ -24,6 +25,10 @@ EnvironmentsOption = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+EnvOption = Annotated[
+    str, typer.Option("--env", metavar="NAME", help="An environment of byteor.toml.", show_default=False)
+]
+RequestArgument = Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.")]
 EnvChoice = Annotated[
     str | None,
     typer.Option("--env", metavar="NAME", help="The environment to run in.", show_default="dev"),
@@ -134,3 +139,13 @@ def signer_from(path: Path, descriptor: int | None) -> Signer:
 
     pem = read_pem(path)
     return open_key(pem, passphrase(descriptor) if is_encrypted(pem) else None)
+
+
+def principal(keys: KeySet, kid: str) -> str:
+    """Whose key ``kid`` is in the trusted key set. Raises ``E_UNKNOWN_KEY``."""
+    from byteor.governance.errors import refused
+
+    key = keys.key(kid)
+    if key is None:
+        raise refused("E_UNKNOWN_KEY", f"there is no key `{kid}` in the trusted key set")
+    return key.principal

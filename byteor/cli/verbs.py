@@ -56,6 +56,8 @@ VERBS = (
     Verb("env", "byteor.cli.env", GOVERNANCE, group=True, settings=True),
     Verb("key", "byteor.cli.key", GOVERNANCE, group=True, settings=True),
     Verb("approval", "byteor.cli.approval", GOVERNANCE, group=True, settings=True),
+    Verb("freeze", "byteor.cli.freeze", GOVERNANCE, settings=True),
+    Verb("unfreeze", "byteor.cli.unfreeze", GOVERNANCE, settings=True),
     Verb("doctor", "byteor.cli.doctor", HOST, settings=True),
     Verb("config", "byteor.cli.config", HOST, group=True),
 )

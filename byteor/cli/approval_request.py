@@ -1,0 +1,107 @@
+"""``byteor approval request``: ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from byteor.cli.governed import EnvironmentsOption, EnvOption
+from byteor.cli.options import Json, SpecArgument, SpecOption, one_spec
+
+
+def request(
+    env: EnvOption,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the approvers.", show_default=False)],
+    spec_argument: SpecArgument = None,
+    spec: SpecOption = None,
+    action: Annotated[str, typer.Option(help="run, deploy or replay_execute.")] = "run",
+    requester: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Your principal; your user name when absent.")
+    ] = None,
+    answer_hours: Annotated[int, typer.Option(min=1, max=720, help="The request dies unanswered then.")] = 24,
+    use_hours: Annotated[int, typer.Option(min=1, max=8760, help="The approval dies unused then.")] = 72,
+    max_uses: Annotated[int, typer.Option(min=1, max=1000, help="How many runs it covers.")] = 1,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The last dry run's certificate, to be shown.", show_default=False),
+    ] = None,
+    spec_diff: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="byteor diff against what runs there.", show_default=False),
+    ] = None,
+    audience: Annotated[
+        str | None,
+        typer.Option(metavar="ORIGIN", help="Another host's log, where it is to run.", show_default=False),
+    ] = None,
+    capability: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND:ARG", help="Needed besides what the spec says; may be repeated.", show_default=False
+        ),
+    ] = None,
+    stages: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stages", metavar="MODULE", help="A module that defines stages of the spec.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Write a copy here.", show_default=False),
+    ] = None,
+    given: EnvironmentsOption = None,
+    json: Json = False,
+) -> None:
+    """Ask for an approval to run a spec in an environment. Prints the request's id."""
+    import getpass
+    import uuid
+
+    from byteor.acts.approvals import host_audience, keep_request
+    from byteor.acts.governed import capabilities_of
+    from byteor.atomic import write_file
+    from byteor.cli.governed import environments, moment
+    from byteor.cli.output import emit_json, emit_text
+    from byteor.governance.canonical import sha256_of, time_of
+    from byteor.governance.request import Request, Shown, check_request
+    from byteor.spec import load
+
+    loaded = load(one_spec(spec_argument, spec), strict=True)
+    now = moment()
+    environment = environments(given, now).get(env)
+    asked = Request(
+        action=action,
+        approval_expires_at=time_of(now + use_hours * 3600),
+        audience=audience or host_audience(environment),
+        capabilities=capabilities_of(loaded, tuple(stages or ()), capability or ()),
+        created_at=time_of(now),
+        environment_digest=environment.digest,
+        environment_id=environment.id,
+        environment_posture=environment.posture,
+        max_uses=max_uses,
+        not_before=time_of(now),
+        org_id=environment.org_id,
+        project_id=environment.project_id,
+        quorum=environment.quorum,
+        reason=reason,
+        request_expires_at=time_of(now + answer_hours * 3600),
+        request_id=str(uuid.uuid4()),
+        requester=requester or getpass.getuser(),
+        shown=Shown(
+            certificate=sha256_of(certificate.read_bytes()) if certificate else None,
+            spec=sha256_of(loaded.canonical),
+            spec_diff=sha256_of(spec_diff.read_bytes()) if spec_diff else None,
+        ),
+        spec_hash=loaded.spec_hash,
+        v=1,
+    )
+    check_request(asked)
+    seq = keep_request(asked)
+    if out is not None:
+        write_file(out, asked.text())
+    if json:
+        fields = {"request_id": asked.request_id, "digest": asked.digest, "audit_seq": seq}
+        emit_json("approval-request", {**fields, "path": str(out) if out else None})
+    else:
+        emit_text(asked.request_id)

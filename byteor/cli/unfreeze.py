@@ -1,0 +1,40 @@
+"""``byteor unfreeze``: ask to lift a freeze; the second person's asking lifts it."""
+
+from __future__ import annotations
+
+from byteor.cli.governed import (
+    EnvironmentsOption,
+    EnvOption,
+    KeyFileOption,
+    KidOption,
+    PassphraseOption,
+)
+from byteor.cli.options import Json
+
+
+def command(
+    env: EnvOption,
+    kid: KidOption,
+    key_file: KeyFileOption,
+    given: EnvironmentsOption = None,
+    passphrase_fd: PassphraseOption = None,
+    json: Json = False,
+) -> int:
+    """Sign that an environment's freeze should end. Exit 5 while a second person is wanting."""
+    from byteor.acts.freezes import unfreeze
+    from byteor.cli.governed import environments, moment, signer_from
+    from byteor.cli.output import emit_json, emit_text
+    from byteor.errors import Exit
+    from byteor.governance.trust import trusted_keys
+
+    now = moment()
+    environment = environments(given, now).get(env)
+    signer = signer_from(key_file, passphrase_fd)
+    found = unfreeze(environment, kid, signer, keys=trusted_keys(), now=now)
+    if json:
+        fields = {"environment": env, "lifted": found.lifted, "lifters": found.lifters}
+        emit_json("unfreeze", {**fields, "audit_seq": found.audit_seq})
+    else:
+        done = "is free again" if found.lifted else "stays frozen until a second person asks, too"
+        emit_text(f"{env} {done}: {', '.join(found.lifters)}")
+    return Exit.OK if found.lifted else Exit.PENDING
