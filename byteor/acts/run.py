@@ -13,7 +13,9 @@ from byteor.acts.attend import Attendants, OnRunning, attend
 from byteor.acts.audit import record, record_killed
 from byteor.acts.ends import check_ends, match_ends
 from byteor.acts.governed import Permit, Question, ask, declared_by
+from byteor.acts.recorder import Recorder
 from byteor.acts.replace import explained, inherited, judge, predecessor, take_over
+from byteor.acts.run_capture import capture_for
 from byteor.edge import parse_sink, parse_source
 from byteor.edge.dead_letter import DeadLetters
 from byteor.errors import Where
@@ -23,6 +25,7 @@ from byteor.runtime.folders import RunIdentity, RunInfo, RunResult, WorkerIdenti
 from byteor.runtime.identity import workers_of
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.runtime.process import free_cores
+from byteor.runtime.sharing import group_id
 from byteor.runtime.stages import StageError
 from byteor.runtime.tuning import profile_of
 from byteor.runtime.wiring import SINK, SOURCE
@@ -45,11 +48,14 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout_s: float = 5.0
     profile: str = "default"
     metrics_addr: str | None = None
+    group: str | None = None  # of the people who may look at the run
     replace: bool = False  # take the place of the run of this name, which is drained
     executor: Executor = "auto"
     seed: int | None = None
     dead_letters: Path | None = None  # where messages go that nobody can deliver...
     set_aside_oversize: bool = False  # ...and those that fit no slot, which end the run otherwise
+    capture: str = "on"  # on, off, or best-effort
+    capture_egress: str = "payload"  # or digest
     question: Question = Question()  # under which environment and approval
 
 
@@ -65,12 +71,13 @@ class ReadyRun(msgspec.Struct, frozen=True):
 
 
 class EndedRun(msgspec.Struct, frozen=True):
-    """How a run ended. ``audit_seq`` is the row that says so."""
+    """How a run ended. ``audit_seq`` is the row that says so; ``incident_id`` of one that failed."""
 
     result: RunResult
     kernel: str
     signal: int | None
     audit_seq: int
+    incident_id: str | None = None
 
 
 def ready(order: RunOrder) -> ReadyRun:
@@ -86,6 +93,8 @@ def ready(order: RunOrder) -> ReadyRun:
         error.where = _place(document, error.where)
         raise
     profile_of(order.profile)
+    if order.group is not None:
+        group_id(order.group)
     name, wiring = order.name or spec.name, prepared.wiring
     old = predecessor(name) if order.replace else None
     reads, writes = order.sources or inherited(old, SOURCE), order.sinks or inherited(old, SINK)
@@ -97,6 +106,7 @@ def ready(order: RunOrder) -> ReadyRun:
         tuple(parse_sink(text) for text in sinks),
         dead_letters=None if order.dead_letters is None else DeadLetters(str(order.dead_letters)),
         set_aside_oversize=order.set_aside_oversize,
+        tap=capture_for(order.capture, order.capture_egress),
     )
     if old is not None:
         judge(old, spec, {w.name: sources[w.endpoint] for w in wiring.of_role(SOURCE)})
@@ -165,30 +175,34 @@ def _run(order: RunOrder, attendants: Attendants, on_permit: Callable[[Permit], 
         metrics=attendants.metrics,
         replaces="" if found.old is None else found.old.identity.run_id,
         env=permit.environment.name,
+        group=None if order.group is None else group_id(order.group),
     )
-    log = _Log(attendants, permit)
+    log = _Log(attendants, permit, Recorder(found.ends.tap, found.prepared, order.stage_modules))
     if found.old is not None:
         by_name = {w.name: found.ends.sources[w.endpoint] for w in found.prepared.wiring.of_role(SOURCE)}
         attendants.told(take_over(found.old, by_name, order.drain_timeout_s))
     with explained(found.old):
         ended = execute(found.prepared, found.ends, options, log)
-    return EndedRun(ended.result, ended.identity.kernel, ended.signal, log.last)
+    return EndedRun(ended.result, ended.identity.kernel, ended.signal, log.last, log.incident_id)
 
 
 class _Log:
     """A run's witness: each step is a row of the audit log. ``last`` is the newest row's seq."""
 
     last = -1
+    incident_id: str | None = None
 
-    def __init__(self, attendants: Attendants, permit: Permit) -> None:
+    def __init__(self, attendants: Attendants, permit: Permit, recorder: Recorder) -> None:
         self._attendants = attendants
         self._permit = permit
+        self._recorder = recorder
 
     def starting(self, identity: RunIdentity) -> None:
         ends = {"source": identity.source, "sink": identity.sink, "kernel": identity.kernel}
         if identity.replaces:
             ends["replaces"] = identity.replaces
-        self.last = self._permit.start(identity, ends)
+        with self._recorder.begin(identity):
+            self.last = self._permit.start(identity, ends)
 
     def running(self, identity: RunIdentity, run: Path) -> None:
         self._attendants.running(identity, run)
@@ -197,15 +211,18 @@ class _Log:
         self._attendants.tick(state)
 
     def not_started(self, identity: RunIdentity, why: str) -> None:
+        self._recorder.finish("not started")
         self._permit.end()
         self.last = record("run_failed", identity, {"state": "not started", "error": why}, seal=True)
 
     def ended(self, ended: Ended) -> None:
+        self._recorder.finish(ended.result.state)
         result: dict[str, Any] = msgspec.to_builtins(ended.result)
         body = {field: result[field] for field in TOLD}
         body["duration_ns"] = str(ended.result.duration_ns)
         self._permit.end()
         self.last = record(f"run_{ended.result.state}", ended.identity, body, seal=True)
+        self.incident_id = self._recorder.bundle_failure(ended)
 
 
 TOLD = ("in", "out", "filtered", "dropped", "errors", "unfinished", "stuck", "first_failure")

@@ -76,6 +76,17 @@ def command(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of stages that draw random numbers; recorded in any case.")
     ] = None,
+    capture: Annotated[
+        str,
+        typer.Option(
+            envvar="BYTEOR_CAPTURE",
+            metavar="MODE",
+            help="Record what passes, to replay it: on, off, or best-effort (a full disk stops nothing).",
+        ),
+    ] = "on",
+    capture_egress: Annotated[
+        str, typer.Option(envvar="BYTEOR_CAPTURE_EGRESS", help="Of outputs record the payload or the digest.")
+    ] = "payload",
     dead_letters: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Where messages go that no peer takes.")
     ] = None,
@@ -95,6 +106,12 @@ def command(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when the run is up; byteor logs shows what it writes.")
     ] = False,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BYTEOR_GROUP", metavar="NAME", help="Let this group look at the run, from its consoles."
+        ),
+    ] = None,
     replace: Annotated[
         bool,
         typer.Option(
@@ -148,10 +165,13 @@ def command(
         drain_timeout_s=drain_timeout,
         profile=profile,
         metrics_addr=metrics_addr,
+        group=group,
         replace=replace,
         executor=executor,
         seed=seed,
         dead_letters=dead_letters,
+        capture=capture,
+        capture_egress=capture_egress,
         set_aside_oversize=oversize == "dead-letter",
         question=Question(
             env=env,

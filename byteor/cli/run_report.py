@@ -18,6 +18,7 @@ def document(ended: EndedRun) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(ended.result)
     fields["kernel"] = ended.kernel
     fields["audit_seq"] = ended.audit_seq
+    fields["incident_id"] = ended.incident_id
     return fields
 
 
@@ -41,6 +42,8 @@ def summary(ended: EndedRun) -> str:
         if failure.digest:
             lines.append(f"  payload {failure.digest}")
         lines.append(f"  do: byteor snapshot {result.run_id} shows the ring as it was; byteor gc removes it")
+    if ended.incident_id is not None:
+        lines.append(f"  bundled as {ended.incident_id}; do: byteor replay {ended.incident_id}")
     return "\n".join(lines)
 
 
