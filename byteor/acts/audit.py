@@ -37,7 +37,7 @@ def record_killed(info: RunInfo) -> int | None:
     Its ``result.json`` then says ``dead``, so that the next command need not look again. Two commands at
     the same moment may both note it: that is a row too many, never one too few.
     """
-    if info.alive or info.result is not None:
+    if info.alive or info.result is not None or not info.ours:
         return None
     found = {"found_by": "a later command", "why": "its supervisor died without ending the run"}
     seq = record("run_killed", info.identity, found)

@@ -10,7 +10,7 @@ from byteor.runtime.folders import list_runs, orphaned_regions, remove_run, runt
 
 def collect(*, dry_run: bool) -> list[str]:
     """The ids of the runs, and the region folders without one, that were (or would be) removed."""
-    ended = [info for info in list_runs() if not info.alive]
+    ended = [info for info in list_runs() if info.ours and not info.alive]
     if not dry_run:
         for info in ended:
             record_killed(info)

@@ -60,6 +60,7 @@ class ExecuteOptions(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = "default"
     metrics: str = ""  # where they are served, for run.json
     replaces: str = ""  # id of the run whose place this one takes
+    group: int | None = None  # id of a group that may look at the run
 
 
 class Ends(msgspec.Struct, frozen=True):

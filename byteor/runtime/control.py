@@ -47,6 +47,7 @@ class ControlServer:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         with _short_path(run) as short:
             self._listener.bind(short)
+        self._path.chmod(0o600)  # before anybody can connect: a group that may look may not ask
         self._listener.listen(8)
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 

@@ -14,11 +14,13 @@ from byteor.errors import ByteorError
 from byteor.indexbus import MetricsRegion
 from byteor.runtime import folders
 from byteor.runtime.assemble import Ends, ExecuteOptions, assemble
+from byteor.runtime.errors import RunError
 from byteor.runtime.folders import Failure, RunIdentity, RunResult
 from byteor.runtime.identity import identify
 from byteor.runtime.observe import RunObserver, totals
 from byteor.runtime.prepare import Prepared
 from byteor.runtime.process import free_cores
+from byteor.runtime.sharing import share
 from byteor.runtime.signals import Signals
 from byteor.runtime.supervisor import Supervisor
 from byteor.runtime.tuner import Tuner, plan_run
@@ -70,6 +72,7 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
             tuner = Tuner(plan_run(options, prepared.wiring, groups))
             identity = identify(prepared, options, groups, tuner.tuning, run_id, regions)
             folders.write_identity(run, identity)
+            _share(options, run, regions)
             witness.starting(identity)
         except BaseException:
             _remove(run, regions)
@@ -79,6 +82,7 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
                 assembled = assemble(prepared, ends, options, groups, tuner, identity, run, stack)
                 identity = msgspec.structs.replace(identity, tuning=tuner.settled())
                 folders.write_identity(run, identity)
+                _share(options, run, regions)
             except BaseException as error:
                 stack.close()
                 witness.not_started(identity, in_words(error)[1])
@@ -97,8 +101,9 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
             with contextlib.suppress(Exception):  # what cannot be let go of goes with this process
                 stack.close()
         ended = Ended(identity, result, supervisor.signal)
-        with contextlib.suppress(OSError):  # somebody removed the folder; the witness still hears
+        with contextlib.suppress(OSError, RunError):  # the folder is gone; the witness still hears
             folders.write_result(run, result)
+            _share(options, run, regions)
             if result.state != "failed":  # a failed run's lanes are evidence
                 folders.drop_lanes(regions)
         witness.ended(ended)
@@ -168,6 +173,12 @@ def _result(
         else counted.messages_in - counted.messages_out - counted.filtered - counted.dropped,
         stuck=supervisor.stuck,
     )
+
+
+def _share(options: ExecuteOptions, run: Path, regions: Path) -> None:
+    """Open to the group what has been made by now."""
+    if options.group is not None:
+        share(options.group, run, regions)
 
 
 def _remove(run: Path, regions: Path) -> None:

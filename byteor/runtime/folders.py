@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 import msgspec
 
 from byteor.atomic import check_private_folder, private_folder, write_file
-from byteor.errors import Exit
+from byteor.errors import ByteorError, Exit
 from byteor.runtime.errors import RunError
 from byteor.runtime.process import boot_id, is_alive, myself
 from byteor.runtime.tuning import TuningLine
@@ -139,6 +140,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     identity: RunIdentity
     alive: bool
     result: RunResult | None
+    ours: bool = True  # False: another user's, opened to our group; to be looked at only
 
     @property
     def state(self) -> str:
@@ -245,7 +247,7 @@ def read_run(run: Path) -> RunInfo:
     alive = (
         result is None and identity.boot_id == boot_id() and is_alive(identity.pid, identity.pid_start_time)
     )
-    return RunInfo(str(run), identity, alive, result)
+    return RunInfo(str(run), identity, alive, result, run.stat().st_uid == os.geteuid())
 
 
 def list_runs(folder: Path | None = None) -> list[RunInfo]:
@@ -253,12 +255,23 @@ def list_runs(folder: Path | None = None) -> list[RunInfo]:
     root = folder or runtime_dir()
     if not root.exists():
         return []
-    check_private_folder(root)
+    _check_visible(root)
     found = []
     for path in root.iterdir():
         with contextlib.suppress(RunError, OSError):  # one damaged folder must not hide the others
             found.append(read_run(path))
     return sorted(found, key=lambda info: info.identity.started_unix_ns, reverse=True)
+
+
+def _check_visible(root: Path) -> None:
+    """As for a private folder; but one that was named may be another user's who lets us look."""
+    named = os.environ.get("BYTEOR_RUNTIME_DIR")
+    try:
+        check_private_folder(root)
+    except ByteorError:
+        status = root.lstat()
+        if not named or root != Path(named) or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
+            raise
 
 
 def find_run(which: str | None, folder: Path | None = None) -> RunInfo:
@@ -277,6 +290,8 @@ def remove_run(info: RunInfo) -> None:
     """Delete the folders of a run that has ended. Raises ``E_RUN_ALIVE`` for a live one."""
     if info.alive:
         raise RunError("E_RUN_ALIVE", f"{info.identity.run_id} is live", exit=Exit.CONFLICT)
+    if not info.ours:
+        raise RunError("E_RUN_FOREIGN", f"{info.identity.run_id} is another user's", exit=Exit.REFUSED)
     regions = Path(info.identity.region_dir)
     # run.json is input: never follow it out of our own region root.
     if regions.parent == region_root() and regions.exists():

@@ -72,5 +72,19 @@ ROWS = tuple(
             "byteor run demo.spec.kv --replace (while a stage hangs)",
             "byteor run demo.spec.kv --replace --drain-timeout 60",
         ),
+        (
+            "E_GROUP",
+            "a run is opened to a group that exists and that its user belongs to",
+            "getent group lists the groups; usermod -aG GROUP USER, then log in again",
+            f"{_RUN} --group nobodys",
+            f"{_RUN} --group $(id -gn)",
+        ),
+        (
+            "E_RUN_FOREIGN",
+            "a run is removed by the user whose it is",
+            "let its user do it: sudo -u USER byteor gc",
+            "byteor gc of another user's run, from a program",
+            "sudo -u byteor byteor gc",
+        ),
     )
 )
