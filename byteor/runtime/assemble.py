@@ -191,6 +191,7 @@ class _Site:
             metrics=self.metrics,
             wait=Wait[identity.wait.upper()],
             drop=wiring.on_full == "drop",
+            arrivals=self._keep_arrivals(regions) if prepared.clocked else None,
         )
         tuner.here([part.region.mapping for part in (self.metrics, *self._lanes.values())])
         self.mailbox = Mailbox()
