@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import events, work
 from textual.app import App, ScreenStackError
 
 from byteor.errors import ByteorError, Exit
 from byteor_tui import glyphs, themes
-from byteor_tui.actions.registry import ACTIONS, Action, Danger, on_screen, remapped
+from byteor_tui.actions.registry import ACTIONS, BY_ID, Action, Danger, on_screen, remapped
 from byteor_tui.actions.situation import Situation, missing
 from byteor_tui.actions.verbs import command_line, run_commit, run_verb
 from byteor_tui.acts import HANDLERS
@@ -39,6 +40,9 @@ from byteor_tui.screens.audit import AuditScreen
 from byteor_tui.screens.runs import RunsScreen
 from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.terminal import WayOut
+
+if TYPE_CHECKING:
+    from byteor_tui.tour import Tour
 
 LOOK_FOR_RUNS_S = 1.0
 
@@ -79,13 +83,17 @@ class ConsoleApp(App[None]):
         self.failure: ByteorError | None = None
         self.log_pane = Log()
         self.visits = Visits()
+        self.acted: set[str] = set()
+        self.tour: Tour | None = None
+        self._tour_line = ""
         self.marks: tuple[Moment, ...] = ()
         self.at_unix_ns = 0
         self.pinned: Frame | None = None
         self.checks = Checks()
         self.pacer = Pacer(self, self.paint, ssh="SSH_CONNECTION" in os.environ)
-        self.collector = Collector(SpecBoard(self.session.spec))
+        self.collector: Collector = Collector(SpecBoard(self.session.spec))
         self.run_shown: Run | None = None
+        self.identity = next(iter(self.session.identities), ("", ""))
         self.glyphs = glyphs.choose(os.environ)
         self._first_run, self._first_place = run, place
         self.opens_itself = run is None
@@ -195,6 +203,8 @@ class ConsoleApp(App[None]):
             return
         if isinstance(screen, RunsScreen):
             self._look_for_runs()
+        if self.tour is not None:
+            self._tour_line = self.tour.line(self)
         now = self.situation()
         acts = [(action, missing(action, now) is None) for action in self.acts_here()]
         screen.draw(self.view(), acts)
@@ -258,8 +268,9 @@ class ConsoleApp(App[None]):
             moments=moments(frame, evidence.audit.rows, self.marks),
             read_only=self.session.read_only,
             env=self.session.env,
-            kid=self.session.kid,
+            kid=self.identity[0],
             now_unix_ns=time.time_ns(),
+            tour=self._tour_line,
         )
 
     def situation(self) -> Situation:
@@ -271,9 +282,10 @@ class ConsoleApp(App[None]):
             alerts=len(frame.needs) if frame is not None else 0,
             at_cursor=bool(self.at_unix_ns),
             read_only=self.session.read_only,
-            kid=self.session.kid,
-            key_file=self.session.key_file,
+            kid=self.identity[0],
+            key_file=self.identity[1],
             env=self.session.env or (frame.env if frame is not None else ""),
+            demo=self.session.fault is not None,
         )
         screen = self.front
         return screen.situation(base) if screen is not None and screen.ready else base
@@ -313,12 +325,29 @@ class ConsoleApp(App[None]):
 
     def action_act(self, id: str) -> None:
         """Do an act and paint what came of it at once, whatever the pace."""
+        if BY_ID[id].danger is not Danger.LOOKS and not self._still_meant(id):
+            return
+        self.acted.add(id)
         handler = getattr(self.front, f"act_{id}", None)
         if handler is not None:
             handler()
         else:
             HANDLERS[id](self)
         self.paint()
+
+    def _still_meant(self, id: str) -> bool:
+        """Whether an act that is more than a look still has its needs and its target now.
+
+        The key was pressed on what was painted last; what is true now may be another row.
+        """
+        before = self.here
+        self.paint()
+        act = next((one for one in self.acts_here() if one.id == id), None)
+        if self.here.item != before.item:
+            self.say("what was under the cursor went meanwhile: nothing was done", ok=False)
+            self.paint()
+            return False
+        return act is not None and missing(act, self.situation()) is None
 
     def action_help_quit(self) -> None:
         """Textual's ctrl+c. Twice leaves."""

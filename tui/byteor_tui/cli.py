@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from byteor.errors import ByteorError, Exit
+from byteor_tui.actions.places import PLACE_IDS
 
-DESCRIPTION = "Watch runs of ByteOr from a terminal. It only reads: a run does not notice it."
+DESCRIPTION = "Operate runs of ByteOr from a terminal. It only reads; what acts is the command line it shows."
 EPILOG = """\
-keys: ? help of the place, s snapshot, space freeze, j k move, . sort, q leave
-environment: BYTEOR_THEME (byteor-dark, byteor-light, byteor-ansi), NO_COLOR, TEXTUAL_FPS,
-  TEXTUAL_COLOR_SYSTEM, TEXTUAL_DISABLE_KITTY_KEY, BYTEOR_DEBUG=1 (tracebacks)
+keys: ? help of the place, : every act by name, 1-8 screens, w why a key is dead, q leave
+files: console.toml in $XDG_CONFIG_HOME/byteor (keys, theme), or --config FILE
+environment: BYTEOR_THEME (byteor-dark, byteor-light, byteor-ansi), BYTEOR_KID, BYTEOR_KEY_FILE, NO_COLOR,
+  TEXTUAL_FPS, TEXTUAL_COLOR_SYSTEM, TEXTUAL_DISABLE_KITTY_KEY, BYTEOR_DEBUG=1 (tracebacks)
 """
 
 
@@ -31,10 +33,27 @@ def parser() -> argparse.ArgumentParser:
     root = _Parser(prog="byteor-console", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw)
     root.add_argument("-V", "--version", action="store_true", help="say the version and end")
     root.add_argument("--run", metavar="R", help="open this run (id or name), live or ended")
+    root.add_argument("--env", metavar="E", help="the environment that acts are for; the run's when absent")
+    root.add_argument("--screen", metavar="S", choices=PLACE_IDS, help=", ".join(PLACE_IDS))
+    root.add_argument("--read-only", action="store_true", help="no key that acts; RO in the top bar")
+    root.add_argument("--spec", type=Path, metavar="FILE", help="the spec on disk that Diff compares with")
+    root.add_argument("--kid", metavar="KID", help="your key's id in the key set (BYTEOR_KID)")
+    root.add_argument(
+        "--key-file", metavar="PEM", help="your key; the verb opens it (BYTEOR_KEY_FILE)"
+    )
+    root.add_argument("--record", type=Path, metavar="FILE", help="write what you see to this file")
+    root.add_argument("--config", type=Path, metavar="FILE", help="keys and theme, instead of console.toml")
     root.add_argument("--plain", action="store_true", help="lines instead of a screen: screen readers, CI")
     verbs = root.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
 
+    go = verbs.add_parser("go", help="open a place that Y copied")
+    go.add_argument("link", metavar="LINK", help="byteor://RUN/SCREEN?item=..&at=..")
+
+    keys = verbs.add_parser("keys", help="write the page of keys, from the registry")
+    keys.add_argument("-o", "--out", type=Path, metavar="FILE", help="a file; stdout when absent")
+
     demo = verbs.add_parser("demo", help="start a pipeline on this host's counters and watch it")
+    demo.add_argument("--tour", action="store_true", help="a guided tour: alert to executed replay")
     demo.add_argument("--headless", action="store_true", help="no screen; by itself without a terminal")
     demo.add_argument("--seconds", type=_seconds, metavar="N", help="headless: end after N seconds (5)")
     demo.add_argument("--json", action="store_true", help="headless: the run's document on stdout")
@@ -42,9 +61,9 @@ def parser() -> argparse.ArgumentParser:
     shot = verbs.add_parser("shot", help="write a picture of a screen without a terminal")
     shot.add_argument(
         "screen",
-        choices=("overview", "runs", "help", "all"),
+        choices=(*PLACE_IDS, "help", "all"),
         metavar="SCREEN",
-        help="overview, runs, help, all",
+        help=f"{', '.join(PLACE_IDS)}, help, all",
     )
     shot.add_argument("--size", default="120x40", metavar="WxH", help="columns x rows (120x40)")
     shot.add_argument(
@@ -53,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
     shot.add_argument(
         "--run", dest="shot_run", metavar="R", help="of this run; of a demo run when there is none"
     )
+    shot.add_argument("--item", default="", metavar="ID", help="the cursor on this row")
+    shot.add_argument("--at", default="", metavar="T", help="the time cursor there: 12:03:11 or -30s")
     shot.add_argument("--after", type=_seconds, default=3.0, metavar="S", help="look for S seconds first (3)")
     return root
 
@@ -95,6 +116,8 @@ def _run(args: list[str]) -> int:
 
         sys.stdout.write(f"byteor-console {__version__}\n")
         return Exit.OK
+    if given.verb == "keys":
+        return _keys(given)
     if given.verb == "demo":
         return _demo(given)
     if given.verb == "shot":
@@ -108,9 +131,29 @@ def _console(given: argparse.Namespace, root: argparse.ArgumentParser) -> int:
     if not given.plain and not is_terminal():
         root.print_help(sys.stderr)
         return Exit.USAGE
+    from byteor_tui.config import session_of
     from byteor_tui.launch import named_run, open_console
+    from byteor_tui.model.link import Place, place_of
 
-    return open_console(named_run(given.run), plain=given.plain)
+    place = Place(given.screen) if given.screen else None
+    if given.verb == "go":
+        place = place_of(given.link, PLACE_IDS)
+        given.run = place.run or given.run
+    run = named_run(given.run)
+    return open_console(run, plain=given.plain, session=session_of(given, os.environ), place=place)
+
+
+def _keys(given: argparse.Namespace) -> int:
+    from byteor_tui.actions.page import keys_page
+
+    text = keys_page()
+    if given.out is None:
+        sys.stdout.write(text)
+    else:
+        from byteor.atomic import write_file
+
+        write_file(given.out, text.encode(), mode=0o644)
+    return Exit.OK
 
 
 def _demo(given: argparse.Namespace) -> int:
@@ -119,10 +162,13 @@ def _demo(given: argparse.Namespace) -> int:
 
     if given.headless or given.json or not is_terminal():
         return demo.headless(given.seconds or demo.HEADLESS_S, as_json=given.json)
+    from byteor_tui.config import session_of
     from byteor_tui.launch import open_console
 
-    with demo.demo_run() as run:
-        return open_console(run, note=demo.NOTE, plain=given.plain)
+    with demo.demo() as found:
+        session = demo.session_in(found, session_of(given, os.environ))
+        note = demo.TOUR_NOTE if given.tour else demo.NOTE
+        return open_console(found.run, note=note, plain=given.plain, session=session, tour=given.tour)
 
 
 def _shot(given: argparse.Namespace) -> int:
@@ -133,15 +179,21 @@ def _shot(given: argparse.Namespace) -> int:
         shot.check_output(given.out)
     from contextlib import ExitStack
 
-    from byteor_tui.demo import demo_run
+    from byteor_tui.config import session_of
+    from byteor_tui.demo import demo, session_in
     from byteor_tui.launch import named_run
 
+    session = session_of(given, os.environ)
     with ExitStack() as stack:
-        run = named_run(given.shot_run or given.run) or stack.enter_context(demo_run())
+        run, out = named_run(given.shot_run or given.run), given.out.absolute()
+        if run is None:
+            found = stack.enter_context(demo())
+            run, session = found.run, session_in(found, session)
         if given.screen == "all":
-            written = shot.shoot_all(run, given.out, after_s=given.after)
+            written = shot.shoot_all(run, out, after_s=given.after, session=session)
         else:
-            shot.shoot(given.screen, run, size, [given.out], after_s=given.after)
+            asked = shot.Asked(given.screen, given.item, given.at)
+            shot.shoot(asked, run, size, [out], after_s=given.after, session=session)
             written = [given.out]
     sys.stdout.write("".join(f"{path}\n" for path in written))
     return Exit.OK

@@ -18,14 +18,21 @@ from typing import Any
 import msgspec
 
 from byteor.errors import ByteorError, Exit
-from byteor_tui.demo_plan import PLAN
+from byteor_tui.demo_people import People, make_people
+from byteor_tui.demo_plan import FAULTY_PLAN, PLAN
+from byteor_tui.demo_receiver import receiver
 from byteor_tui.model.runs import Run, find_runs
+from byteor_tui.model.session import Session
 
 HEADLESS_S = 5.0
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 10.0
 PREFIX = "byteor-demo-"
-NOTE = "demo: everything here, snapshots too, goes when you leave (q)"
+SPEC_NAME = "host-telemetry.plan.kv"
+VARIABLE = "BYTEOR_DEMO_FAULT"
+NOTE = "demo: f switches a fault on; everything here, snapshots too, goes when you leave (q)"
+TOUR_NOTE = "demo: follow the line over the log; everything here goes when you leave (q)"
+RATE = 200
 _PR_SET_PDEATHSIG = 1
 
 
@@ -72,6 +79,49 @@ def demo_run() -> Iterator[Run]:
             _stop(process)
 
 
+class Demo(msgspec.Struct, frozen=True):
+    """A throw-away environment: a live run, people with keys, and the file that switches the fault on."""
+
+    run: Run
+    root: Path
+    people: People
+    fault: Path
+
+
+@contextlib.contextmanager
+def demo() -> Iterator[Demo]:
+    """All of it in a folder of its own, which is also the working folder meanwhile; nothing is left.
+
+    Raises ``E_DEMO`` with the run's own words when it does not start.
+    """
+    before = Path.cwd()
+    with demo_folder() as root, receiver() as server:
+        os.chdir(root)
+        fault = root / "fault"
+        os.environ[VARIABLE] = str(fault)
+        process = None
+        try:
+            people = make_people(root, server.url)
+            process = _start(root, ["--stages=byteor_tui.demo_stage"], own_session=True, plan=FAULTY_PLAN)
+            yield Demo(_wait_until_live(root, process), root, people, fault)
+        finally:
+            if process is not None:
+                _stop(process)
+            os.environ.pop(VARIABLE, None)
+            os.chdir(before)
+
+
+def session_in(found: Demo, given: Session) -> Session:
+    """``given`` with the demo's people, environment and spec where it says nothing else."""
+    return msgspec.structs.replace(
+        given,
+        env=given.env or "prod",
+        identities=given.identities or found.people.identities,
+        spec=given.spec or found.root / SPEC_NAME,
+        fault=found.fault,
+    )
+
+
 def headless(seconds: float, *, as_json: bool) -> int:
     """The demo without a terminal: run ``seconds``, print the run's document, return its exit code."""
     with demo_folder() as root:
@@ -92,10 +142,12 @@ def headless(seconds: float, *, as_json: bool) -> int:
     return code
 
 
-def _start(root: Path, more: list[str], *, own_session: bool) -> subprocess.Popen[bytes]:
-    spec = root / "host-telemetry.plan.kv"
-    spec.write_text(PLAN)
-    command = [sys.executable, "-m", "byteor", "run", f"--spec={spec}", "--source=host:max", "--sink=null:"]
+def _start(root: Path, more: list[str], *, own_session: bool, plan: str = PLAN) -> subprocess.Popen[bytes]:
+    spec = root / SPEC_NAME
+    spec.write_text(plan)
+    rate = "max" if plan is PLAN else str(RATE)
+    command = [sys.executable, "-m", "byteor", "run", f"--spec={spec}", f"--source=host:{rate}"]
+    command.append("--sink=null:")
     with (root / "out.json").open("wb") as out, (root / "err.log").open("wb") as err:
         return subprocess.Popen(
             [*command, "--json", *more],

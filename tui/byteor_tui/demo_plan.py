@@ -26,3 +26,12 @@ pipeline.stages.2.depends_on.0=detect
 pipeline.constraints.capacity=4096
 pipeline.constraints.slot_bytes=256
 """
+
+FAULTY_PLAN = PLAN.replace(
+    "pipeline.stages.2.depends_on.0=detect\n",
+    "pipeline.stages.2.depends_on.0=detect\n"
+    "pipeline.stages.3.id=check\n"
+    "pipeline.stages.3.key=demo_check\n"
+    "pipeline.stages.3.depends_on.0=annotate\n",
+)
+"""The same with a last stage that fails on demand."""

@@ -7,12 +7,22 @@ import sys
 from collections.abc import Callable
 
 from byteor.errors import ByteorError, Exit
+from byteor_tui.model.link import Place
 from byteor_tui.model.runs import Run, find_run, find_runs, open_source, the_one
+from byteor_tui.model.session import Session
 from byteor_tui.report import report
 from byteor_tui.terminal import WayOut, is_dumb, is_terminal
 
 
-def open_console(run: Run | None, *, note: str = "", plain: bool = False) -> int:
+def open_console(
+    run: Run | None,
+    *,
+    note: str = "",
+    plain: bool = False,
+    session: Session | None = None,
+    place: Place | None = None,
+    tour: bool = False,
+) -> int:
     """Show ``run``, or the list of runs. A terminal that cannot place a cursor gets the line stream."""
     if plain or not is_terminal() or is_dumb(os.environ):
         return stream(run)
@@ -20,7 +30,11 @@ def open_console(run: Run | None, *, note: str = "", plain: bool = False) -> int
     from byteor_tui.app import ConsoleApp
 
     way_out = WayOut()
-    app = ConsoleApp(run, note=note, way_out=way_out)
+    app = ConsoleApp(run, note=note, way_out=way_out, session=session, place=place)
+    if tour:
+        from byteor_tui.tour import Tour
+
+        app.tour = Tour()
     app.run()
     way_out.done()
     if app.failure is not None:

@@ -7,17 +7,31 @@ import re
 import time
 from pathlib import Path
 
+import msgspec
+from textual.pilot import Pilot
+
 from byteor.atomic import write_file
 from byteor.errors import ByteorError, Exit
+from byteor_tui.actions.places import PLACE_IDS
 from byteor_tui.app import ConsoleApp
 from byteor_tui.model.runs import Run
+from byteor_tui.model.session import Session
+from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.svg import picture
 
-SCREENS = ("overview", "help", "runs")
+SCREENS = (*PLACE_IDS, "help")
 SIZES = ((80, 24), (120, 40), (200, 60))
 SMALLEST, LARGEST = (10, 3), (400, 150)
 SUFFIXES = (".svg", ".txt")
-SETTLE_S = 2.2  # what a picture says of the console's cost is that of drawing, not of the last resize
+SETTLE_S = 1.2  # what a picture says of the console's cost is that of drawing, not of the last resize
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is to be seen: a place, the row under the cursor, and the moment (empty: the present)."""
+
+    screen: str
+    item: str = ""
+    at: str = ""
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -37,47 +51,78 @@ def check_output(path: Path) -> None:
         raise ByteorError("E_USAGE", message, exit=Exit.USAGE)
 
 
-def shoot(screen: str, run: Run, size: tuple[int, int], outputs: list[Path], *, after_s: float) -> None:
-    """Write pictures of ``screen`` on ``run``, once it has been looked at for ``after_s`` seconds."""
-    asyncio.run(_shoot(screen, run, [(size, outputs)], after_s))
-
-
-def shoot_all(run: Run, folder: Path, *, after_s: float) -> list[Path]:
-    """The Overview at every size and the other screens at the smallest, as SVG and text."""
-    written: list[Path] = []
-    folder.mkdir(parents=True, exist_ok=True)
-    for screen in SCREENS:
-        wanted = []
-        for size in SIZES if screen == "overview" else SIZES[:1]:
-            stem = f"{screen}-{size[0]}x{size[1]}"
-            wanted.append((size, [folder / f"{stem}{suffix}" for suffix in SUFFIXES]))
-        asyncio.run(_shoot(screen, run, wanted, after_s if screen == "overview" else 1.0))
-        written += [path for _, paths in wanted for path in paths]
-    return written
-
-
-async def _shoot(
-    screen: str, run: Run, wanted: list[tuple[tuple[int, int], list[Path]]], after_s: float
+def shoot(
+    asked: Asked,
+    run: Run | None,
+    size: tuple[int, int],
+    outputs: list[Path],
+    *,
+    after_s: float,
+    session: Session | None = None,
 ) -> None:
-    app = ConsoleApp(run)
-    async with app.run_test(size=wanted[0][0]) as pilot:
-        ready = time.monotonic() + after_s
-        while time.monotonic() < ready or app.view().frame is None:
-            await asyncio.sleep(0.1)  # not the pilot's pause: its polling would count as our cost
-            if time.monotonic() > ready + 10:
-                raise ByteorError("E_SHOT", f"nothing to see of {run.run_id} yet", exit=Exit.TIMEOUT)
-        if screen == "help":
-            await pilot.press("question_mark")
-        elif screen == "runs":
-            await pilot.press("minus")
-        else:
-            await pilot.press("j", "j")  # a stage in the middle has more to show than the source
-        for size, outputs in wanted:
+    """Write pictures of one place, once the run has been looked at for ``after_s`` seconds."""
+    asyncio.run(_shoot([(asked, size, outputs)], run, after_s, session))
+
+
+def shoot_all(run: Run | None, folder: Path, *, after_s: float, session: Session | None = None) -> list[Path]:
+    """Every place at every size, as SVG and text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = []
+    for screen in SCREENS:
+        for size in SIZES:
+            stem = f"{screen}-{size[0]}x{size[1]}"
+            wanted.append((Asked(screen), size, [folder / f"{stem}{suffix}" for suffix in SUFFIXES]))
+    asyncio.run(_shoot(wanted, run, after_s, session))
+    return [path for _, _, paths in wanted for path in paths]
+
+
+Wanted = list[tuple[Asked, tuple[int, int], list[Path]]]
+
+
+async def _shoot(wanted: Wanted, run: Run | None, after_s: float, session: Session | None) -> None:
+    app = ConsoleApp(run, session=session)
+    async with app.run_test(size=wanted[0][1]) as pilot:
+        await _wait(app, run, after_s)
+        before: Asked | None = None
+        for asked, size, outputs in wanted:
             await pilot.resize_terminal(*size)
+            if asked != before:
+                await _go(app, pilot, asked)
+                before = asked
             await asyncio.sleep(SETTLE_S)
             for path in outputs:
                 drawn = screen_svg(app) if path.suffix == ".svg" else screen_text(app)
                 write_file(path, drawn.encode(), mode=0o644)
+
+
+async def _wait(app: ConsoleApp, run: Run | None, after_s: float) -> None:
+    ready = time.monotonic() + after_s
+    while time.monotonic() < ready or (run is not None and app.view().frame is None):
+        await asyncio.sleep(0.1)  # not the pilot's pause: its polling would count as our cost
+        if time.monotonic() > ready + 10:
+            name = run.run_id if run is not None else "a run"
+            raise ByteorError("E_SHOT", f"nothing to see of {name} yet", exit=Exit.TIMEOUT)
+
+
+async def _go(app: ConsoleApp, pilot: Pilot[None], asked: Asked) -> None:
+    from byteor_tui.acts.times import parse_time, put
+
+    if not isinstance(app.screen, Skeleton):
+        await pilot.press("escape")
+    if asked.screen == "help":
+        app.go("overview")
+        await pilot.pause()
+        await pilot.press("question_mark")
+        return
+    item = asked.item
+    frame = app.view().frame
+    if not item and asked.screen in {"overview", "stages"} and frame is not None:
+        item = frame.rows[len(frame.rows) // 2].name  # a stage in the middle has more to show than the source
+    app.go(asked.screen, item)
+    if asked.at and (at := parse_time(asked.at, time.time_ns())) is not None:
+        put(app, at)
+    while asked.screen == "doctor" and app.checks.running:
+        await asyncio.sleep(0.1)
 
 
 def screen_text(app: ConsoleApp) -> str:

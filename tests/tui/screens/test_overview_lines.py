@@ -79,18 +79,18 @@ def test_needs_that_do_not_fit_are_counted(sample: Any) -> None:
     bad = sample(1.0)
     workers = tuple(msgspec.structs.replace(worker, age_ns=9_000_000_000) for worker in bad.workers)
     frame = History().fold(msgspec.structs.replace(bad, workers=workers))
-    shown = lines.needs(frame, 80, 3)
+    shown = lines.needs(frame.needs, 80, 3)
     assert len(shown) == 3 and said(shown[-1]).strip() == "and 3 more"
-    assert said(lines.needs(History().fold(sample(1.0)), 80, 3)[0]).strip() == "nothing"
+    assert said(lines.needs((), 80, 3)[0]).strip() == "nothing"
 
 
 def test_a_long_alert_is_wrapped_into_the_rows_that_are_free(sample: Any) -> None:
     why = "stage parse at sequence 9: " + " ".join(f"word{number}" for number in range(20))
     frame = History().fold(sample(1.0, first_failure=why))
-    shown = [said(line) for line in lines.needs(frame, 80, 4)]
+    shown = [said(line) for line in lines.needs(frame.needs, 80, 4)]
     assert len(shown) == 3 and all(len(row) <= 80 for row in shown)
     assert "word19" in shown[-1]
-    assert len(lines.needs(frame, 80, 1)) == 1
+    assert len(lines.needs(frame.needs, 80, 1)) == 1
 
 
 def test_the_log_shows_command_lines_with_outcome_and_audit_number() -> None:

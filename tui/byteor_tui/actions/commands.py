@@ -25,8 +25,8 @@ def snapshot(run_id: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
     return ("snapshot", run_id, f"--out={folder / f'{run_id}.{stamp(unix_ns)}.snapshot.json'}")
 
 
-def bundle(run_id: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
-    return ("incident-bundle", run_id, f"--out={folder / f'{run_id}.{stamp(unix_ns)}.bundle.zip'}")
+def bundle(run_id: str) -> tuple[str, ...]:
+    return ("incident-bundle", run_id)
 
 
 def dry_run(source: str, unix_ns: int, folder: Path) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ class Need(StrEnum):
     APPROVED = "an approval for this replay"
     ENVIRONMENT = "an environment: --env"
     ALERT = "something that needs you"
+    DEMO = "the demo: byteor-console demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ _ACTS = (
         "incident", ("i",), "incident",
         "Make an incident bundle of the run: evidence, policy, environment, state. It only reads.",
         footer=4, danger=PREPARES, needs=(Need.RUN, Need.WRITE), screens=(*_OF_A_RUN, "incidents"),
-        verb="byteor incident-bundle RUN --out=DIR",
+        verb="byteor incident-bundle RUN",
     ),
     Action(
         "replay", ("r",), "replay",
@@ -157,6 +158,10 @@ _ACTS = (
            footer=11, needs=(Need.COMMAND,)),
     Action("copy_link", ("Y",), "link", "Copy a link to this place: byteor-console go LINK."),
     Action("pager", ("o",), "pager", "Open what is shown in $PAGER.", screens=_WITH_DETAIL),
+    Action("fault", ("f",), "fault", "Demo: the fault on; a stage fails. Again: off.", needs=(Need.DEMO,),
+           screens=_OF_A_RUN),
+    Action("identity", ("I",), "sign as", "Sign as the next of the keys that the console was started with.",
+           screens=("approvals",)),
     Action("handover", ("H",), "handover", "Write the handover note of this shift: open matters and marks.",
            danger=PREPARES, needs=(Need.WRITE,)),
     Action("faster", ("plus",), "faster", "Draw more often."),

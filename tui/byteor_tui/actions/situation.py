@@ -26,6 +26,7 @@ class Situation(msgspec.Struct, frozen=True):
     replay: str = ""
     certificate: str = ""
     replay_approved: bool = False
+    demo: bool = False
 
 
 def holds(need: Need, now: Situation) -> bool:
@@ -47,6 +48,7 @@ def holds(need: Need, now: Situation) -> bool:
         Need.APPROVED: now.replay_approved,
         Need.ENVIRONMENT: bool(now.env),
         Need.ALERT: now.alerts > 0,
+        Need.DEMO: now.demo,
     }[need]
 
 

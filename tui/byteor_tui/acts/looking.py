@@ -191,7 +191,31 @@ def choose_file(app: ConsoleApp) -> None:
     app.front.prompt.ask("file", done, initial=str(now) if now is not None else "")
 
 
+def identity(app: ConsoleApp) -> None:
+    known = app.session.identities
+    if len(known) < 2:
+        app.say(f"you sign as {app.identity[0]}" if known else "no key: --kid and --key-file")
+        return
+    app.identity = known[(known.index(app.identity) + 1) % len(known)]
+    app.say(f"you sign as {app.identity[0]} now")
+
+
+def fault(app: ConsoleApp) -> None:
+    """The demo's fault is a file: the stage looks for it."""
+    path = app.session.fault
+    if path is None:
+        return
+    if path.exists():
+        path.unlink()
+        app.say("the demo's fault is off")
+    else:
+        path.write_bytes(b"")
+        app.say("the demo's fault is on: the stage check will fail")
+
+
 HANDLERS = {
+    "fault": fault,
+    "identity": identity,
     "freeze": freeze,
     "redraw": redraw,
     "help": help_here,

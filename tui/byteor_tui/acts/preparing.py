@@ -26,12 +26,7 @@ def snapshot(app: ConsoleApp) -> None:
 def incident(app: ConsoleApp) -> None:
     if app.run_shown is None:
         return
-    try:
-        folder = commands.evidence_folder("bundles")
-    except (ByteorError, OSError) as error:
-        app.say(f"no place for bundles: {error}", ok=False)
-        return
-    app.run_act(commands.bundle(app.run_shown.run_id, time.time_ns(), folder))
+    app.run_act(commands.bundle(app.run_shown.run_id))
     if app.here.screen != "incidents":
         app.go("incidents")
 
@@ -39,7 +34,7 @@ def incident(app: ConsoleApp) -> None:
 def replay(app: ConsoleApp) -> None:
     """A dry run of the incident under the cursor, else of the run: there is no other kind from this key."""
     found = app.situation()
-    source = found.incident.bundle if found.incident is not None and found.incident.bundle else found.replay
+    source = found.incident.id if found.incident is not None else found.replay
     if not source and app.run_shown is not None:
         source = app.run_shown.run_id
     if not source:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 from byteor.errors import ByteorError
+from byteor.state import state_dir
 from byteor_tui.model.approvals import ApprovalsTail
 from byteor_tui.model.audit_tail import AuditTail
 from byteor_tui.model.evidence import Environment, Evidence
-from byteor_tui.model.incidents import IncidentsTail
+from byteor_tui.model.incidents import IncidentsTail, replay_paths
+from byteor_tui.model.replays import ReplaysTail
 from byteor_tui.model.specs import SpecBoard, SpecFacts
 
 PERIOD_S = 0.1
@@ -30,6 +33,8 @@ class Collector:
         self._audit = AuditTail()
         self._approvals = ApprovalsTail()
         self._incidents = IncidentsTail()
+        self._replays = ReplaysTail()
+        self._freezes = 0
         self._environments: tuple[Environment, ...] | None = None
 
     def start(self) -> None:
@@ -60,31 +65,37 @@ class Collector:
         audit = self._audit.look()
         uses = sum(row.action == "approval_used" for row in audit.rows)
         approvals = self._approvals.look(int(time.time()), uses)
-        incidents = self._incidents.look()
-        if self._environments is None:
-            self._environments = read_environments()
-        self.latest = Evidence(audit, approvals, incidents, (), self._environments, time.monotonic_ns())
+        incidents = self._incidents.look(audit.size)
+        replays = self._replays.look(state_dir() / "replays", replay_paths(incidents))
+        freezes = sum(row.action.endswith("frozen") for row in audit.rows)
+        if self._environments is None or freezes != self._freezes:
+            self._environments, self._freezes = read_environments(), freezes
+        self.latest = Evidence(audit, approvals, incidents, replays, self._environments, time.monotonic_ns())
 
 
 def read_environments() -> tuple[Environment, ...]:
     """The environments that count here. Nothing is remembered of having read them; none when unreadable."""
+    from byteor.acts.freezes import frozen_environments
     from byteor.governance.environment_file import load_environments, user_file
     from byteor.governance.trust import environment_trust
 
     try:
         found = load_environments(
-            start=None, user=user_file(), trust=environment_trust(), now=int(time.time())
+            start=Path.cwd(), user=user_file(), trust=environment_trust(), now=int(time.time())
         ).found
+        frozen = {one.environment_id: f"{one.frozen_by}: {one.reason}" for one in frozen_environments()}
     except (ByteorError, OSError):
         return ()
     return tuple(
         Environment(
+            one.id,
             one.name,
             one.posture,
             one.replay,
             one.side_effects,
             ", ".join(f"{quota.n} of {quota.group}" for quota in one.quorum),
             one.trusted,
+            frozen.get(one.id, ""),
         )
         for one in found
     )

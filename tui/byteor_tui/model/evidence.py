@@ -94,6 +94,7 @@ class Approvals(msgspec.Struct, frozen=True):
 class Environment(msgspec.Struct, frozen=True):
     """An environment that the console knows the rules of."""
 
+    id: str
     name: str
     posture: str
     replay: str

@@ -13,6 +13,8 @@ class Mark(StrEnum):
     NONE = " "
     ALERT = "!"
     UNKNOWN = "?"
+    APPROVAL = "A"
+    INCIDENT = "i"
 
 
 class StageRow(msgspec.Struct, frozen=True):

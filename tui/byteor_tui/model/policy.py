@@ -22,7 +22,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 def environment_of(approval: Approval, environments: tuple[Environment, ...]) -> Environment | None:
     """The environment that a request names, when this host knows it."""
-    return next((one for one in environments if approval.env in {one.name}), None)
+    return next((one for one in environments if approval.env == one.id), None)
 
 
 def reason_for(

@@ -8,13 +8,16 @@ import msgspec
 
 
 class Session(msgspec.Struct, frozen=True):
-    """``kid`` and ``key_file`` name the approver's key; the console itself never opens it, the verb does."""
+    """``identities`` are (key id, key file) of whoever sits here; the verb opens the key, never we.
+
+    There is one but in the demo, where one person plays several.
+    """
 
     env: str = ""
-    kid: str = ""
-    key_file: str = ""
+    identities: tuple[tuple[str, str], ...] = ()
     spec: Path | None = None
     read_only: bool = False
     record: Path | None = None
     keys: dict[str, tuple[str, ...]] = {}
     theme: str = ""
+    fault: Path | None = None

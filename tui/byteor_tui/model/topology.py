@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -93,19 +95,33 @@ Piece = tuple[str, str]
 """(text, node name or empty)."""
 
 
-def chain(topology: Topology, width: int, height: int) -> list[list[Piece]]:
+def chain(
+    topology: Topology, width: int, height: int, rates: Mapping[str, str] | None = None
+) -> list[list[Piece]]:
     """The graph in at most ``height`` lines: levels from left to right, branches under each other.
 
-    A chain that is too wide goes on in the next line behind an arrow.
+    ``rates`` stand on the arrow to a node, where there is room for all of them. A chain that is too wide goes
+    on in the next line behind an arrow.
     """
+    if rates:
+        drawn = _drawn(topology, width, height, rates)
+        if drawn:
+            return drawn
+    return _drawn(topology, width, height, {}) or _wrapped(levels(topology), width, height)
+
+
+def _drawn(topology: Topology, width: int, height: int, rates: Mapping[str, str]) -> list[list[Piece]]:
     columns = levels(topology)
     if not columns or width < 8 or height < 1:
         return []
-    tallest = max(map(len, columns))
-    if tallest > 1 and tallest <= height:
-        drawn = _columns(topology, columns, width)
-        if drawn is not None:
-            return drawn
+    if max(map(len, columns)) > height:
+        return []
+    return _columns(columns, width, rates) or []
+
+
+def _wrapped(columns: list[list[str]], width: int, height: int) -> list[list[Piece]]:
+    if not columns or width < 8 or height < 1:
+        return []
     lines: list[list[Piece]] = [[]]
     used = 0
     for index, names in enumerate(columns):
@@ -125,28 +141,37 @@ def chain(topology: Topology, width: int, height: int) -> list[list[Piece]]:
     return lines
 
 
-def _columns(topology: Topology, columns: list[list[str]], width: int) -> list[list[Piece]] | None:
-    """One column a level, joined by ``->``, ``-+->`` and ``+->``; None when it does not fit."""
+def _columns(columns: list[list[str]], width: int, rates: Mapping[str, str]) -> list[list[Piece]] | None:
+    """One column a level, joined by arrows that carry rates; None when it does not fit."""
     widths = [max(map(len, names)) for names in columns]
-    gaps = [5 if len(columns[i + 1]) > 1 or len(columns[i]) > 1 else 4 for i in range(len(columns) - 1)]
+    forks = [len(names) > 1 or len(after) > 1 for names, after in pairwise(columns)]
+    room = [max(len(rates.get(name, "")) for name in names) for names in columns]
+    gaps = [(5 if fork else 4) + size for fork, size in zip(forks, room[1:], strict=True)]
     if sum(widths) + sum(gaps) > width:
         return None
     lines: list[list[Piece]] = []
     for row in range(max(map(len, columns))):
         line: list[Piece] = []
         for index, names in enumerate(columns):
-            if index:
-                gap = gaps[index - 1]
-                here, before = row < len(names), row < len(columns[index - 1])
-                joint = "-+->" if row == 0 and len(names) > 1 else "--->" if row == 0 else " +->"
-                if len(columns[index - 1]) > 1 and len(names) == 1:
-                    joint = "-+->" if row == 0 else "-+  "
-                    here = before
-                line.append(((f"{joint:<{gap}}" if gap == 5 else " -> ") if here else " " * gap, ""))
             name = names[row] if row < len(names) else ""
-            fill = "-" if gaps and index < len(gaps) and gaps[index] == 5 and name else " "
+            if index:
+                before = columns[index - 1]
+                rate = rates.get(name, "").rjust(room[index], "-") if name else "-" * room[index]
+                line.append((_joint(row, len(before), len(names), rate, forks[index - 1]), ""))
             line.append((name, name))
             rest = widths[index] - len(name)
-            line.append(((" " + fill * (rest - 1)) if rest > 0 and fill == "-" else " " * rest, ""))
+            leads_on = bool(name) and index < len(forks) and forks[index]
+            line.append((("-" if leads_on else " ") * rest, ""))
         lines.append(line)
     return lines
+
+
+def _joint(row: int, before: int, after: int, rate: str, fork: bool) -> str:
+    """The arrow from one level to the next in one row."""
+    if not fork:
+        return f" -{rate}> " if row < after else " " * (4 + len(rate))
+    there, here = row < before, row < after
+    if not here and not there:
+        return " " * (5 + len(rate))
+    stem = ("-" if there else " ") + ("+" if row or (before > 1 or after > 1) else "-")
+    return f"{stem}{rate}-> " if here else f"{stem}{' ' * len(rate)}   "

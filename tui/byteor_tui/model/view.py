@@ -62,12 +62,13 @@ class View(msgspec.Struct, frozen=True):
     env: str = ""
     kid: str = ""
     now_unix_ns: int = 0
+    tour: str = ""
 
     @property
     def environment(self) -> Environment | None:
         """The environment of the run, or the one that the console was started for."""
         name = (self.frame.env if self.frame is not None else "") or self.env
-        return next((one for one in self.evidence.environments if one.name == name), None)
+        return next((one for one in self.evidence.environments if name in {one.name, one.id}), None)
 
     @property
     def open_requests(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from byteor_tui.model.frame import Frame, StageRow
 from byteor_tui.model.text import count, milliseconds, wall_clock
 from byteor_tui.screens.text_lines import title
@@ -34,6 +36,11 @@ def note(now: StageRow, pinned: Frame) -> str:
     )
     found = [f"{name} {said}" for name, a, b in pairs if (said := share(a, b)) != "="]
     return "  ".join(found) or "as A"
+
+
+def noted(now: StageRow, pinned: Frame) -> StageRow:
+    """``now`` with its difference as its note."""
+    return msgspec.structs.replace(now, note=note(now, pinned))
 
 
 def compared_row(now: StageRow, pinned: Frame, width: int) -> list[Line]:

@@ -8,7 +8,10 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from byteor_tui.model.frame import Frame, Mark
+from byteor_tui.model.text import count
+from byteor_tui.model.topology import chain, levels
 from byteor_tui.model.view import View, mode_word
+from byteor_tui.screens import delta, timeline_lines
 from byteor_tui.screens import overview_lines as lines
 from byteor_tui.screens import stage_columns as columns
 from byteor_tui.screens.skeleton import Skeleton
@@ -16,6 +19,8 @@ from byteor_tui.tones import Line, Tone
 from byteor_tui.widgets.lines_panel import LinesPanel
 from byteor_tui.widgets.live_table import LiveTable
 from byteor_tui.widgets.rule import Rule
+
+MAX_TOPOLOGY = 6
 
 
 class OverviewScreen(Skeleton):
@@ -32,6 +37,7 @@ class OverviewScreen(Skeleton):
     def compose_body(self) -> Iterable[Widget]:
         with Container(id="body"):
             with Container(id="main"):
+                yield LinesPanel(id="topology")
                 yield Rule(id="main-rule", classes="rule")
                 yield LiveTable(id="stages")
                 yield Rule(id="detail-rule", classes="rule")
@@ -43,6 +49,8 @@ class OverviewScreen(Skeleton):
                 yield LinesPanel(id="rings")
                 yield Rule(id="needs-rule", classes="rule")
                 yield LinesPanel(id="needs")
+        yield Rule(id="time-rule", classes="rule")
+        yield LinesPanel(id="timeline")
 
     def draw_body(self, view: View) -> None:
         glyphs = view.glyphs
@@ -56,9 +64,13 @@ class OverviewScreen(Skeleton):
         self.rule("rings-rule", "Rings", str(len(frame.rings)) if len(frame.rings) != 1 else "")
         self._set_height("rings", max(1, min(4, len(frame.rings))))
         self.panel("rings").show(lambda width, height: lines.rings(frame, width, height, glyphs))
-        alarmed = Tone.ALARM if frame.needs else Tone.TITLE
-        self.rule("needs-rule", "Needs you", str(len(frame.needs)) if frame.needs else "", alarmed)
-        self.panel("needs").show(lambda width, height: lines.needs(frame, width, height))
+        needs = lines.needs_of(view)
+        alarmed = Tone.ALARM if frame.needs else Tone.WARN if needs else Tone.TITLE
+        self.rule("needs-rule", "Needs you", str(len(needs)) if needs else "", alarmed)
+        self.panel("needs").show(lambda width, height: lines.needs(needs, width, height))
+        self.rule("time-rule", "Timeline", timeline_lines.title(view))
+        self.panel("timeline").show(lambda width, height: timeline_lines.timeline(view, width, height))
+        self._draw_topology(view, frame)
 
     def _draw_nothing(self, view: View) -> None:
         said = view.error or "waiting for the first sample"
@@ -67,7 +79,10 @@ class OverviewScreen(Skeleton):
 
     def _draw_stages(self, view: View, frame: Frame) -> None:
         table, glyphs = self.table, view.glyphs
-        rows = {row.name: row for row in columns.ordered(frame.rows, self._sort, backwards=self._backwards)}
+        ordered = columns.ordered(frame.rows, self._sort, backwards=self._backwards)
+        rows = {row.name: row for row in ordered if self.passes(columns.said(row), columns.figures(row))}
+        if view.pinned is not None:
+            rows = {name: delta.noted(row, view.pinned) for name, row in rows.items()}
         longest = columns.longest_name(frame.rows)
         if table.cursor_key is None:  # somebody who opens a failed run wants to see the stage that failed
             table.cursor_key = next((row.name for row in frame.rows if row.mark is Mark.ALERT), None)
@@ -80,13 +95,31 @@ class OverviewScreen(Skeleton):
             return columns.row_line(rows[key], placed, width, glyphs, selected=key == table.cursor_key)
 
         table.show(tuple(rows), header, row)
-        order = f"sort {self._sort}{' reversed' if self._backwards else ''}, {len(rows)} stages"
+        self.follow_wanted()
+        shown = f"{len(rows)} of {len(frame.rows)}" if self.filter_text else f"{len(rows)}"
+        order = f"sort {self._sort}{' reversed' if self._backwards else ''}, {shown} stages"
+        if self.filter_text:
+            order += f"  filter: {self.filter_text}"
         if view.error:
             order = f"{view.error}, {order}"
         self.rule("main-rule", "1 Overview", order)
         chosen = rows.get(table.cursor_key or "")
         self.rule("detail-rule", f"Selected: {chosen.name}" if chosen else "Selected", "messages/s, 60 s")
         self.panel("detail").show(lambda width, height: lines.detail(chosen, width, height, glyphs))
+
+    def _draw_topology(self, view: View, frame: Frame) -> None:
+        """The graph with what flows on its arrows; a stage that needs somebody has its mark."""
+        panel = self.panel("topology")
+        rates = {row.name: count(row.rate_per_s) for row in frame.rows if row.rate_per_s is not None}
+        marks = {row.name: row.mark for row in frame.rows}
+        height = min(MAX_TOPOLOGY, max(map(len, levels(view.specs.topology)), default=1))
+        self._set_height("topology", height)
+
+        def draw(width: int, rows: int) -> list[Line]:
+            drawn = chain(view.specs.topology, width - 2, rows, rates)
+            return [lines.topology(pieces, marks) for pieces in drawn]
+
+        panel.show(draw)
 
     def act_sort(self) -> None:
         index = columns.SORTS.index(self._sort)

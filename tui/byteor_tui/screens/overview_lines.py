@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rich.cells import cell_len
 
@@ -22,6 +22,7 @@ _MODE_TONES = {
     "DEAD": Tone.ALARM,
 }
 
+SECOND_NS = 1_000_000_000
 TWO_CHARTS, TALLEST_CHART = 22, 16
 
 
@@ -31,13 +32,18 @@ def top(view: View, width: int) -> Line:
     mode: Line = ((word, _MODE_TONES.get(word, Tone.WARN)), (f" {_mode_age(view)}", Tone.DIM))
     pace = f"{view.hz:.0f} Hz {100 * view.cpu_share:.0f}%" + (f" {view.pace_note}" if view.pace_note else "")
     right: list[Part] = [(7, ((pace, Tone.DIM),))]
+    if view.evidence.audit.size:
+        right.insert(0, (10, ((f"audit #{view.evidence.audit.size - 1}", Tone.DIM),)))
+    if view.evidence.audit.error:
+        right.insert(0, (1, (("audit ?", Tone.WARN),)))
     if frame is None:
-        return top_line([(3, (("byteor", Tone.TITLE),)), (0, mode)], right, width)
+        waiting = [(3, (("byteor", Tone.TITLE),)), (0, mode), *_waiting(view)]
+        return top_line(waiting, right, width)
     alerts = sum(need.mark is Mark.ALERT for need in frame.needs)
     unknown = len(frame.needs) - alerts
     left: list[Part] = [
         (9, (("byteor", Tone.TITLE),)),
-        (6, ((frame.env.upper(), Tone.HEAD),)),
+        (6, (((frame.env or view.env).upper(), Tone.HEAD),)),
         (0, mode),
         (4, ((frame.name, Tone.TITLE),)),
         (8, ((short_hash(frame.spec_hash), Tone.DIM),)),
@@ -50,7 +56,26 @@ def top(view: View, width: int) -> Line:
         left.append((1, ((f"!{alerts}", Tone.ALARM),)))
     if unknown:
         left.append((1, ((f"?{unknown}", Tone.WARN),)))
+    left += _waiting(view)
     return top_line([part for part in left if part[1][0][0]], right, width)
+
+
+def _waiting(view: View) -> list[Part]:
+    """What waits for people, and what this console may not do."""
+    parts: list[Part] = []
+    if view.open_requests:
+        parts.append((1, ((f"A{view.open_requests}", Tone.WARN),)))
+    still = sum(one.state == "open" for one in view.evidence.incidents.rows)
+    if still:
+        parts.append((2, ((f"INC {still}", Tone.WARN),)))
+    frozen = [one.name for one in view.evidence.environments if one.frozen]
+    if frozen:
+        parts.append((1, ((f"FROZEN {','.join(frozen)}", Tone.ALARM),)))
+    if view.pinned is not None:
+        parts.append((5, ((f"A/B {wall_clock(view.pinned.taken_unix_ns)}", Tone.KEY),)))
+    if view.read_only:
+        parts.append((4, (("RO", Tone.HEAD),)))
+    return parts
 
 
 def _mode_age(view: View) -> str:
@@ -95,17 +120,39 @@ def _ring(ring: RingFill, width: int, glyphs: Glyphs) -> Line:
     return tuple(line)
 
 
-def needs(frame: Frame, width: int, height: int) -> list[Line]:
+def needs_of(view: View) -> tuple[Need, ...]:
+    """Alerts of the run, requests with their clocks, open incidents: what needs a person, in order."""
+    frame = view.frame
+    now_s = view.now_unix_ns // SECOND_NS
+    asked = [
+        Need(
+            Mark.APPROVAL,
+            row.created * SECOND_NS,
+            f"{row.env} {row.short}",
+            f"{row.action}: {row.requester} asks: {row.reason}; {age((row.ends() - now_s) * SECOND_NS)} left",
+        )
+        for row in view.evidence.approvals.rows
+        if row.open
+    ]
+    open_incidents = [
+        Need(Mark.INCIDENT, one.at_unix_ns, one.id, one.title)
+        for one in view.evidence.incidents.rows
+        if one.state == "open"
+    ]
+    return (*(frame.needs if frame is not None else ()), *asked, *open_incidents)
+
+
+def needs(found: tuple[Need, ...], width: int, height: int) -> list[Line]:
     """The lines of *needs you*, alerts first, wrapped into the rows there are; the rest is counted."""
-    if not frame.needs:
+    if not found:
         return [(("  nothing", Tone.DIM),)]
-    shown = frame.needs[:height] if len(frame.needs) <= height else frame.needs[: max(0, height - 1)]
+    shown = found[:height] if len(found) <= height else found[: max(0, height - 1)]
     lines: list[Line] = []
     for index, need in enumerate(shown):
         rows_after = len(shown) - index - 1
         lines += _need(need, width, max(1, height - len(lines) - rows_after))
-    if len(shown) < len(frame.needs):
-        lines.append(((f"   and {len(frame.needs) - len(shown)} more", Tone.WARN),))
+    if len(shown) < len(found):
+        lines.append(((f"   and {len(found) - len(shown)} more", Tone.WARN),))
     return lines
 
 
@@ -154,6 +201,20 @@ def _saying(entry: LogEntry, width: int) -> list[Line]:
     tone = Tone.WARN if entry.ok is False else Tone.PLAIN
     parts = textwrap.wrap(entry.text, max(10, width - indent - 1), break_on_hyphens=False) or [""]
     return [(when, (parts[0], tone)), *[((" " * indent, Tone.PLAIN), (part, tone)) for part in parts[1:]]]
+
+
+def topology(pieces: list[tuple[str, str]], marks: Mapping[str, Mark]) -> Line:
+    """One line of the graph; who needs somebody is marked in the name itself."""
+    spans: list[Span] = [(" ", Tone.PLAIN)]
+    for text, name in pieces:
+        mark = marks.get(name, Mark.NONE)
+        if not name:
+            spans.append((text, Tone.DIM))
+        elif mark is Mark.NONE:
+            spans.append((text, Tone.PLAIN))
+        else:
+            spans.append((text, Tone.ALARM if mark is Mark.ALERT else Tone.WARN))
+    return tuple(spans)
 
 
 def facts(frame: Frame, width: int) -> list[Line]:

@@ -61,7 +61,7 @@ class Skeleton(Screen[None]):
         self.glyphs = view.glyphs
         self.query_one(TopBar).show(lambda width, _height: [lines.top(view, width)])
         self.query_one(FooterBar).show_actions(actions)
-        self.rule("log-rule", "Log", "")
+        self.rule("log-rule", view.tour or "Log", "", Tone.KEY if view.tour else Tone.TITLE)
         self.panel("log").show(lambda width, height: lines.log(view.log, width, height))
         self.draw_body(view)
 

@@ -1,0 +1,103 @@
+"""What the console was started with: arguments first, then the environment, then console.toml.
+
+[keys]                      # by the ids of `byteor-console keys`
+snapshot = "S"
+down = ["j", "down"]
+[theme]
+name = "byteor-light"
+"""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from byteor.errors import ByteorError, Exit, Where
+from byteor_tui.actions.registry import ACTIONS, BY_ID, Danger, clashes, key_name, remapped
+from byteor_tui.model.session import Session
+
+FILE = "console.toml"
+MAX_BYTES = 1 << 16
+THEMES = ("byteor-dark", "byteor-light", "byteor-ansi")
+
+
+def session_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Session:
+    """The session of these arguments. Raises ``E_CONSOLE_CONFIG`` (exit 3) for a file that is wrong."""
+    path = given.config or config_path(environ)
+    keys, theme = read_config(path) if given.config or path.exists() else ({}, "")
+    kid = given.kid or environ.get("BYTEOR_KID", "")
+    key_file = given.key_file or environ.get("BYTEOR_KEY_FILE", "")
+    return Session(
+        env=given.env or "",
+        identities=((kid, key_file),) if kid and key_file else (),
+        spec=given.spec,
+        read_only=given.read_only,
+        record=given.record,
+        keys=keys,
+        theme=theme,
+    )
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """``$XDG_CONFIG_HOME/byteor/console.toml``, else below ``~/.config``."""
+    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "/"), ".config"))
+    return Path(base, "byteor", FILE)
+
+
+def read_config(path: Path) -> tuple[dict[str, tuple[str, ...]], str]:
+    """(keys by act, theme's name). Raises ``E_CONSOLE_CONFIG`` with file, key and the nearest known name."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _wrong(path, "", "the file is over 64 KiB long")
+        document = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise _wrong(path, "", f"cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _wrong(path, "", str(error)) from None
+    _known(path, "", document, ("keys", "theme"))
+    theme = _table(path, document, "theme")
+    _known(path, "theme.", theme, ("name",))
+    name = theme.get("name", "")
+    if name and name not in THEMES:
+        raise _wrong(path, "theme.name", f"{name!r} is no theme: {', '.join(THEMES)}")
+    return _keys(path, _table(path, document, "keys")), str(name)
+
+
+def _keys(path: Path, table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    _known(path, "keys.", table, tuple(BY_ID))
+    found: dict[str, tuple[str, ...]] = {}
+    for id, value in table.items():
+        given = [value] if isinstance(value, str) else value
+        if not isinstance(given, list) or not given or not all(isinstance(one, str) and one for one in given):
+            raise _wrong(path, f"keys.{id}", "a key is a text, or a list of texts")
+        if BY_ID[id].danger is Danger.COMMITS and any(not (one.isalpha() and one.isupper()) for one in given):
+            raise _wrong(path, f"keys.{id}", "a key that commits is an upper-case letter")
+        found[id] = tuple(key_name(one) for one in given)
+    problems = clashes(remapped(found, ACTIONS))
+    if problems:
+        raise _wrong(path, "keys", problems[0])
+    return found
+
+
+def _table(path: Path, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise _wrong(path, name, f"[{name}] is a table")
+    return table
+
+
+def _known(path: Path, prefix: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for name in table:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "byteor-console keys lists them"
+            raise _wrong(path, prefix + name, f"there is no {prefix}{name}", hint)
+
+
+def _wrong(path: Path, key: str, message: str, hint: str = "docs/console.md shows one") -> ByteorError:
+    where = Where(file=str(path), key=key or None)
+    return ByteorError("E_CONSOLE_CONFIG", message, hint=hint, where=where, exit=Exit.INVALID)
