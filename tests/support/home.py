@@ -174,7 +174,9 @@ class Home:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def actions(self) -> list[str]:
-        return [entry["action"] for entry in self.json("audit", "log")["entries"]]
+        """What the log says, without the bundle that a failed run makes of itself."""
+        actions = [entry["action"] for entry in self.json("audit", "log")["entries"]]
+        return [one for one in actions if not one.startswith(("incident_", "bundle_"))]
 
 
 def until(true: Callable[[], object], seconds: float = 30) -> None:
