@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from byteor.indexbus import Producer
+from byteor.indexbus.abi import End
 from byteor.indexbus.errors import IndexBusError
 from byteor.runtime.adapter import DeadLetterBox, Tap
 from byteor.runtime.tickets import Tickets
@@ -73,7 +74,7 @@ class Feed:
     def _publish(self, producer: Producer, messages: Sequence[bytes], first: int) -> bool:
         if self._drop:
             published = producer.try_publish_many(messages, self._ingress, first)
-            if published < len(messages) and not producer.ended:
+            if published < len(messages) and producer.ended in (End.OK, End.TIMEOUT):
                 producer.dropped("full", len(messages) - published)
                 return True
         else:

@@ -20,6 +20,9 @@ KINDS: dict[str, LaneKind] = {
 }
 
 
+_ENDS = {"source": 0, "sink": 2}
+
+
 class _Node(msgspec.Struct):
     """A worker to be: the names of the lanes that it reads and writes."""
 
@@ -154,9 +157,13 @@ def _in_order(nodes: list[_Node]) -> list[_Node]:
     for index in sorter.static_order():
         before = (depth[w] for name in nodes[index].rx for w in writers.get(name, ()))
         depth[index] = 1 + max(before, default=-1)
-    rank = {"source": 0, "sink": 2}
-    order = sorted(range(len(nodes)), key=lambda i: (rank.get(nodes[i].role, 1), depth[i], i))
-    return [nodes[i] for i in order]
+
+    def place(index: int) -> tuple[int, int, int]:
+        if nodes[index].role in _ENDS:  # endpoints keep the order of the spec
+            return _ENDS[nodes[index].role], 0, index
+        return 1, depth[index], index
+
+    return [nodes[index] for index in sorted(range(len(nodes)), key=place)]
 
 
 def _workers(nodes: list[_Node], plans: list[LanePlan]) -> tuple[WorkerPlan, ...]:
