@@ -105,6 +105,17 @@ def test_a_ring_tears_its_stage_down_and_tells_the_first_failure(
     assert context.calls.count("teardown") == 1  # type: ignore[attr-defined]
 
 
+def test_a_teardown_that_fails_is_told_when_nothing_else_was_wrong(tmp_path: Path) -> None:
+    with (
+        SequencedSlots.create(tmp_path / "ring", capacity=8, slot_bytes=16, egress=(0,)) as ring,
+        ring.producer() as producer,
+        ring.stage(0) as consumer,
+    ):
+        producer.close_stream()
+        with pytest.raises(RuntimeError, match="teardown"):
+            run_stage("s", consumer, resolved(Recorder, "teardown"), 4)
+
+
 @pytest.mark.parametrize("shape", [stage, batch_stage])
 def test_a_list_is_refused_by_a_ring_in_words(tmp_path: Path, shape: Any) -> None:
     @shape("twice")
