@@ -3,91 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from byteor.cli import main
+from terminal import Terminal
 
 SPEC = Path(__file__).parents[2] / "specs" / "alerting.plan.kv"
-TOML = """org_id = "acme"
-project_id = "telemetry"
-[environments.stage]
-posture = "staging"
-quorum = [{ group = "ops", n = 1 }, { group = "risk", n = 1 }]
-[environments.prod]
-posture = "prod"
-"""
-
-
-class Terminal:
-    """Types command lines; every verb with --json, so that its one document is what is looked at."""
-
-    def __init__(self, folder: Path, capfd: Any) -> None:
-        self.folder, self.capfd = folder, capfd
-
-    def run(self, *words: str, passphrase: str | None = None) -> tuple[int, dict[str, Any]]:
-        line = [*words, "--json"]
-        if passphrase is not None:
-            read, write = os.pipe()
-            os.write(write, passphrase.encode() + b"\n")
-            os.close(write)
-            line.append(f"--passphrase-fd={read}")
-        self.capfd.readouterr()
-        code = main(line)
-        if passphrase is not None:
-            os.close(read)
-        return int(code), json.loads(self.capfd.readouterr().out)
-
-    def good(self, *words: str, passphrase: str | None = None) -> dict[str, Any]:
-        code, document = self.run(*words, passphrase=passphrase)
-        assert code == 0, document
-        return document
-
-    def make_key(self, name: str, group: str) -> None:
-        made = self.good(
-            "key",
-            "generate",
-            f"{name}-1",
-            "--principal",
-            name,
-            "--group",
-            group,
-            "-o",
-            f"{name}.pem",
-            passphrase=f"passphrase of {name}",
-        )
-        Path(f"{name}.json").write_text(json.dumps(made["key"]))
-        self.good("key", "add", f"{name}.json")
-
-    def sign(self, *words: str, name: str) -> dict[str, Any]:
-        return self.good(
-            *words, "--kid", f"{name}-1", "--key-file", f"{name}.pem", passphrase=f"passphrase of {name}"
-        )
-
-
-@pytest.fixture
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Terminal:
-    monkeypatch.setenv("BYTEOR_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    (work / "byteor.toml").write_text(TOML)
-    return Terminal(work, capfd)
-
-
-@pytest.fixture
-def team(terminal: Terminal) -> Terminal:
-    """alice in ops and carol in risk, in a key set that this user trusts."""
-    terminal.make_key("alice", "ops")
-    terminal.make_key("carol", "risk")
-    signed = terminal.sign("key", "sign", name="alice")
-    terminal.good("key", "trust", "signing_keys.json", "--fingerprint", signed["fingerprint"])
-    return terminal
 
 
 @pytest.fixture

@@ -1,0 +1,324 @@
+"""``byteor run`` under environments, approvals, freezes and emergencies: who may, who may not, and what is
+left of it in the log."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from home import until
+from http_script import Server
+from terminal import Terminal
+
+from byteor.actions.gate import Gate, approval_gate, set_gate
+from byteor.acts.approvals import folder_of
+from byteor.acts.freezes import freeze, unfreeze
+from byteor.acts.governed import Question, environment_for
+from byteor.governance.break_glass import BreakGlass, seal_break_glass
+from byteor.governance.canonical import time_of
+from byteor.governance.private_key import Signer, open_key
+from byteor.governance.trust import trusted_keys
+from byteor.state import state_dir
+from byteor_store import AuditLog, audit_path, verify
+
+TOML = """org_id = "acme"
+project_id = "telemetry"
+[environments.dev]
+posture = "dev"
+[environments.stage]
+posture = "staging"
+quorum = [{ group = "ops", n = 1 }, { group = "risk", n = 1 }]
+[environments.prod]
+posture = "prod"
+quorum = [{ group = "ops", n = 1 }]
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+class Desk:
+    """A signed byteor.toml, a spec that posts to ``server``, and verbs to run it."""
+
+    def __init__(self, team: Terminal, server: Server) -> None:
+        self.team, self.server = team, server
+        Path("byteor.toml").write_text(TOML)
+        team.sign("env", "sign", "byteor.toml", "--version", "1", name="alice")
+        self.spec = "alerts.spec.kv"
+        self.write_spec(f"http_post:{server.origin}/hook")
+        Path("in").write_text("one\ntwo\n")
+
+    def write_spec(self, *keys: str) -> None:
+        lines = ["v=1", "model=single_ring", "name=alerts", "single_ring.capacity=64"]
+        for index, key in enumerate(keys):
+            lines += [f"single_ring.stages.{index}.name=s{index}", f"single_ring.stages.{index}.key={key}"]
+            lines += [f"single_ring.stages.{index}.depends_on.0={index - 1}"] if index else []
+        Path(self.spec).write_text("\n".join(lines) + "\n")
+
+    def run(self, env: str, *words: str) -> tuple[int, dict[str, Any]]:
+        return self.team.run(
+            "run", self.spec, "--env", env, "--source=file:in", "--sink=null:", "--drain-timeout=20", *words
+        )
+
+    def request(self, env: str, *words: str) -> tuple[str, str]:
+        asked = ("approval", "request", self.spec, "--env", env, "--reason", "new", "--requester", "erin")
+        made = self.team.good(*asked, *words)
+        return made["request_id"], made["digest"]
+
+    def approve(self, request: tuple[str, str], *names: str) -> None:
+        for name in names:
+            self.team.sign("approval", "approve", request[0], "--digest", request[1], name=name)
+
+    def actions(self) -> list[str]:
+        with AuditLog.observe(audit_path()) as log:
+            return [row.leaf.action for row in log.rows()]
+
+
+@pytest.fixture
+def desk(team: Terminal, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    for name in ("RUNTIME_DIR", "SHM_DIR"):
+        (tmp_path / name).mkdir(mode=0o700)
+        monkeypatch.setenv(f"BYTEOR_{name}", str(tmp_path / name))
+    return Desk(team, server)
+
+
+def test_an_approved_run_acts_and_leaves_its_papers(desk: Desk, tmp_path: Path) -> None:
+    code, told = desk.run("stage")
+    assert (code, told["code"]) == (5, "E_APPROVAL_REQUIRED")
+    request = desk.request("stage")
+    desk.approve(request, "alice")
+    assert desk.run("stage", "--approval", request[0])[1]["code"] == "E_QUORUM"
+    assert desk.run("stage", "--approval", request[0])[0] == 5
+    desk.approve(request, "carol")
+    assert desk.server.got == []
+    code, told = desk.run("stage", "--approval", request[0])
+    assert (code, told["state"]) == (0, "finished")
+    assert [body for _, _, body in desk.server.got] == [b"one", b"two"]
+    folder = tmp_path / "RUNTIME_DIR" / told["run_id"]
+    policy = json.loads((folder / "policy_audit.json").read_text())
+    assert (policy["decision"], policy["rule"]) == ("Allow", "approved")
+    assert policy["approval"]["principals"] == ["alice", "carol"]
+    assert policy["decisions"][0]["capability"] == f"http_post:{desk.server.origin}"
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir() if path.is_file()} == {0o600}
+    told_in_order = ["approval_used", "policy_decision", "run_started", "effect_intended"]
+    actions = desk.actions()
+    assert actions[actions.index("approval_used") :][:4] == told_in_order
+    assert actions[-3:] == ["effect_done", "effect_done", "run_finished"]
+    assert desk.run("stage", "--approval", request[0])[1]["code"] == "E_USED"
+    assert len(desk.server.got) == 2
+    found = verify(audit_path())
+    assert found.ok
+    assert found.checkpoint_size == found.size  # the refusal at the end is sealed, too
+
+
+def test_credentials_are_taken_as_files_and_beside_the_spec(desk: Desk) -> None:
+    request = desk.request("prod", "--max-uses", "3")
+    desk.approve(request, "alice")
+    desk.team.good("approval", "export", request[0], "-o", "out")
+    assert desk.run("prod", "--credential", "out/alice-1.cred")[0] == 0
+    Path("approval.cred").write_bytes(Path("out/alice-1.cred").read_bytes())
+    assert desk.run("prod")[1]["code"] == "E_COMPANION"  # prod wants it beside the credential
+    Path("approval.dsse").write_bytes(Path("out/alice-1.approval.dsse").read_bytes())
+    assert desk.run("prod")[0] == 0
+    text = Path("approval.cred").read_text()
+    Path("bad.cred").write_text(text[:-9] + ("A" if text[-9] != "A" else "B") + text[-8:])
+    code, told = desk.run("prod", "--credential", "bad.cred")
+    assert (code, told["code"]) == (9, "E_SIGNATURE")
+    desk.write_spec(f"http_post:{desk.server.origin}/other")
+    assert desk.run("prod")[:1] == (9,)
+    assert desk.run("prod")[1]["code"] == "E_SPEC_HASH"
+
+
+def test_who_asks_for_a_run_does_not_supply_its_policy(desk: Desk) -> None:
+    mine = TOML.replace('posture = "prod"', 'posture = "prod"\nid = "x"')
+    Path("mine.toml").write_text(mine)
+    code, told = desk.run("prod", "--environments", "mine.toml")
+    assert (code, told["code"]) == (4, "E_ENVIRONMENT_UNTRUSTED")
+    code, told = desk.run("prod", "--environments", "mine.toml", "--dry-effects")
+    assert (code, desk.server.got) == (0, [])
+    assert desk.actions().count("effect_dry_run") == 2
+
+
+def test_what_the_table_denies_and_what_no_list_names_does_not_run(desk: Desk) -> None:
+    assert desk.run("dev")[0] == 0
+    desk.write_spec("exec:/bin/true")
+    code, told = desk.run("dev")
+    assert (code, told["code"]) == (4, "E_ACTION_NOT_LISTED")
+    Path("byteor.toml").unlink()
+    Path("byteor.toml.dsse").unlink()
+    code, told = desk.run("dev")
+    assert (code, told["code"]) == (4, "E_POLICY_DENIED")
+    assert "deny-all" in told["message"]
+    assert desk.actions()[-2:] == ["policy_decision", "run_refused"]
+    desk.write_spec("identity")
+    code, told = desk.run("dev")
+    assert (code, told["state"]) == (0, "finished")
+
+
+def test_a_plan_tells_what_policy_would_say_and_writes_nothing(desk: Desk) -> None:
+    before = desk.actions()
+    code, told = desk.run("stage", "--dry-run")
+    assert (code, told["policy"]["code"]) == (0, "E_APPROVAL_REQUIRED")
+    assert desk.run("dev", "--dry-run")[1]["policy"]["rule"] == "allow-all"
+    assert desk.actions() == before
+
+
+def test_a_freeze_denies_starts_and_two_people_lift_it(desk: Desk) -> None:
+    desk.team.good("freeze", "--env", "dev", "--reason", "odd traffic")
+    code, told = desk.run("dev")
+    assert (code, told["code"]) == (4, "E_POLICY_DENIED")
+    assert "odd traffic" in told["message"]
+    assert desk.team.run("freeze", "--env", "dev", "--reason", "again")[1]["code"] == "E_FREEZE"
+
+    def lift(name: str) -> tuple[int, dict[str, Any]]:
+        words = ("unfreeze", "--env", "dev", "--kid", f"{name}-1", "--key-file", f"{name}.pem")
+        return desk.team.run(*words, passphrase=f"passphrase of {name}")
+
+    assert lift("alice") == (5, lift_told(["alice"], desk))
+    assert lift("alice")[1]["code"] == "E_FREEZE"
+    assert desk.run("dev")[0] == 4
+    code, told = lift("carol")
+    assert (code, told["lifted"], told["lifters"]) == (0, True, ["alice", "carol"])
+    assert desk.run("dev")[0] == 0
+    assert lift("carol")[1]["code"] == "E_FREEZE"
+
+
+def lift_told(lifters: list[str], desk: Desk) -> dict[str, Any]:
+    seq = len(desk.actions()) - 1
+    fields = {"environment": "dev", "lifted": False, "lifters": lifters, "audit_seq": seq}
+    return {"schema": "byteor.unfreeze/v1", **fields}
+
+
+def test_a_freeze_holds_the_acts_of_a_live_run_and_lifting_lets_them_go(desk: Desk) -> None:
+    environment = environment_for(Question(env="dev"), int(time.time()))
+    signers = {name: signer(name) for name in ("alice", "carol")}
+    frozen = threading.Event()
+
+    def freeze_now(handler: Any) -> None:
+        """The first act freezes the environment: the second message must not be posted."""
+        freeze(environment, "stop", now=1_800_000_000)
+        handler.send_response(204)
+        handler.end_headers()
+        frozen.set()
+
+    def thaw() -> None:
+        assert frozen.wait(20)
+        until(lambda: "effects_held" in desk.actions())
+        seen.append(len(desk.server.got))
+        now = int(time.time())
+        for name, own in signers.items():
+            unfreeze(environment, f"{name}-1", own, keys=trusted_keys(), now=now)
+
+    seen: list[int] = []
+    desk.server.script = [freeze_now]
+    thread = threading.Thread(target=thaw, daemon=True)
+    thread.start()
+    code, _ = desk.run("dev")
+    thread.join(20)
+    assert (code, seen, len(desk.server.got)) == (0, [1], 2)
+    assert "effects_resumed" in desk.actions()
+
+
+def test_revoking_an_approval_stops_the_live_run(desk: Desk) -> None:
+    request = desk.request("prod")
+    desk.approve(request, "alice")
+
+    def revoke(handler: Any) -> None:
+        set_gate(approval_gate(state_dir(), request[0]), closed=True)  # as approval revoke does, below
+        handler.send_response(204)
+        handler.end_headers()
+
+    desk.server.script = [revoke]
+    code, told = desk.run("prod", "--approval", request[0])
+    assert (code, told["first_failure"]["code"]) == (11, "E_ACTION_REVOKED")
+    assert len(desk.server.got) == 1
+
+
+def test_approval_revoke_closes_the_gate_of_a_used_approval(desk: Desk) -> None:
+    request = desk.request("prod", "--max-uses", "2")
+    desk.approve(request, "alice")
+    assert desk.run("prod", "--approval", request[0])[0] == 0
+    gate = approval_gate(state_dir(), request[0])
+    assert not Gate(gate).closed
+    desk.team.sign("approval", "revoke", request[0], "--reason", "wrong", name="alice")
+    assert Gate(gate).closed
+    code, told = desk.run("prod", "--approval", request[0])
+    assert (code, told["code"]) == (9, "E_REVOKED")
+
+
+def test_an_emergency_runs_once_and_waits_for_a_second_person(desk: Desk) -> None:
+    glass = ("approval", "break-glass", desk.spec, "--env", "prod", "--reason", "the pager is on fire now")
+    made = desk.team.sign(*glass, name="alice")
+    assert desk.run("prod", "--credential", "break-glass.dsse")[0] == 0
+    code, told = desk.run("prod", "--credential", "break-glass.dsse")
+    assert (code, told["code"]) == (9, "E_USED")
+    assert desk.team.good("approval", "review")["reviews"][0]["closed_by"] is None
+    close = ("approval", "review", made["approval_id"], "--note", "it was right", "--kid", "alice-1")
+    code, told = desk.team.run(*close, "--key-file", "alice.pem", passphrase="passphrase of alice")
+    assert (code, told["code"]) == (4, "E_NOT_ELIGIBLE")
+    desk.team.sign("approval", "review", made["approval_id"], "--note", "it was right", name="carol")
+    assert desk.team.good("approval", "review")["reviews"][0]["closed_by"] == "carol"
+    assert [a for a in desk.actions() if a.startswith("break_glass")] == [
+        "break_glass",
+        "break_glass_reviewed",
+    ]
+
+
+def test_while_a_review_is_overdue_nobody_approves_there(desk: Desk) -> None:
+    long_ago = int(time.time()) - 25 * 3600
+    document = BreakGlass(
+        approval_id="11111111-2222-4333-8444-555555555555",
+        audience="here",
+        capability="exec:/bin/true",
+        environment_digest="",
+        environment_id="prod",
+        expires_at=time_of(long_ago + 900),
+        issued_at=time_of(long_ago),
+        kid="alice-1",
+        principal="alice",
+        reason="x",
+        spec_hash="",
+        v=1,
+    )
+    folder = folder_of(document.approval_id)
+    (folder / "break-glass.dsse").write_bytes(seal_break_glass(document, signer("alice")))
+    request, elsewhere = desk.request("prod"), desk.request("stage")
+    words = ("approval", "approve", request[0], "--digest", request[1], "--kid", "carol-1")
+    code, told = desk.team.run(*words, "--key-file", "carol.pem", passphrase="passphrase of carol")
+    assert (code, told["code"]) == (4, "E_REVIEW_OVERDUE")
+    desk.approve(elsewhere, "carol")
+    note = ("--note", "found nothing")
+    desk.team.sign("approval", "review", document.approval_id, *note, name="carol")
+    desk.approve(request, "alice")
+
+
+def signer(name: str) -> Signer:
+    return open_key(Path(f"{name}.pem").read_bytes(), f"passphrase of {name}".encode())
+
+
+@pytest.mark.parametrize(
+    "umask", [0o000, *(pytest.param(n, marks=pytest.mark.campaign) for n in (0o022, 0o077))]
+)
+def test_everything_that_a_governed_run_makes_is_private(desk: Desk, tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        request = desk.request("prod")
+        desk.approve(request, "alice")
+        assert desk.run("prod", "--approval", request[0])[0] == 0
+        desk.team.good("freeze", "--env", "stage", "--reason", "x")
+    finally:
+        os.umask(before)
+    for root in ("state", "RUNTIME_DIR", "SHM_DIR"):
+        for path in (tmp_path / root).rglob("*"):
+            mode = path.lstat().st_mode & 0o777
+            assert mode in ((0o700,) if path.is_dir() else (0o600,)), f"{path} is {mode:o}"
