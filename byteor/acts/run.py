@@ -143,7 +143,7 @@ def run(
 
     ``on_permit`` is called when policy let the run start, ``on_running`` when every worker runs; once each.
     """
-    with attend(order.metrics_addr, on_running) as attendants:
+    with attend(on_running) as attendants:
         return _run(order, attendants, on_permit)
 
 
@@ -160,6 +160,15 @@ def _run(order: RunOrder, attendants: Attendants, on_permit: Callable[[Permit], 
     on_permit(permit)
     for info in list_runs():
         record_killed(info)
+    if found.old is not None:
+        by_name = {w.name: found.ends.sources[w.endpoint] for w in found.prepared.wiring.of_role(SOURCE)}
+        attendants.told(take_over(found.old, by_name, order.drain_timeout_s))
+    with explained(found.old):
+        attendants.listen(order.metrics_addr, patient=found.old is not None)
+        return _execute(order, found, permit, attendants)
+
+
+def _execute(order: RunOrder, found: ReadyRun, permit: Permit, attendants: Attendants) -> EndedRun:
     options = ExecuteOptions(
         name=found.name,
         sources=tuple(plain(text) for text in found.sources),  # a file's name may be any bytes
@@ -178,11 +187,7 @@ def _run(order: RunOrder, attendants: Attendants, on_permit: Callable[[Permit], 
         group=None if order.group is None else group_id(order.group),
     )
     log = _Log(attendants, permit, Recorder(found.ends.tap, found.prepared, order.stage_modules))
-    if found.old is not None:
-        by_name = {w.name: found.ends.sources[w.endpoint] for w in found.prepared.wiring.of_role(SOURCE)}
-        attendants.told(take_over(found.old, by_name, order.drain_timeout_s))
-    with explained(found.old):
-        ended = execute(found.prepared, found.ends, options, log)
+    ended = execute(found.prepared, found.ends, options, log)
     return EndedRun(ended.result, ended.identity.kernel, ended.signal, log.last, log.incident_id)
 
 

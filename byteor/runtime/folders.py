@@ -260,7 +260,15 @@ def list_runs(folder: Path | None = None) -> list[RunInfo]:
     for path in root.iterdir():
         with contextlib.suppress(RunError, OSError):  # one damaged folder must not hide the others
             found.append(read_run(path))
-    return sorted(found, key=lambda info: info.identity.started_unix_ns, reverse=True)
+    return sorted(found, key=lambda info: age_ns(info.identity))
+
+
+def age_ns(identity: RunIdentity) -> int:
+    """How long ago a run started. By the monotonic clock where this is still its boot: the wall clock may
+    have been set meanwhile."""
+    if identity.started_ns and identity.boot_id == boot_id():
+        return time.monotonic_ns() - identity.started_ns
+    return time.time_ns() - identity.started_unix_ns
 
 
 def _check_visible(root: Path) -> None:

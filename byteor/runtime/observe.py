@@ -15,7 +15,15 @@ from typing import Self
 import msgspec
 
 from byteor.indexbus import IndexBusError, MetricsRegion, RowSample, SequencedSlots
-from byteor.runtime.folders import METRICS_REGION, RunIdentity, RunInfo, WorkerIdentity, list_runs, read_run
+from byteor.runtime.folders import (
+    METRICS_REGION,
+    RunIdentity,
+    RunInfo,
+    WorkerIdentity,
+    age_ns,
+    list_runs,
+    read_run,
+)
 from byteor.runtime.observe_lanes import LaneView, open_views
 from byteor.runtime.process import is_alive
 from byteor.runtime.sample import RunSample, WorkerSample
@@ -60,7 +68,7 @@ def run_totals(info: RunInfo) -> dict[str, int | float]:
         with contextlib.suppress(IndexBusError), RunObserver(Path(info.folder)) as observer:
             rows = observer.rows()
             found = totals(rows)
-            seconds = (time.time_ns() - info.identity.started_unix_ns) / 1e9
+            seconds = age_ns(info.identity) / 1e9
             rate = found.messages_out / seconds if info.alive and seconds > 0 else 0.0
     return {
         "in": found.messages_in,

@@ -27,7 +27,7 @@ class Readings:
             state=sample.state,
             rows=tuple(self._observer.rows()),
             lanes=tuple(
-                LaneDepth(Path(ring.path).stem, ring.in_flight, ring.capacity) for ring in sample.rings
+                LaneDepth(lane.name, lane.depth, lane.capacity) for lane in sample.lanes if lane.depth >= 0
             ),
         )
 

@@ -50,7 +50,7 @@ def test_a_detached_run_is_up_served_shown_and_drained(home: Home) -> None:
 
 
 def test_what_keeps_a_detached_run_from_starting_is_its_error_and_nothing_is_left(home: Home) -> None:
-    worker_only = "import sys\nif 'byteor.runtime.stage_main' in sys.orig_argv: sys.exit('no licence here')\n"
+    worker_only = "import sys\nif 'byteor.runtime.worker_main' in sys.orig_argv: sys.exit('no licence here')\n"
     home.stages.write_text(worker_only + home.stages.read_text())
     spec = home.spec(("bad", "upper"))
     ends = ("--source", "generate:0,16", "--sink", "null:")
