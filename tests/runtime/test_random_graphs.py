@@ -180,6 +180,8 @@ def _check_order(spec: LaneGraph, sinks: dict[str, ListSink]) -> None:
     """What took the same way arrives in order; behind nothing but merges in order, everything of a source."""
     merges = [role for role in spec.roles if role.kind == "merge"]
     ordered = all(role.policy == "in_order" for role in merges)
+    if not ordered and any(role.key == "identity" for role in spec.roles):
+        return  # it leaves no name: two ways look alike
     for sink in sinks.values():
         last: dict[tuple[bytes, bytes], int] = {}
         for payload in sink.got:
@@ -204,8 +206,6 @@ def _check_counts(prepared: Prepared, sample: RunSample, sinks: dict[str, ListSi
             assert made * (row.messages_in - row.filtered) == row.messages_out + row.dropped, row
         else:
             copies = len(worker.tx) if worker.mode == "broadcast" and worker.role == "router" else 1
-            if worker.tx and wiring.lanes[worker.tx[0].lane].kind == "fanout":
-                copies = 1
             assert copies * row.messages_in == row.messages_out + row.dropped, row
     lanes = {lane.name: lane for lane in sample.lanes}
     for index, plan in enumerate(wiring.lanes):
