@@ -6,12 +6,31 @@ import json
 import os
 import signal
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from home import Home, until
 
+from byteor.cli.main import main
 from byteor.runtime.process import is_alive, start_time_of
+
+
+@pytest.fixture
+def verb(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Callable[..., Any]:
+    """A verb that only looks or asks, in this process: (exit code, what it printed)."""
+    for name, value in home.env.items():
+        monkeypatch.setenv(name, value)
+
+    def call(*args: str) -> tuple[int, str]:
+        code = main(list(args))
+        told = capsysbinary.readouterr()
+        return code, (told.out + told.err).decode()
+
+    return call
 
 
 def log_of(home: Home, up: dict[str, Any]) -> str:
@@ -24,7 +43,7 @@ def start(home: Home, *more: object) -> dict[str, Any]:
     return home.json("run", spec, "--stages", home.stages, "--detach", *ends, *more)
 
 
-def test_a_detached_run_is_up_served_shown_and_drained(home: Home) -> None:
+def test_a_detached_run_is_up_served_shown_and_drained(home: Home, verb: Callable[..., Any]) -> None:
     up = start(home, "--metrics-addr", "0")
     pid = up["pid"]
     start_time = start_time_of(pid)
@@ -34,15 +53,18 @@ def test_a_detached_run_is_up_served_shown_and_drained(home: Home) -> None:
     with urllib.request.urlopen(f"http://{up['metrics']}/metrics", timeout=5) as page:
         assert f'run_id="{up["run_id"]}"' in page.read().decode()
 
-    (row,) = home.json("top", "--once")["runs"]
+    _, told = verb("top", "--once", "--json")
+    (row,) = json.loads(told)["runs"]
     assert row["run_id"] == up["run_id"]
     assert row["rate_per_s"] > 0
     assert {worker["role"] for worker in row["workers"]} >= {"source", "stage", "sink"}
 
-    drained = home.json("drain", "pipe")
+    code, told = verb("drain", "pipe", "--json")
+    drained = json.loads(told)
+    assert code == 0
     assert drained["state"] == "stopped"
     assert drained["in"] == drained["out"] > 0
-    told = home.byteor("logs", "pipe", "--follow").stdout
+    _, told = verb("logs", "pipe", "--follow")
     assert f"{up['run_id']}: up" in told
     assert "stopped after" in told
     assert not list((home.root / "run").glob(".start-*"))
@@ -50,7 +72,9 @@ def test_a_detached_run_is_up_served_shown_and_drained(home: Home) -> None:
 
 
 def test_what_keeps_a_detached_run_from_starting_is_its_error_and_nothing_is_left(home: Home) -> None:
-    worker_only = "import sys\nif 'byteor.runtime.worker_main' in sys.orig_argv: sys.exit('no licence here')\n"
+    worker_only = (
+        "import sys\nif 'byteor.runtime.worker_main' in sys.orig_argv: sys.exit('no licence here')\n"
+    )
     home.stages.write_text(worker_only + home.stages.read_text())
     spec = home.spec(("bad", "upper"))
     ends = ("--source", "generate:0,16", "--sink", "null:")
@@ -61,32 +85,36 @@ def test_what_keeps_a_detached_run_from_starting_is_its_error_and_nothing_is_lef
     assert [path.name for path in (home.root / "run").iterdir() if path.name != "names"] == []
 
 
-def test_the_log_tells_who_killed_the_supervisor_and_what_stages_print(home: Home) -> None:
+def test_the_log_tells_who_killed_the_supervisor_and_what_stages_print(
+    home: Home, verb: Callable[..., Any]
+) -> None:
     home.stages.write_text(home.stages.read_text() + "\nprint('hello from the stage', flush=True)\n")
     up = start(home)
     pid = up["pid"]
     until(lambda: "hello from the stage" in log_of(home, up))
     os.kill(pid, signal.SIGKILL)
     until(lambda: f"the supervisor (pid {pid}) was killed by SIGKILL" in log_of(home, up))
-    document = json.loads(home.byteor("logs", "pipe", "--json").stdout.splitlines()[-1])
+    document = json.loads(verb("logs", "pipe", "--json")[1].splitlines()[-1])
     assert document["text"].endswith("was killed by SIGKILL")
 
 
-def test_a_detached_run_wants_no_terminal(home: Home) -> None:
-    done = home.byteor("run", home.spec(("a", "identity")), "--detach", "--sink", "null:")
-    assert done.returncode == 2
-    assert "E_DETACHED_STREAM" in done.stderr
+def test_a_detached_run_wants_no_terminal(home: Home, verb: Callable[..., Any]) -> None:
+    code, told = verb("run", str(home.spec(("a", "identity"))), "--detach", "--sink", "null:")
+    assert code == 2
+    assert "E_DETACHED_STREAM" in told
 
 
-def test_a_drain_that_takes_too_long_says_so_and_a_failed_one_too(home: Home) -> None:
+def test_a_drain_that_takes_too_long_says_so_and_a_failed_one_too(
+    home: Home, verb: Callable[..., Any]
+) -> None:
     spec = home.spec(("stuck", "hangs"))
     home.json(
         "run", spec, "--stages", home.stages, "--detach", "--source", "generate:0,8", "--sink", "null:",
         "--drain-timeout", "1",
     )  # fmt: skip
-    first = home.byteor("drain", "pipe", "--timeout", "0")
-    assert (first.returncode, "E_STILL_DRAINING" in first.stderr) == (10, True)
-    again = home.byteor("drain", "pipe", "--timeout", "20")
-    assert again.returncode in (7, 10)  # it may have ended between the two
-    until(lambda: not home.json("ps")["runs"])
-    assert home.json("ps", "--all")["runs"][0]["state"] == "stopped"
+    code, told = verb("drain", "pipe", "--timeout", "0")
+    assert (code, "E_STILL_DRAINING" in told) == (10, True)
+    code, _ = verb("drain", "pipe", "--timeout", "20")
+    assert code in (7, 10)  # it may have ended between the two
+    until(lambda: not json.loads(verb("ps", "--json")[1])["runs"])
+    assert json.loads(verb("ps", "--all", "--json")[1])["runs"][0]["state"] == "stopped"
