@@ -7,6 +7,7 @@ anew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -45,8 +46,9 @@ class Redactor:
             rule.name: i for i, rule in reversed(list(enumerate(rules))) if not rule.path
         }
         self._paths = [(rule.path, i) for i, rule in enumerate(rules) if rule.path]
-        self._names = [_ENCODE(name) for name in self._by_name]
-        self._needles = self._names + [_needle(path) for path, _ in self._paths]
+        names = [_ENCODE(name) for name in self._by_name]
+        self._may_hold_name = _finder(names)
+        self._may_hold_any = _finder(names + [_needle(path) for path, _ in self._paths])
 
     def apply(self, message: bytes) -> bytes | None:
         """The JSON object ``message`` with the rules applied; None: none of them concerns it.
@@ -54,7 +56,7 @@ class Redactor:
         Raises one of ``NOT_JSON`` when it is no object.
         """
         members = _MEMBERS(message)
-        if not _may_hold(message, self._needles):
+        if self._may_hold_any(message) is None:
             return None
         return _ENCODE(self._object(members, ()))
 
@@ -64,7 +66,9 @@ class Redactor:
 
     def _value(self, value: Raw, path: Path) -> Raw:
         text = bytes(value)
-        if not text.startswith((b"{", b"[")) or not (_may_hold(text, self._names) or self._leads(path)):
+        if not text.startswith((b"{", b"[")):
+            return value
+        if self._may_hold_name(text) is None and not self._leads(path):
             return value
         if text.startswith(b"{"):
             return Raw(_ENCODE(self._object(_MEMBERS(text), path)))
@@ -78,13 +82,15 @@ class Redactor:
         return Raw(_ENCODE(items))
 
     def _object(self, members: dict[str, Raw], path: Path) -> dict[str, Raw]:
+        by_name, places, below = self._by_name, self._paths, path
         found = {}
         for name, value in members.items():
-            below = (*path, name)
-            rule = self._by_name.get(name)
-            at = self._at(below)
-            if at is not None and (rule is None or at < rule):
-                rule = at
+            rule = by_name.get(name)
+            if places:
+                below = (*path, name)
+                at = self._at(below)
+                if at is not None and (rule is None or at < rule):
+                    rule = at
             changed = self._value(value, below) if rule is None else self._changed(rule, value)
             if changed is not None:
                 found[name] = changed
@@ -106,9 +112,10 @@ class Redactor:
         return self._rules[rule].action(value)
 
 
-def _may_hold(text: bytes, needles: list[bytes]) -> bool:
-    """False only when no wanted name can be in ``text``: neither as it is nor written with escapes."""
-    return b"\\" in text or any(needle in text for needle in needles)
+def _finder(needles: list[bytes]) -> Callable[[bytes], object]:
+    """A search that finds nothing only in a text that can hold none of the names: neither as it is nor
+    written with escapes."""
+    return re.compile(b"|".join([rb"\\", *map(re.escape, needles)])).search
 
 
 def _matches(wanted: Path, path: Path) -> bool:

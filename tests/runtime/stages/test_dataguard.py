@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from byteor.errors import Exit
 from byteor.runtime.stages import Context, StageError, resolve
+from byteor.runtime.stages.dataguard.check import reader, violation
 from byteor.runtime.stages.dataguard.rules import action_of, parse_rules
 from byteor.runtime.stages.dataguard.schema import Schema, load_family
 from byteor.runtime.stages.redaction import Raw
@@ -440,6 +442,44 @@ def test_every_message_is_counted_once_and_results_agree_with_the_counters(
     hit = sum(isinstance(document, dict) and "email" in document for document in changed)
     assert report["redacted"] == (0 if stage == "check" else hit)
     assert report.get("rules.0.hits", 0) == report["redacted"]
+
+
+leaves = st.none() | st.booleans() | st.integers(-9, 9) | st.just(1.0) | st.just("x")
+nested = st.fixed_dictionaries(
+    {"who": st.fixed_dictionaries({"email": leaves}, optional={"more": leaves}) | leaves},
+    optional={
+        "v": leaves,
+        "lines": st.lists(
+            st.fixed_dictionaries({}, optional={"sku": leaves, "x": leaves}) | leaves, max_size=2
+        )
+        | leaves,
+        "tags": st.lists(leaves, max_size=2),
+        "free": st.dictionaries(st.text(max_size=2), leaves, max_size=2) | leaves,
+        "more": leaves,
+    },
+)
+flat = st.fixed_dictionaries(
+    {"id": leaves, "qty": leaves}, optional={"price": leaves, "gift": leaves, "email": leaves, "more": leaves}
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=150)
+@given(document=st.one_of(nested, flat), additional=st.booleans())
+def test_the_first_look_and_the_whole_check_agree(document: dict[str, Any], additional: bool) -> None:
+    for text in (NESTED, ORDER):
+        schema = msgspec.convert({**text, "additional": additional}, Schema)
+        wrong = violation(document, schema)
+        try:
+            reader(schema)(json.dumps(document).encode())
+            assert wrong is None
+        except msgspec.DecodeError:
+            assert wrong is not None
+
+
+def test_of_a_member_that_stands_twice_the_last_counts_whatever_the_first_look_says(registry: Path) -> None:
+    run = guard(registry, "check")
+    twice = b'{"id":1,"id":"a","qty":1,"price":1}'
+    assert run([twice, b'{"id":"a","id":1,"qty":1,"price":1}']) == [twice, None]
 
 
 SECRET = "hidden-7f3a"

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from byteor.runtime.stages.api import Message, StageError, bad_input, told
+from byteor.runtime.stages.api import NOT_JSON, Message, StageError, bad_input, told
 from byteor.runtime.stages.context import Context
-from byteor.runtime.stages.dataguard.check import Reason, Violation, violation
+from byteor.runtime.stages.dataguard.check import Reason, Violation, reader, violation
 from byteor.runtime.stages.dataguard.forms import FORMS
 from byteor.runtime.stages.dataguard.rules import FieldRule, action_of, parse_rules
 from byteor.runtime.stages.dataguard.schema import Family, Schema, load_family, refused
@@ -54,6 +54,8 @@ class Guard:
         _check_fit(self._family, self._rules, self._mode)
         key = _key(given) if any(rule.action == "hash" for rule in self._rules) else b""
         self._redactor = Redactor([Rule(rule.field, rule.path, action_of(rule, key)) for rule in self._rules])
+        at_once = self._mode == "map" and self._version_path is None
+        self._reader = reader(self._family.newest) if at_once else None
         self._passed = self._redacted = 0
         self._rejected: Counter[Reason] = Counter()
         self._report_at = 0.0
@@ -107,7 +109,7 @@ class Guard:
         """What leaves in the message's place: its own object, or new bytes."""
         text = bytes(message)
         schema = self._family.newest
-        if self._checks:
+        if self._checks and not self._reads(text):
             values = self._form.read(text, schema)
             if isinstance(values, Violation):
                 return values
@@ -129,6 +131,16 @@ class Guard:
         else:
             self._passed += 1
         return message if changed is None else changed
+
+    def _reads(self, text: bytes) -> bool:
+        """Whether the message is as it should be at first sight."""
+        if self._reader is None:
+            return False
+        try:
+            self._reader(text)
+        except NOT_JSON:
+            return False
+        return True
 
     def _schema_of(self, values: Mapping[str, Any]) -> Schema | None:
         if self._version_path is None:
