@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from byteor.cli.governed import KeyFileOption, KidOption, PassphraseOption
 from byteor.cli.options import Json
 
 if TYPE_CHECKING:
@@ -93,13 +94,16 @@ def verify(
     A log that was written anew from its start agrees with itself: only a witness, a size and root that
     somebody kept outside this host, can tell.
     """
+    from byteor.acts.witness import remembered
     from byteor.cli.output import emit_json, emit_text
     from byteor.errors import Exit
     from byteor_store import audit_path
     from byteor_store import verify as verify_log
 
     place = path or audit_path()
-    found = verify_log(place, [_anchor(text) for text in witness or ()], _public(key))
+    anchors = [_anchor(text) for text in witness or ()]
+    anchors += remembered(place) if place.exists() else []
+    found = verify_log(place, anchors, _public(key))
     lonely = require_witness and found.ok and not found.witnessed
     code = found.problem.code if found.problem else "E_UNWITNESSED" if lonely else None
     detail = found.problem.detail if found.problem else "no witness was given" if lonely else ""
@@ -155,22 +159,41 @@ def checkpoint(path: PathOption = None, json: Json = False) -> None:
 
 @app.command("prove")
 def prove(
-    seq: Annotated[int, typer.Option("--entry", metavar="N", min=0, help="The entry's number.")],
+    seq: Annotated[
+        int | None,
+        typer.Option("--entry", metavar="N", min=0, help="That this entry is in it.", show_default=False),
+    ] = None,
+    since: Annotated[
+        int | None,
+        typer.Option(metavar="SIZE", min=1, help="That it continues its first SIZE.", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write the proof to this file.", show_default=False)
     ] = None,
     path: PathOption = None,
 ) -> None:
-    """Print a proof that an entry is in the log; byteor audit verify-proof checks it without the log."""
+    """Print a proof that an entry is in the log, or that the log continues an earlier one.
+
+    byteor audit verify-proof checks the first without the log; a witness wants the second to cosign.
+    """
     import msgspec
 
     from byteor.atomic import write_file
+    from byteor.cli.options import usage_error
     from byteor.cli.output import emit_text
     from byteor_store import AuditLog, audit_path
+    from byteor_store.checkpoint import read
+    from byteor_store.cosignature import prove_consistency
 
+    if (seq is None) == (since is None):
+        raise usage_error("prove one thing", "--entry N or --since SIZE")
     with AuditLog.observe(path or audit_path()) as found:
-        proof = found.prove(seq)
-    document = msgspec.json.encode(proof)
+        if seq is not None:
+            document = msgspec.json.encode(found.prove(seq))
+        else:
+            note = found.newest_checkpoint()
+            size = read(note).size if note is not None else -1
+            document = msgspec.json.encode(prove_consistency(found.leaf_hashes(size), since or 0))
     if out is None:
         emit_text(document.decode())
     else:
@@ -198,6 +221,101 @@ def verify_proof(
         emit_json("audit-proof", {"ok": True, "seq": proof.seq, "root": root, "signed": signed, "leaf": leaf})
     else:
         emit_text(f"entry {proof.seq} is in the log with the root {root}\n{printable(proof.leaf)}")
+
+
+@app.command("cosign")
+def cosign(
+    kid: KidOption,
+    key_file: KeyFileOption,
+    note: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A checkpoint that travelled, in place of a log.", show_default=False
+        ),
+    ] = None,
+    consistency: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="As byteor audit prove --since wrote it.", show_default=False),
+    ] = None,
+    key: KeyOption = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write the note to this file.", show_default=False)
+    ] = None,
+    path: PathOption = None,
+    passphrase_fd: PassphraseOption = None,
+    json: Json = False,
+) -> None:
+    """Witness the newest checkpoint: only if it continues what you saw the last time, and then sign it.
+
+    What you saw is remembered here. Exit 9 when the log was rolled back or rewritten since.
+    """
+    from byteor.acts.witness import cosign_log, cosign_note
+    from byteor.atomic import write_file
+    from byteor.cli.governed import moment, signer_from, signing_key
+    from byteor.cli.output import emit_json, emit_text
+    from byteor.governance.trust import trusted_keys
+    from byteor_store import audit_path
+    from byteor_store.cosignature import read_consistency
+
+    signer = signer_from(key_file, passphrase_fd)
+    own = signing_key(trusted_keys(), kid, signer)
+    if note is None:
+        found = cosign_log(path or audit_path(), own, signer, now=moment())
+    else:
+        proof = read_consistency(read_bounded(consistency)) if consistency else None
+        found = cosign_note(read_bounded(note), proof, key, own, signer, now=moment())
+    if out is not None:
+        write_file(out, found.note, mode=0o644)
+    if json:
+        fields = {"origin": found.origin, "size": found.size, "root": found.root, "before": found.before}
+        emit_json("audit-cosign", {**fields, "note": found.note.decode()})
+    else:
+        emit_text(found.note.decode())
+
+
+@app.command("export")
+def export(
+    db: Annotated[
+        Path, typer.Option("--db", metavar="FILE", help="The database to make.", show_default=False)
+    ],
+    no_bodies: Annotated[bool, typer.Option("--no-bodies", help="Leaves alone, to be published.")] = False,
+    path: PathOption = None,
+    json: Json = False,
+) -> None:
+    """Copy the log into an ordinary SQLite database, to be queried with any tool."""
+    from byteor.acts.export import export_db
+    from byteor.cli.output import emit_json, emit_text
+    from byteor_store import audit_path
+
+    count = export_db(path or audit_path(), db, bodies=not no_bodies)
+    if json:
+        emit_json("audit-export", {"path": str(db), "entries": count})
+    else:
+        emit_text(f"{db}: {count:,} entries")
+
+
+@app.command("erase")
+def erase(
+    seq: Annotated[
+        int, typer.Option("--entry", metavar="N", min=0, help="Whose body goes.", show_default=False)
+    ],
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why; it stays in the log.", show_default=False)
+    ],
+    json: Json = False,
+) -> None:
+    """Erase the body of an entry for good. The entry stays, an erase entry says so, and the log verifies."""
+    from byteor.acts.log import open_log
+    from byteor.cli.output import emit_json, emit_text
+    from byteor_store import AuditLog, audit_path
+
+    AuditLog.observe(audit_path()).close()  # erasing makes no log
+    with open_log() as log:
+        own = log.erase_body(seq, reason=reason)
+    if json:
+        emit_json("audit-erase", {"erased": seq, "audit_seq": own})
+    else:
+        emit_text(f"the body of entry {seq} is erased, as entry {own} says")
 
 
 def read_bounded(file: Path) -> bytes:

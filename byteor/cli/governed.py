@@ -13,7 +13,7 @@ from byteor.cli.options import usage_error
 
 if TYPE_CHECKING:
     from byteor.governance.environment_file import Environments
-    from byteor.governance.keyset import KeySet
+    from byteor.governance.keyset import Key, KeySet
     from byteor.governance.private_key import Signer
 
 MAX_PASSPHRASE_BYTES = 4096
@@ -143,9 +143,23 @@ def signer_from(path: Path, descriptor: int | None) -> Signer:
 
 def principal(keys: KeySet, kid: str) -> str:
     """Whose key ``kid`` is in the trusted key set. Raises ``E_UNKNOWN_KEY``."""
+    return _known_key(keys, kid).principal
+
+
+def signing_key(keys: KeySet, kid: str, signer: Signer) -> Key:
+    """The entry of ``kid``, whose private key ``signer`` has. Raises ``E_UNKNOWN_KEY``, ``E_SIGNATURE``."""
+    from byteor.governance.errors import refused
+
+    key = _known_key(keys, kid)
+    if key.public_key != signer.public_key:
+        raise refused("E_SIGNATURE", f"the private key is not that of `{kid}`")
+    return key
+
+
+def _known_key(keys: KeySet, kid: str) -> Key:
     from byteor.governance.errors import refused
 
     key = keys.key(kid)
     if key is None:
         raise refused("E_UNKNOWN_KEY", f"there is no key `{kid}` in the trusted key set")
-    return key.principal
+    return key

@@ -361,6 +361,29 @@ class AuditLog:
             raise StoreError("E_AUDIT_ENTRY", f"there is no entry {seq}", exit=Exit.NOT_FOUND)
         return prove(leaf, leaves, seq, note)
 
+    def newest_checkpoint(self) -> bytes | None:
+        """The note over the largest tree that was signed, if any."""
+        with self._lock:
+            note: Any = self._connection.execute(
+                "SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1"
+            ).get
+        return None if note is None else bytes(note)
+
+    def keep_note(self, size: int, note: bytes) -> None:
+        """Put a cosigned form of the checkpoint of ``size`` entries in its place."""
+        with self._transaction():
+            self._connection.execute("UPDATE checkpoints SET note = ? WHERE size = ?", (note, size))
+
+    def leaf_hashes(self, size: int = -1) -> list[bytes]:
+        """The hashes of the first ``size`` entries (-1: of all): what proofs are made of."""
+        query = "SELECT leaf_hash FROM entries ORDER BY seq LIMIT ?"
+        with self._lock:
+            try:
+                found: Any = self._connection.execute(query, (size,))
+                return [item for (item,) in found]
+            except apsw.Error as error:
+                raise translated(error, self.path) from error
+
     def erase_body(self, seq: int, *, actor: str | None = None, reason: str = "") -> int:
         """Erase an entry's body and salt for good and append an ``erase`` entry that names it; its seq.
 
@@ -378,6 +401,8 @@ class AuditLog:
             if not self._connection.changes():
                 raise StoreError("E_AUDIT_ENTRY", f"entry {seq} has no body to erase", exit=Exit.NOT_FOUND)
             own = self._write([event], [body])
+            if self._signer is not None:
+                self._sign(self._signer)
         with self._lock:
             try:
                 # The old page, with the body, is still in the WAL until that is cut.

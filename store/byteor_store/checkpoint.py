@@ -74,7 +74,7 @@ def read(note: bytes, key: Ed25519PublicKey | None = None) -> Checkpoint:
     lines = text.split("\n")
     if not blank or len(lines) < 3:
         raise CheckpointError("the note has not the lines of a checkpoint")
-    name, size, root = lines[0], lines[1], _decode(lines[2])
+    name, size, root = lines[0], lines[1], decode_base64(lines[2])
     if not (
         name and size.isascii() and size.isdigit() and str(int(size)) == size and len(root) == ROOT_BYTES
     ):
@@ -90,7 +90,7 @@ def _check_signature(name: str, text: bytes, signatures: str, key: Ed25519Public
     expected = key_hash(name, key.public_bytes_raw())
     for line in signatures.splitlines():
         signer, _, encoded = line.removeprefix(MARK).partition(" ")
-        signed = _decode(encoded)
+        signed = decode_base64(encoded)
         if not line.startswith(MARK) or signer != name or signed[:KEY_HASH_BYTES] != expected:
             continue
         try:
@@ -101,7 +101,8 @@ def _check_signature(name: str, text: bytes, signatures: str, key: Ed25519Public
     raise CheckpointError("no signature of the log's key")
 
 
-def _decode(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
+    """The bytes of ``text`` in its one spelling. Raises ``CheckpointError``."""
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
