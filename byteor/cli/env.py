@@ -29,7 +29,7 @@ def list_(given: EnvironmentsOption = None, json: Json = False) -> None:
         return
     lines = [f"{'ENVIRONMENT':<16} {'POSTURE':<8} {'EFFECTS':<17} {'REPLAY':<13} {'TRUSTED':<8} FROM"]
     lines += [
-        f"{one.name:<16} {one.posture:<8} {one.side_effects:<17} {one.replay:<13}"
+        f"{one.name:<16} {one.posture:<8} {_effects(one):<17} {one.replay:<13}"
         f" {'yes' if one.trusted else 'no':<8} {one.source}"
         for one in found.found
     ]
@@ -88,7 +88,16 @@ def sign(
         emit_text(str(written))
 
 
+def _effects(environment: Environment) -> str:
+    """The policy that counts now."""
+    from byteor.acts.freezes import freeze_of
+
+    return "frozen" if freeze_of(environment.id) is not None else environment.side_effects
+
+
 def _fields(environment: Environment) -> dict[str, Any]:
+    from byteor.acts.freezes import freeze_of
+
     return {
         "name": environment.name,
         "id": environment.id,
@@ -102,6 +111,7 @@ def _fields(environment: Environment) -> dict[str, Any]:
         "exec_allowed": environment.actions.exec,
         "trusted": environment.trusted,
         "effects_here": environment.allows_effects_here,
+        "frozen": frozen.reason if (frozen := freeze_of(environment.id)) is not None else None,
         "source": environment.source,
         "digest": environment.digest,
     }

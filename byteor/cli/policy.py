@@ -219,21 +219,25 @@ def backtest(
         Path, typer.Option("--policy", metavar="NEW", help="The other byteor.toml.", show_default=False)
     ],
     history: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "--history", metavar="FILE", help="Past decisions, one JSON object a line.", show_default=False
+            "--history",
+            metavar="FILE",
+            help="Past decisions, one JSON object a line.",
+            show_default="this host's audit log",
         ),
-    ],
+    ] = None,
     json: Json = False,
 ) -> int:
     """Decide past decisions again under another byteor.toml; list what flips. Exit 1 when anything does."""
+    from byteor.acts.history import past_decisions
     from byteor.cli.governed import environments, moment
     from byteor.cli.output import emit_json, emit_text
     from byteor.errors import Exit
     from byteor.governance.backtest import backtest as decide_again
 
     found = {one.name: one for one in environments(policy, moment()).found}
-    result = decide_again(_history(history), found.get)
+    result = decide_again(_history(history) if history is not None else past_decisions(), found.get)
     if json:
         import msgspec
 

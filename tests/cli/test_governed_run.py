@@ -173,8 +173,18 @@ def test_a_plan_tells_what_policy_would_say_and_writes_nothing(desk: Desk) -> No
     assert desk.actions() == before
 
 
+def test_what_was_decided_is_decided_again_under_another_policy(desk: Desk) -> None:
+    assert desk.run("dev")[0] == 0
+    assert desk.run("stage")[0] == 5
+    Path("new.toml").write_text(TOML.replace('posture = "dev"', 'posture = "dev"\nside_effects = "deny_all"'))
+    code, told = desk.team.run("policy", "backtest", "--policy", "new.toml")
+    assert (code, told["decided"], told["flipped"]) == (1, 2, 1)
+    assert (told["flips"][0]["was"], told["flips"][0]["becomes"]) == ("Allow", "Deny")
+
+
 def test_a_freeze_denies_starts_and_two_people_lift_it(desk: Desk) -> None:
     desk.team.good("freeze", "--env", "dev", "--reason", "odd traffic")
+    assert desk.team.good("env", "show", "dev")["frozen"] == "odd traffic"
     code, told = desk.run("dev")
     assert (code, told["code"]) == (4, "E_POLICY_DENIED")
     assert "odd traffic" in told["message"]
