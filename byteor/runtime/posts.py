@@ -183,7 +183,8 @@ def _stage_job(post: Post, stack: contextlib.ExitStack, on_full: OnFull) -> AnyJ
     else:
         function = stack.enter_context(resolved.opened(post.context))
         if resolved.definition.shape == "batch":
-            way["batch"] = never_none(function)
+            views = resolved.definition.views
+            way |= {"batch": function if views else never_none(function), "views": views}
         else:
             way["function"] = function
     if post.plan.in_place:

@@ -64,7 +64,8 @@ def _outcome(name: str, stage: Consumer, end: LoopEnd) -> Outcome:
 def _drive(stage: Consumer, resolved: ResolvedStage, function: Callable[..., Any], batch: int) -> LoopEnd:
     try:
         if resolved.definition.shape == "batch":
-            return stage.drive_batch(never_none(function), batch)
+            views = resolved.definition.views
+            return stage.drive_batch(function if views else never_none(function), batch, views=views)
         return stage.drive(function, batch)
     except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
         # Signals are not for us here: the stage raised it, so it is the stage's failure.

@@ -80,6 +80,7 @@ class StageDef(msgspec.Struct, frozen=True):
     make: Callable[[Context], Callable[..., Any]] | None = None
     native: Callable[[str], bytes] | None = None
     example: Example | None = None
+    views: bool = False  # of batches: it gets writable memoryviews of the slots, and may return None
     waits: bool = False  # it holds messages back: each goes on before the next is handed over
 
     @property

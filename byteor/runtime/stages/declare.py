@@ -92,17 +92,20 @@ def batch_stage(
     decode: type | None = None,
     on_invalid: OnInvalid = "fail",
     waits: bool = False,
+    views: bool = False,
     example: Example | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a function of a whole batch as a stage: several times faster than one call a message.
 
-    It takes a sequence of bytes or memoryviews (valid only during the call) and returns one result for
-    each: bytes, None to filter, the very object that came in to leave the message as it is, or a list to
-    fan it out. With ``decode`` it takes and returns lists of values. Raise ``StageError`` with ``index`` to
-    name the message that is at fault. Everything else as in :func:`stage`.
+    It takes a list of bytes and returns one result for each: bytes, None to filter, the very object that
+    came in to leave the message as it is, or a list to fan it out. With ``views`` the list holds memoryviews
+    of the slots themselves: nothing is copied, bytes may be changed in place (not their number), and None
+    as the only result leaves every message as it is now. Views end with the call: copy what is kept.
+    With ``decode`` it takes and returns lists of values. Raise ``StageError`` with ``index`` to name the
+    message that is at fault. Everything else as in :func:`stage`.
     """
     return lambda function: _define(
-        function, key, "batch", kind, writes, parameters, required, decode, on_invalid, waits, example
+        function, key, "batch", kind, writes, parameters, required, decode, on_invalid, waits, example, views
     )
 
 
@@ -118,6 +121,7 @@ def _define(
     on_invalid: OnInvalid = "fail",
     waits: bool = False,
     example: Example | None = None,
+    views: bool = False,
 ) -> Function:
     key = key or function.__name__
     if not BASE_KEY.fullmatch(key):
@@ -139,6 +143,7 @@ def _define(
         make=make if decode is None else _typed(make, key, shape, decode, on_invalid),
         example=example,
         waits=waits,
+        views=views,
     )
     setattr(function, ATTRIBUTE, definition)
     return function

@@ -133,6 +133,32 @@ def test_a_list_is_refused_by_a_ring_in_words(tmp_path: Path, shape: Any) -> Non
     assert (outcome.failure.code, outcome.failure.sequence) == ("E_STAGE_FANOUT", 0)
 
 
+@pytest.mark.parametrize("kernel", ["native", "pure"])
+def test_a_batch_of_views_changes_the_slots_themselves(tmp_path: Path, kernel: str) -> None:
+    held: list[memoryview] = []
+
+    @batch_stage("upper_first", views=True)
+    def upper_first(messages: list[memoryview]) -> None:
+        held.append(messages[0])
+        for view in messages:
+            view[0] -= 32
+
+    with (
+        SequencedSlots.create(
+            tmp_path / "ring", capacity=8, slot_bytes=16, egress=(0,), kernel=kernel
+        ) as ring,
+        ring.producer() as producer,
+        ring.stage(0) as consumer,
+        ring.egress() as egress,
+    ):
+        producer.publish_many([b"abc", b"def"])
+        producer.close_stream()
+        outcome = run_stage("s", consumer, resolved(upper_first), 4)
+        assert (outcome.event, egress.receive_many(8, 0)) == ("finished", [b"Abc", b"Def"])
+    with pytest.raises(ValueError, match="released"):
+        bytes(held[0])
+
+
 def test_a_type_error_of_the_stages_own_is_not_taken_for_a_list(tmp_path: Path) -> None:
     @stage
     def mine(message: bytes) -> bytes | None:
