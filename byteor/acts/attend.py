@@ -55,13 +55,15 @@ class Attendants:
             )
 
     def running(self, identity: RunIdentity, run: Path) -> None:
-        if self._server is not None:
-            self._server.serve(run)
-        for text in _news(identity):
-            _say(text)
-        self._service.ready(identity.run_id)
-        if self._on_running is not None:
-            self._on_running(identity, run)
+        try:
+            if self._server is not None:
+                self._server.serve(run)
+            for text in _news(identity):
+                _say(text)
+        finally:  # whoever waits for the start must hear of it
+            self._service.ready(identity.run_id)
+            if self._on_running is not None:
+                self._on_running(identity, run)
 
     def tick(self, state: str) -> None:
         self._service.tick(state)

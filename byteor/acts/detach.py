@@ -24,7 +24,7 @@ from byteor.atomic import private_folder
 from byteor.errors import ByteorError, Exit, Where
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import RunIdentity, runtime_dir
-from byteor.runtime.runlog import RUN_LOG, LogWriter
+from byteor.runtime.runlog import RUN_LOG, STARTING, LogWriter
 
 KEPT_FDS = 3
 Tell = Callable[[EndedRun], tuple[str, int]]  # how an end is put into words, and the exit code
@@ -74,7 +74,7 @@ def run_detached(order: RunOrder, tell: Tell) -> Detached:
     Raises ``DetachError`` with the code and exit of whatever kept it from starting; nothing is left then.
     """
     _check_streams(order)
-    handle, name = tempfile.mkstemp(prefix=".start-", suffix=".log", dir=private_folder(runtime_dir()))
+    handle, name = tempfile.mkstemp(prefix=STARTING, suffix=".log", dir=private_folder(runtime_dir()))
     hear, say = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -172,7 +172,8 @@ def _supervise(order: RunOrder, tell: Tell, speak: int, log: Path, say: int) -> 
         _report(say, _Report(pid=os.getpid()))
 
         def up(identity: RunIdentity, folder: Path) -> None:
-            log.rename(folder / RUN_LOG)
+            with contextlib.suppress(OSError):  # somebody removed it: that must not keep us from saying so
+                log.rename(folder / RUN_LOG)
             found = Detached(
                 identity.run_id,
                 identity.name,

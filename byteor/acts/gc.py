@@ -6,6 +6,7 @@ import shutil
 
 from byteor.acts.audit import record_killed
 from byteor.runtime.folders import list_runs, orphaned_regions, remove_run, runtime_dir
+from byteor.runtime.runlog import abandoned_logs
 
 
 def collect(*, dry_run: bool) -> list[str]:
@@ -15,10 +16,15 @@ def collect(*, dry_run: bool) -> list[str]:
         for info in ended:
             record_killed(info)
             remove_run(info)
+    logs = abandoned_logs(runtime_dir())
+    if not dry_run:
+        for log in logs:
+            log.unlink(missing_ok=True)
     orphans = orphaned_regions()
     if not dry_run:
         for regions, run in orphans:
             shutil.rmtree(regions)
             if run.parent == runtime_dir().resolve():  # what owner.json says is not followed elsewhere
                 shutil.rmtree(run, ignore_errors=True)
-    return [info.identity.run_id for info in ended] + [str(regions) for regions, _ in orphans]
+    found = [info.identity.run_id for info in ended] + [str(regions) for regions, _ in orphans]
+    return found + [str(log) for log in logs]

@@ -21,6 +21,8 @@ from byteor.runtime.errors import RunError
 RUN_LOG, OLDER_LOG = "run.log", "run.log.1"
 PART_BYTES = 4 << 20
 LINE_BYTES = 8192
+STARTING = ".start-"  # what the log of a run is called that has no folder yet
+ABANDONED_S = 60.0
 _POLL_S = 0.1
 
 
@@ -102,6 +104,17 @@ def read_log(run: Path, *, follow: bool = False) -> Iterator[bytes]:
                 time.sleep(_POLL_S)
     finally:
         file.close()
+
+
+def abandoned_logs(root: Path) -> list[Path]:
+    """Logs of detached runs whose start was killed before they had a folder."""
+    old = time.time() - ABANDONED_S
+    found = []
+    for path in root.glob(f"{STARTING}*.log"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            if path.stat().st_mtime < old and _is_over(file.fileno()):
+                found.append(path)
+    return found
 
 
 def _is_over(fd: int) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from byteor.runtime.errors import RunError
-from byteor.runtime.runlog import LINE_BYTES, OLDER_LOG, RUN_LOG, LogWriter, read_log
+from byteor.runtime.runlog import LINE_BYTES, OLDER_LOG, RUN_LOG, LogWriter, abandoned_logs, read_log
 
 MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ")
 
@@ -97,3 +97,13 @@ def test_a_run_that_was_not_detached_has_no_log(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         list(read_log(tmp_path))
     assert (caught.value.code, caught.value.exit) == ("E_RUN_LOG", 7)
+
+
+def test_only_logs_that_nobody_writes_any_more_are_abandoned(tmp_path: Path) -> None:
+    for name in ("old", "fresh", "live"):
+        (tmp_path / f".start-{name}.log").touch()
+    for name in ("old", "live"):
+        os.utime(tmp_path / f".start-{name}.log", (1, 1))
+    writer = LogWriter(os.open(tmp_path / ".start-live.log", os.O_WRONLY | os.O_APPEND))
+    assert [path.name for path in abandoned_logs(tmp_path)] == [".start-old.log"]
+    writer.close()
