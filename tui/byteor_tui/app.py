@@ -421,7 +421,9 @@ class ConsoleApp(App[None]):
         elif ok and isinstance(document.get("request_id"), str):
             self.say(f"-> {document['request_id']} {document.get('state', '')}".rstrip())
         elif not ok:
-            reason = error.message if error is not None else str(document.get("message", "failed"))
+            code = result.exit if result is not None else 0
+            said = document.get("message") or document.get("verdict") or f"it ended with exit {code}"
+            reason = error.message if error is not None else str(said)
             hint = error.hint if error is not None else document.get("hint")
             self.say(f"{reason}; {hint}" if hint else reason, ok=False)
         self.collector.look_now()

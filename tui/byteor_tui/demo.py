@@ -19,7 +19,7 @@ import msgspec
 
 from byteor.errors import ByteorError, Exit
 from byteor_tui.demo_people import People, make_people
-from byteor_tui.demo_plan import FAULTY_PLAN, PLAN
+from byteor_tui.demo_plan import PLAN, faulty_plan
 from byteor_tui.demo_receiver import receiver
 from byteor_tui.model.runs import Run, find_runs
 from byteor_tui.model.session import Session
@@ -102,7 +102,8 @@ def demo() -> Iterator[Demo]:
         process = None
         try:
             people = make_people(root, server.url)
-            process = _start(root, ["--stages=byteor_tui.demo_stage"], own_session=True, plan=FAULTY_PLAN)
+            more = ["--stages=byteor_tui.demo_stage", "--env=prod", "--dry-effects"]
+            process = _start(root, more, own_session=True, plan=faulty_plan(server.url))
             yield Demo(_wait_until_live(root, process), root, people, fault)
         finally:
             if process is not None:

@@ -27,11 +27,17 @@ pipeline.constraints.capacity=4096
 pipeline.constraints.slot_bytes=256
 """
 
-FAULTY_PLAN = PLAN.replace(
-    "pipeline.stages.2.depends_on.0=detect\n",
-    "pipeline.stages.2.depends_on.0=detect\n"
-    "pipeline.stages.3.id=check\n"
-    "pipeline.stages.3.key=demo_check\n"
-    "pipeline.stages.3.depends_on.0=annotate\n",
-)
-"""The same with a last stage that fails on demand."""
+
+def faulty_plan(receiver: str) -> str:
+    """The same with a check that fails on demand, and a governed action that posts what is unusual."""
+    start = PLAN.index("pipeline.stages.2.id=annotate")
+    end = PLAN.index("pipeline.constraints")
+    more = f"""\
+pipeline.stages.2.id=check
+pipeline.stages.2.key=demo_check
+pipeline.stages.2.depends_on.0=detect
+pipeline.stages.3.id=alert
+pipeline.stages.3.key=http_post:{receiver}
+pipeline.stages.3.depends_on.0=check
+"""
+    return PLAN[:start] + more + PLAN[end:]

@@ -24,6 +24,14 @@ def _approved_by(app: ConsoleApp, number: int) -> bool:
     return newest is not None and len(newest.approved_by) >= number
 
 
+def _faulty(app: ConsoleApp) -> bool:
+    return app.session.fault is not None and app.session.fault.exists()
+
+
+def _replayed(app: ConsoleApp) -> bool:
+    return any(one.verdict == "equal" for one in app.collector.latest.replays)
+
+
 def _alerted(app: ConsoleApp) -> bool:
     frame = app.view().frame
     return frame is not None and bool(frame.needs)
@@ -34,7 +42,8 @@ STEPS: tuple[Step, ...] = (
     ("! goes to the newest alert", lambda app: "alert" in app.acted),
     ("s takes a snapshot: it also works on a dead run", lambda app: "snapshot" in app.acted),
     ("i makes an incident bundle", lambda app: bool(app.collector.latest.incidents.rows)),
-    ("r replays the incident, as a dry run: nothing leaves", lambda app: bool(app.collector.latest.replays)),
+    ("1, then f: the fault is mended, as a fixed stage would be", lambda app: not _faulty(app)),
+    ("r replays what was captured, as a dry run: nothing leaves", _replayed),
     ("x asks for an approval: type a reason, enter", lambda app: _newest(app) is not None),
     (
         f"n to the last hunk, then A: alice signs (code, then {PASSPHRASE})",

@@ -34,8 +34,10 @@ def dry_run(source: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
     return ("replay", source, "--mode=dry_run", f"--out={folder / f'{name}.{stamp(unix_ns)}'}")
 
 
-def execute(source: str, env: str, certificate: str) -> tuple[str, ...]:
-    return ("replay", source, "--mode=execute", f"--env={env}", f"--certificate={certificate}")
+def execute(source: str, env: str, approval: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
+    name = Path(source).name.removesuffix(".bundle.zip")
+    out = folder / f"{name}.{stamp(unix_ns)}"
+    return ("replay", source, "--mode=execute", f"--env={env}", f"--approval={approval}", f"--out={out}")
 
 
 def request(spec: str, env: str, action: str, reason: str, certificate: str = "") -> tuple[str, ...]:
@@ -55,7 +57,7 @@ def deny(request_id: str, digest: str, reason: str, kid: str, key_file: str) -> 
 
 
 def freeze(env: str, reason: str) -> tuple[str, ...]:
-    return ("freeze", env, f"--reason={reason}")
+    return ("freeze", f"--env={env}", f"--reason={reason}")
 
 
 def key_is_encrypted(key_file: str) -> bool:

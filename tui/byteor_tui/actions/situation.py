@@ -25,7 +25,7 @@ class Situation(msgspec.Struct, frozen=True):
     incident: Incident | None = None
     replay: str = ""
     certificate: str = ""
-    replay_approved: bool = False
+    approved_request: str = ""
     demo: bool = False
 
 
@@ -45,7 +45,7 @@ def holds(need: Need, now: Situation) -> bool:
         Need.INCIDENT: now.incident is not None,
         Need.REPLAY: bool(now.replay),
         Need.CERTIFICATE: bool(now.certificate),
-        Need.APPROVED: now.replay_approved,
+        Need.APPROVED: bool(now.approved_request),
         Need.ENVIRONMENT: bool(now.env),
         Need.ALERT: now.alerts > 0,
         Need.DEMO: now.demo,

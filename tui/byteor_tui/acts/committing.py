@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from byteor.errors import ByteorError
 from byteor_tui.actions import commands
 from byteor_tui.model.arming import Armed, Commit, Target, new_code
 from byteor_tui.model.text import short_hash
@@ -87,20 +88,25 @@ def execute(app: ConsoleApp) -> None:
     now = app.situation()
     environment = app.view().environment
     posture = environment.posture if environment is not None else "prod"
-    replays = {one.source: one for one in app.collector.latest.replays}
-    chosen = replays.get(now.replay)
+    chosen = next((one for one in app.collector.latest.replays if one.id == app.here.item), None)
     if chosen is None:
+        return
+    try:
+        folder = commands.evidence_folder("replays")
+    except (ByteorError, OSError) as error:
+        app.say(f"no place for replays: {error}", ok=False)
         return
     facts = (
         ("effect", f"{chosen.records:,} records go again, now with every side effect"),
         ("of", chosen.source),
-        ("dry run", f"{chosen.certificate or 'none'}: {chosen.verdict}"),
+        ("dry run", f"{chosen.verdict}: {chosen.certificate or 'no certificate'}"),
+        ("approval", now.approved_request),
     )
     armed = Armed(
         act="execute",
         title=f"EXECUTE REPLAY {chosen.id} IN {now.env.upper()}",
         target=Target("replay", chosen.id, f"{chosen.certificate}/{chosen.records}"),
-        argv=commands.execute(chosen.source, now.env, chosen.certificate),
+        argv=commands.execute(chosen.what, now.env, now.approved_request, time.time_ns(), folder),
         facts=facts,
         code=_code(posture),
         born_s=time.monotonic(),

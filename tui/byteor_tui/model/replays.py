@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from byteor_tui.model.text import clean
+
+DIFFERENCES = ("data", "order", "missing", "extra")
+CERTIFICATE = "replay_certificate.dsse"
+_STAMP = re.compile(r"\.\d{8}T\d{6}(\.\d{3})?Z$")
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -27,14 +32,18 @@ class Replay(msgspec.Struct, frozen=True):
     decisions: tuple[tuple[str, int], ...] = ()
     certificate: str = ""
     path: str = ""
+    what: str = ""
+    failed: str = ""
 
     @property
     def diverged(self) -> int:
-        return sum(number for name, number in self.counts if name != "equal")
+        return sum(number for name, number in self.counts if name in DIFFERENCES)
 
     @property
     def verdict(self) -> str:
-        return f"{self.diverged} diverged" if self.diverged else "equal"
+        if self.diverged:
+            return f"{self.diverged} diverged"
+        return "failed" if self.failed else "equal"
 
 
 MAX_BYTES = 1 << 20
@@ -86,26 +95,47 @@ def read_replay(path: Path) -> Replay | None:
     first = _table(result.get("first_divergence"))
     counts = _table(result.get("counts"))
     decisions: dict[str, int] = {}
-    actions = document.get("actions")
-    for action in actions if isinstance(actions, list) else []:
-        said = str(_table(action).get("decision", ""))
-        decisions[said] = decisions.get(said, 0) + 1
+    found = document.get("actions")
+    acts = found if isinstance(found, list) else []
+    for act in acts:
+        said = f"{_table(act).get('decision', '')} {_table(act).get('action', '')}".strip()
+        decisions[said] = decisions.get(said, 0) + _number(_table(act).get("messages", 1))
+    certificate = path.parent / CERTIFICATE
     return Replay(
         id=clean(path.parent.name),
         at_unix_ns=_number(document.get("created_unix_ms")) * 1_000_000,
         source=clean(str(document.get("bundle_dir") or given.get("journal_path") or path.parent.name)),
         mode=clean(str(policy.get("mode", ""))),
         spec_hash=clean(str(document.get("spec_sha256", ""))),
-        records=_number(given.get("scanned_records")),
+        records=_number(given.get("last_n")),
         counts=tuple((clean(str(name)), _number(value)) for name, value in counts.items()),
+        failed=clean(str(_table(result.get("failure")).get("error") or "")),
         first=clean(_first(first)),
-        expected=clean(str(first.get("expected") or "")),
-        actual=clean(str(first.get("actual") or "")),
-        withheld=_number(result.get("withheld")),
+        expected=payload(first.get("expected_hex")),
+        actual=payload(first.get("actual_hex")),
+        withheld=sum(_number(_table(act).get("messages")) for act in acts if _withheld(act)),
         decisions=tuple((clean(name), number) for name, number in decisions.items() if name),
-        certificate=clean(str(result.get("certificate") or "")),
+        certificate=str(certificate) if certificate.exists() else "",
         path=str(path),
+        what=clean(_STAMP.sub("", path.parent.name)),
     )
+
+
+def payload(hexed: object) -> str:
+    """The bytes as text when they are text, else in hex, in pairs; empty for what is no hex."""
+    try:
+        data = bytes.fromhex(hexed) if isinstance(hexed, str) else b""
+    except ValueError:
+        return ""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data.hex(" ")
+    return text if text.isprintable() else data.hex(" ")
+
+
+def _withheld(act: object) -> bool:
+    return str(_table(act).get("decision", "")) in {"replaced", "DryRunOnly"}
 
 
 def _table(value: object) -> dict[str, Any]:
@@ -121,9 +151,6 @@ def _first(found: dict[str, Any]) -> str:
     if not found:
         return ""
     words = [str(found.get("verdict") or "differs")]
-    words += [
-        f"{name} {found[name]}"
-        for name in ("stage", "egress", "ingress", "origin", "sequence")
-        if name in found
-    ]
+    names = ("stage", "egress", "sequence", "k", "last_equal_sequence")
+    words += [f"{name.replace('_', ' ')} {found[name]}" for name in names if found.get(name) is not None]
     return ", ".join(words)

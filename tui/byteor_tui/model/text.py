@@ -60,6 +60,12 @@ def wall_clock(unix_ns: int) -> str:
     return f"{datetime.fromtimestamp(unix_ns / 1e9):%H:%M:%S}"
 
 
+def day_clock(unix_ns: int, now_unix_ns: int) -> str:
+    """Local time of day; with its date when that is another day than ``now_unix_ns``."""
+    found, now = datetime.fromtimestamp(unix_ns / 1e9), datetime.fromtimestamp(now_unix_ns / 1e9)
+    return f"{found:%H:%M:%S}" if found.date() == now.date() else f"{found:%Y-%m-%d %H:%M}"
+
+
 def short_hash(spec_hash: str) -> str:
     """The seven characters people say aloud."""
     return spec_hash.removeprefix("sha256:")[:7]

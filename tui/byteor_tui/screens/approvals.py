@@ -9,7 +9,7 @@ from byteor_tui.model.evidence import Approval, Environment
 from byteor_tui.model.policy import environment_of, reason_for
 from byteor_tui.model.seen import Piece, Seen
 from byteor_tui.model.specs import Asked
-from byteor_tui.model.text import age, short_hash, wall_clock
+from byteor_tui.model.text import age, day_clock, short_hash
 from byteor_tui.model.view import View
 from byteor_tui.screens.diff import hunk_line
 from byteor_tui.screens.pair import Content, PairScreen
@@ -184,7 +184,7 @@ def _terms(one: Approval, now: int, width: int) -> list[Line]:
             ("may do", ", ".join(one.capabilities) or "no side effect"),
             (
                 "clocks",
-                f"{left}; answers to {_at(one.request_ends)}, valid to {_at(one.approval_ends)}",
+                f"{left}; answers to {_at(one.request_ends, now)}, valid to {_at(one.approval_ends, now)}",
             ),
             ("uses", uses),
             ("dry run", short_hash(one.certificate) if one.certificate else "none was shown"),
@@ -194,8 +194,8 @@ def _terms(one: Approval, now: int, width: int) -> list[Line]:
     )
 
 
-def _at(unix_s: int) -> str:
-    return wall_clock(unix_s * SECOND_NS)
+def _at(unix_s: int, now_s: int) -> str:
+    return day_clock(unix_s * SECOND_NS, now_s * SECOND_NS)
 
 
 def _people(one: Approval, kid: str, width: int) -> list[Line]:

@@ -13,11 +13,10 @@ from byteor_tui.tones import Line, Tone
 
 COLS = (
     Col("TIME", 8),
-    Col("ACTION", 20),
-    Col("ACTOR", 12),
-    Col("VERDICT", 15),
-    Col("SEQ", 7, right=True),
-    Col("ABOUT", 18),
+    Col("ACTION", 18),
+    Col("ACTOR", 8),
+    Col("VERDICT", 10),
+    Col("ABOUT", 12),
 )
 REFUSALS = ("denied", "failed", "killed", "revoked", "refused", "dead")
 
@@ -105,7 +104,6 @@ def cells(one: AuditRow) -> tuple[Cell, ...]:
         (one.action, Tone.PLAIN),
         (one.actor.removeprefix("user:"), Tone.PLAIN),
         verdict(one),
-        (str(one.seq), Tone.DIM),
         (about, Tone.DIM),
     )
 

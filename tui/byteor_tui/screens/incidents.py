@@ -12,7 +12,7 @@ from byteor_tui.screens.pair import Content, PairScreen
 from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, row, title
 from byteor_tui.tones import Line, Tone
 
-COLS = (Col("STATE", 13), Col("INCIDENT", 12), Col("AGE", 6, right=True), Col("WHAT", 16))
+COLS = (Col("STATE", 13), Col("INCIDENT", 24), Col("AGE", 6, right=True), Col("WHAT", 16))
 TONES = {"open": Tone.ALARM, "investigating": Tone.WARN, "explained": Tone.PLAIN, "closed": Tone.DIM}
 READING = (
     "spec_validation.json",
@@ -88,12 +88,20 @@ def detail(one: Incident, audit: tuple[AuditRow, ...], width: int) -> list[Line]
     near = [row for row in audit if abs(row.at_unix_ns - one.at_unix_ns) <= AROUND_NS]
     if near:
         lines += [(), title("audit, five minutes around")]
-        for row_ in near[-30:]:
+        for row_, number in grouped(near)[-30:]:
             here = ">" if one.run_id and row_.run_id == one.run_id else " "
-            lines.append(
-                (
-                    (f" {here}{wall_clock(row_.at_unix_ns)} #{row_.seq:<6} ", Tone.DIM),
-                    (row_.action, Tone.PLAIN),
-                )
-            )
+            times = f"  {number} times" if number > 1 else ""
+            when = f" {here}{wall_clock(row_.at_unix_ns)} #{row_.seq:<6} "
+            lines.append(((when, Tone.DIM), (row_.action, Tone.PLAIN), (times, Tone.DIM)))
     return lines
+
+
+def grouped(rows: list[AuditRow]) -> list[tuple[AuditRow, int]]:
+    """Rows of one kind that follow each other as the last of them and their number."""
+    found: list[tuple[AuditRow, int]] = []
+    for one in rows:
+        if found and (found[-1][0].action, found[-1][0].run_id) == (one.action, one.run_id):
+            found[-1] = (one, found[-1][1] + 1)
+        else:
+            found.append((one, 1))
+    return found

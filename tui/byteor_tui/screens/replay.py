@@ -5,14 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from byteor_tui.actions.situation import Situation
-from byteor_tui.model.replays import Replay
+from byteor_tui.model.evidence import Approval
+from byteor_tui.model.replays import DIFFERENCES, Replay
 from byteor_tui.model.text import age, short_hash, wall_clock
 from byteor_tui.model.view import View
 from byteor_tui.screens.pair import Content, PairScreen
 from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, pieces, row, title
 from byteor_tui.tones import Line, Tone
 
-COLS = (Col("VERDICT", 10), Col("REPLAY", 14), Col("AGE", 6, right=True), Col("OF", 16))
+COLS = (Col("VERDICT", 12), Col("REPLAY", 24), Col("AGE", 6, right=True), Col("MODE", 12))
 
 
 class ReplayScreen(PairScreen):
@@ -21,6 +22,7 @@ class ReplayScreen(PairScreen):
     def __init__(self) -> None:
         super().__init__()
         self.selected: Replay | None = None
+        self._approvals: tuple[Approval, ...] = ()
 
     def content(self, view: View, chosen: str | None) -> Content:
         rows = {
@@ -28,6 +30,7 @@ class ReplayScreen(PairScreen):
             for one in view.evidence.replays
             if self.passes(f"{one.id} {one.source} {one.verdict}", {})
         }
+        self._approvals = view.evidence.approvals.rows
         one = self.selected = rows.get(chosen or "")
         now = view.now_unix_ns
         return Content(
@@ -49,8 +52,9 @@ class ReplayScreen(PairScreen):
         one = self.selected
         if one is None:
             return now
-        passed = one.certificate if one.mode == "dry_run" and not one.diverged else ""
-        return msgspec.structs.replace(now, replay=one.source, certificate=passed)
+        passed = one.certificate if one.mode == "dry_run" and one.verdict == "equal" else ""
+        approved = next((asked.request_id for asked in self._approvals if covers(asked, one)), "")
+        return msgspec.structs.replace(now, replay=one.what, certificate=passed, approved_request=approved)
 
     def act_next(self) -> None:
         self.detail_panel.scroll_by_lines(self.detail_panel.size.height - 2)
@@ -59,16 +63,21 @@ class ReplayScreen(PairScreen):
         self.detail_panel.scroll_by_lines(2 - self.detail_panel.size.height)
 
 
+def covers(asked: Approval, one: Replay) -> bool:
+    """Whether an approval is one to execute replays of this spec."""
+    return asked.action == "replay_execute" and asked.state == "approved" and asked.spec_hash == one.spec_hash
+
+
 def mark(one: Replay) -> Cell:
-    return ("!", Tone.ALARM) if one.diverged else (" ", Tone.DIM)
+    return ("!", Tone.ALARM) if one.verdict != "equal" else (" ", Tone.DIM)
 
 
 def cells(one: Replay, now_unix_ns: int) -> tuple[Cell, ...]:
     return (
-        (one.verdict, Tone.ALARM if one.diverged else Tone.GOOD),
-        (one.id, Tone.PLAIN),
+        (one.verdict, Tone.GOOD if one.verdict == "equal" else Tone.ALARM),
+        (one.what, Tone.PLAIN),
         (age(now_unix_ns - one.at_unix_ns), Tone.DIM),
-        (one.source, Tone.PLAIN),
+        (f"{one.mode}, {one.records:,} records", Tone.PLAIN),
     )
 
 
@@ -87,8 +96,10 @@ def detail(one: Replay, width: int) -> list[Line]:
     )
     lines += [(), title("outputs, recorded against replayed")]
     for name, number in one.counts:
-        tone = Tone.GOOD if name == "equal" else Tone.ALARM if number else Tone.DIM
+        tone = Tone.GOOD if name == "equal" else Tone.ALARM if number and name in DIFFERENCES else Tone.DIM
         lines.append(((f" {name:<10} ", Tone.DIM), (f"{number:>12,}", tone)))
+    if one.failed:
+        lines += [(), *field("failed", one.failed, width, Tone.ALARM)]
     if one.first:
         lines += [(), title(f"first divergence: {one.first}")]
         if one.expected or one.actual:
@@ -98,7 +109,7 @@ def detail(one: Replay, width: int) -> list[Line]:
         for name, number in one.decisions:
             lines.append(((f" {number:>10,} ", Tone.PLAIN), (name, Tone.PLAIN)))
     verdict = f"verdict: {one.verdict}"
-    return [*lines, (), *paragraph(verdict, width, Tone.ALARM if one.diverged else Tone.GOOD)]
+    return [*lines, (), *paragraph(verdict, width, Tone.GOOD if one.verdict == "equal" else Tone.ALARM)]
 
 
 def payloads(expected: str, actual: str, width: int) -> list[Line]:
