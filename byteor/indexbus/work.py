@@ -99,7 +99,8 @@ class Route(Job, frozen=True, eq=False):
 class Merge(Job, frozen=True, eq=False):
     """Several lanes into one. ``round_robin``: what is there, in turn. ``in_order``: by origin, then ingress,
     then input; a message goes on when every other input has shown (by a message, a watermark or its end)
-    that nothing lower follows there. Inputs that are not in order themselves are merged as they come.
+    that nothing lower follows there. Where a branch gives several messages for one, those of the other
+    branches may come in between. Inputs that are not in order themselves are merged as they come.
 
     ``choices(input, count)`` hears, batch by batch, whose messages were taken.
     """

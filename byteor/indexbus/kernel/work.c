@@ -353,7 +353,8 @@ static int before(uint64_t origin_a, uint16_t ingress_a, int a, uint64_t origin_
 }
 
 /* How many slots of input i may go before anything else: all that come before every other head, and not after
- * what may still come from an input that shows nothing. */
+ * what may still come from an input that shows nothing. That input may still bring the same origin (a stage there
+ * gave several messages for one): to wait for those could take more room than all lanes have. */
 static uint64_t run_of(ib_job *j, int i, const int *there, uint64_t most) {
     ib_party *rx = j->rx[i];
     uint64_t n = rx->limit - rx->next, length = 0;
@@ -366,8 +367,7 @@ static uint64_t run_of(ib_job *j, int i, const int *there, uint64_t most) {
                 ib_slot *other = ib_at(j->rx[k], j->rx[k]->next);
                 if (!before(slot->origin, slot->ingress, i, other->origin, other->ingress, k)) return length;
             } else if (!j->finished[k]) {
-                uint64_t floor = j->floor[k];
-                if (floor < slot->origin + 1 || (floor == slot->origin + 1 && k < i)) return length;
+                if (j->floor[k] < slot->origin + 1) return length;
             }
         }
     }

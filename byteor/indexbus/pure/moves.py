@@ -203,7 +203,7 @@ class MergeStep(Step):
             for k, inlet in enumerate(self.inlets):
                 if windows[k] or inlet.finished:
                     continue
-                if inlet.floor < origin or (inlet.floor == origin and k < j):
+                if inlet.floor < origin:
                     return  # something lower may still come there
             if not self._emit(j, windows[j]):
                 return
