@@ -105,6 +105,22 @@ _ROWS = (
     ),
     (
         "console",
+        "E_CONSOLE_CONFIG",
+        "console.toml names acts, keys and a theme that there are",
+        "byteor-console keys lists the acts",
+        "byteor-console --config console.toml (with [keys] snapshoot = 'S')",
+        "byteor-console --config console.toml (with [keys] snapshot = 'S')",
+    ),
+    (
+        "console",
+        "E_LINK",
+        "a link names a run, a screen and perhaps a row and a moment",
+        "Y in the console copies one",
+        "byteor-console go byteor://run/nowhere",
+        "byteor-console go byteor://host-telemetry/audit",
+    ),
+    (
+        "console",
         "E_DEMO",
         "the demo's run starts and ends",
         "see what the run said; free space in /dev/shm",

@@ -1,0 +1,128 @@
+"""The tape, the time cursor's words, links, visits, moments: everything that says where and when."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from byteor.errors import ByteorError
+from byteor_tui.actions.places import PLACE_IDS
+from byteor_tui.acts.times import parse_time
+from byteor_tui.model.evidence import AuditRow
+from byteor_tui.model.history import History
+from byteor_tui.model.link import Place, link_of, place_of
+from byteor_tui.model.moments import moments
+from byteor_tui.model.tape import MAX_ROWS, Tape
+from byteor_tui.model.view import Moment
+from byteor_tui.model.visits import Visits
+
+SECOND = 1_000_000_000
+START = 1_760_000_000 * SECOND
+
+
+def taped(sample: Any, seconds: int, per_s: int = 10) -> Tape:
+    tape, history = Tape(), History()
+    for tick in range(seconds * per_s):
+        tape.add(history.fold(sample(tick / per_s)))
+    return tape
+
+
+def test_the_tape_keeps_a_frame_a_second_and_finds_the_one_before_a_moment(sample: Any) -> None:
+    tape = taped(sample, 20)
+    assert tape.span == (START, START + 19 * SECOND)
+    found = tape.at(START + 7 * SECOND + SECOND // 2)
+    assert found is not None and found.taken_unix_ns == START + 7 * SECOND
+    before, after = tape.at(0), tape.at(START + 10**15)
+    assert before is not None and before.taken_unix_ns == START
+    assert after is not None and after.taken_unix_ns == START + 19 * SECOND
+
+
+def test_a_trend_at_the_cursor_ends_at_the_cursor(sample: Any) -> None:
+    tape = taped(sample, 20)
+    found = tape.at(START + 9 * SECOND)
+    assert found is not None
+    assert all(len(row.trend) == 10 and row.trend[-1] == row.rate_per_s for row in found.rows)
+
+
+def test_a_tape_of_a_thousand_stages_is_bounded(sample: Any, worker: Any) -> None:
+    many = tuple(worker(f"s{number}") for number in range(1000))
+    tape, history = Tape(), History()
+    for second in range(40):
+        tape.add(history.fold(msgspec.structs.replace(sample(float(second)), workers=many)))
+    assert tape.span is not None
+    assert (tape.span[1] - tape.span[0]) // SECOND + 1 == max(30, MAX_ROWS // 1000)
+
+
+def test_a_clock_that_was_set_back_starts_the_tape_anew(sample: Any) -> None:
+    tape, history = Tape(), History()
+    for second in (50.0, 51.0, 3.0, 4.0):
+        tape.add(history.fold(sample(second)))
+    assert tape.span == (START + 3 * SECOND, START + 4 * SECOND)
+
+
+def test_a_time_is_a_clock_or_so_long_ago() -> None:
+    now = int(time.mktime((2026, 3, 4, 12, 0, 0, 0, 0, -1))) * SECOND
+    assert parse_time("-90s", now) == now - 90 * SECOND
+    assert parse_time("5m", now) == now - 300 * SECOND
+    assert parse_time("11:59:30", now) == now - 30 * SECOND
+    assert parse_time("12:30", now) == now - 23 * 3600 * SECOND - 1800 * SECOND  # yesterday's
+    assert parse_time("noon", now) is None and parse_time("25:00", now) is None
+
+
+words = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable() and text != "-")
+
+
+@given(st.sampled_from(PLACE_IDS), words, words, st.integers(0, 2**62))
+def test_a_link_leads_back_to_its_place(screen: str, run: str, item: str, at: int) -> None:
+    place = Place(screen, run, item, at)
+    assert place_of(link_of(place), PLACE_IDS) == place
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["", "http://x/audit", "byteor://x/nowhere", "byteor://x/audit?at=soon", "byteor://x/audit?other=1"],
+)
+def test_a_link_to_nowhere_is_refused(link: str) -> None:
+    with pytest.raises(ByteorError, match="no link") as caught:
+        place_of(link, PLACE_IDS)
+    assert caught.value.code == "E_LINK" and caught.value.exit == 2
+
+
+def test_visits_lead_back_and_on_like_a_browsers() -> None:
+    visits = Visits()
+    a, b, c = Place("overview"), Place("audit"), Place("diff")
+    assert visits.back(a) is None
+    visits.leave(a)
+    visits.leave(b)
+    assert visits.back(c) == b and visits.back(b) == a
+    assert visits.on(a) == b and visits.on(b) == c and visits.on(c) is None
+    visits.back(c)
+    visits.leave(b)
+    assert visits.on(c) is None
+
+
+def test_moments_are_this_runs_and_nobodys_in_order(sample: Any) -> None:
+    frame = History().fold(sample(1.0))
+    rows = tuple(
+        AuditRow(seq, seq * SECOND, "op1", action, run_id=run_id)
+        for seq, action, run_id in (
+            (3, "snapshot_taken", frame.run_id),
+            (1, "run_started", frame.run_id),
+            (2, "run_started", "another"),
+            (4, "effect_dry_run", frame.run_id),
+            (5, "key_set_pinned", ""),
+            (6, "approval_requested", ""),
+        )
+    )
+    found = moments(frame, rows, (Moment(2 * SECOND, "m", "here"),))
+    assert [(one.sign, one.at_unix_ns // SECOND) for one in found] == [
+        ("^", 1),
+        ("m", 2),
+        ("s", 3),
+        ("A", 6),
+    ]
