@@ -90,9 +90,11 @@ class Ends(msgspec.Struct, frozen=True):
 
 
 class Assembled(NamedTuple):
-    """A run that works. ``positions`` tells how far its sources were read, for whoever goes on from there."""
+    """A run that works and waits for its first message, which comes once the ``feeders`` are started.
+    ``positions`` tells how far its sources were read, for whoever goes on from there."""
 
     supervisor: Supervisor
+    feeders: Sequence[ThreadWorker]
     metrics: MetricsRegion
     positions: Callable[[], dict[str, Any]]
 
@@ -107,7 +109,7 @@ def assemble(
     run: Path,
     stack: contextlib.ExitStack,
 ) -> Assembled:
-    """Start everything, up to the first message; ``stack`` takes it down again, in reverse.
+    """Start everything but the feeders; ``stack`` takes it down again, in reverse.
 
     Raises whatever keeps a part from starting. Metrics and sources stay open until ``stack`` closes.
     """
@@ -147,9 +149,7 @@ def assemble(
     stack.callback(supervisor.close)
     control = ControlServer(run, supervisor.selector, supervisor.act)
     stack.callback(control.close)
-    for feeder in feeders:
-        feeder.start()
-    return Assembled(supervisor, site.metrics, site.positions)
+    return Assembled(supervisor, feeders, site.metrics, site.positions)
 
 
 def _is_source(prepared: Prepared, group: Group) -> bool:
