@@ -248,9 +248,10 @@ class AuditLog:
         run_id: str | None = None,
         last: int | None = None,
         of_incidents: bool = False,
+        page: int = PAGE_ROWS,
     ) -> Iterator[Row]:
         """Entries with seq > ``after``, oldest first; only a run's, only those about incidents (actions
-        ``incident_...``), or only the ``last`` so many of them.
+        ``incident_...``), or only the ``last`` so many of them. ``page`` are read at a time.
 
         Raises ``StoreError`` ``E_AUDIT_UNREADABLE`` for a leaf that is none.
         """
@@ -258,7 +259,7 @@ class AuditLog:
             found = self._page(after, run_id, last, of_incidents, newest=True)
             yield from (Row(self._leaf(seq, text), text, hashed, body) for seq, text, hashed, body in found)
             return
-        while found := self._page(after, run_id, PAGE_ROWS, of_incidents):
+        while found := self._page(after, run_id, page, of_incidents):
             for seq, text, hashed, body in found:
                 yield Row(self._leaf(seq, text), text, hashed, body)
             after = found[-1][0]

@@ -60,7 +60,7 @@ def page_before(last: int, count: int = PAGE) -> AuditPage:
         with AuditLog.observe(audit_path()) as log:
             size = log.size()
             last = min(last, size - 1)
-            found = itertools.islice(log.rows(after=last - count), min(count, last + 1))
+            found = itertools.islice(log.rows(after=last - count, page=count), min(count, last + 1))
             return AuditPage(tuple(map(row_of, found)), size, tail=last >= size - 1)
     except ByteorError as error:
         return AuditPage((), 0, error=error.message)
