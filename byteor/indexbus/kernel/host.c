@@ -71,7 +71,7 @@ static int describe(crew *c, int index, PyObject *text) {
     j->size = size;
     j->text = c->texts[index].buf;
     j->period = period;
-    if (kind == IB_GENERATE && (!period || size > (uint64_t)c->texts[index].len - period + 16)) {
+    if (kind == IB_GENERATE && (period <= 7919 || size > (uint64_t)c->texts[index].len - period + 16)) {
         PyErr_SetString(PyExc_ValueError, "text too short");
         return -1;
     }

@@ -22,12 +22,13 @@ SANITIZERS = {"thread": "thread", "address": "address,undefined"}
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", SANITIZERS)
-def test_the_kernel_is_clean_under_the_sanitizer(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stress", ["stress.c", "stress_work.c"])
+def test_the_kernel_is_clean_under_the_sanitizer(stress: str, name: str, tmp_path: Path) -> None:
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler")
     program = tmp_path / "stress"
-    sources = [HERE / "stress.c", *(KERNEL / part for part in CORE)]
+    sources = [HERE / stress, *(KERNEL / part for part in CORE)]
     flags = ["-std=gnu11", "-g", "-O1", "-Wno-tsan", f"-fsanitize={SANITIZERS[name]}", f"-I{KERNEL}"]
     command = [compiler, *flags, "-fno-sanitize-recover=all", "-o", program, *sources, "-lpthread"]
     built = subprocess.run(command, capture_output=True, text=True)
