@@ -1,8 +1,8 @@
-"""The tests of policy, credentials and quorum kill what changes their meaning: run with ``-m campaign``.
+"""The tests of policy, credentials, quorum and log kill what changes their meaning: run with ``-m campaign``.
 
-    BYTEOR_MODULE=policy .venv/bin/pytest -m campaign tests/governance/test_mutation.py -s
+    BYTEOR_MODULE=byteor/governance/policy .venv/bin/pytest -m campaign tests/governance/test_mutation.py -s
 
-Each mutant takes the place of its module in a copy of the governance package; the module's own tests run in
+Each mutant takes the place of its module in a copy of the tree; the module's own tests run in
 a process of their own and must fail. BYTEOR_MODULE picks one module; without it all of them run.
 """
 
@@ -19,19 +19,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+GOVERNANCE, STORE = "byteor/governance", "store/byteor_store"
 TESTS = {
-    "policy": ["test_policy.py"],
-    "credential": ["test_credential.py", "test_keyset.py"],
-    "quorum": ["test_quorum.py"],
-    "keyset": ["test_keyset.py", "test_credential.py"],
-    "approval": ["test_approval.py"],
-    "companion": ["test_approval.py"],
-    "request": ["test_request.py"],
-    "revocation": ["test_revocation.py"],
-    "break_glass": ["test_emergency.py"],
-    "freeze": ["test_emergency.py"],
-    "edwards": ["test_edwards.py"],
-    "canonical": ["test_canonical.py", "test_credential.py"],
+    f"{GOVERNANCE}/policy": ["test_policy.py"],
+    f"{GOVERNANCE}/credential": ["test_credential.py", "test_keyset.py"],
+    f"{GOVERNANCE}/quorum": ["test_quorum.py"],
+    f"{GOVERNANCE}/keyset": ["test_keyset.py", "test_credential.py"],
+    f"{GOVERNANCE}/approval": ["test_approval.py", "test_emergency.py"],
+    f"{GOVERNANCE}/companion": ["test_approval.py"],
+    f"{GOVERNANCE}/request": ["test_request.py"],
+    f"{GOVERNANCE}/revocation": ["test_revocation.py"],
+    f"{GOVERNANCE}/break_glass": ["test_emergency.py"],
+    f"{GOVERNANCE}/freeze": ["test_emergency.py"],
+    f"{GOVERNANCE}/allow_list": ["test_allow_list.py"],
+    f"{GOVERNANCE}/edwards": ["test_edwards.py"],
+    f"{GOVERNANCE}/canonical": ["test_canonical.py", "test_credential.py"],
+    f"{STORE}/merkle": ["test_merkle.py"],
+    f"{STORE}/checkpoint": ["test_checkpoint.py", "test_cosignature.py"],
+    f"{STORE}/cosignature": ["test_cosignature.py"],
+    f"{STORE}/verify": ["test_verify.py", "test_attacks.py", "test_checkpoint.py"],
 }
 KILLED_AT_LEAST = 0.98
 
@@ -50,7 +56,15 @@ def _mutants(source: str) -> list[tuple[int, str, str]]:
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """byteor, its store, and the tests of governance, in a tree where a module can be broken."""
     tree = tmp_path_factory.mktemp("tree")
-    for name in ("byteor", "store/byteor_store", "tests/governance", "tests/data/governance"):
+    copies = (
+        "byteor",
+        "store/byteor_store",
+        "tests/governance",
+        "tests/store",
+        "tests/data",
+        "tests/support",
+    )
+    for name in copies:
         shutil.copytree(
             ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "test_mutation.py")
         )
@@ -79,7 +93,7 @@ def _run_in_child(tree: Path, tests: list[str]) -> int:
     os.dup2(nowhere, 2)
     for name in [name for name in sys.modules if name.split(".")[0] in ("byteor", "byteor_store", "tests")]:
         del sys.modules[name]
-    sys.path[:0] = [str(tree), str(tree / "store")]
+    sys.path[:0] = [str(tree), str(tree / "store"), str(tree / "tests/support")]
     sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
     sys.dont_write_bytecode = True
     os.chdir(tree)
@@ -96,11 +110,7 @@ def _run_in_child(tree: Path, tests: list[str]) -> int:
     ]
     words += ["-m", "not campaign", "--rootdir", str(tree), "-W", "ignore"]
     try:
-        return int(
-            pytest.main(
-                [*words, *(str(tree / "tests/governance" / name) for name in (*tests, "test_structs.py"))]
-            )
-        )
+        return int(pytest.main([*words, *(str(tree / name) for name in tests)]))
     except BaseException:  # noqa: BLE001  (a module that does not even import is a killed mutant)
         return 1
 
@@ -110,14 +120,18 @@ def _run_in_child(tree: Path, tests: list[str]) -> int:
     "module", [os.environ["BYTEOR_MODULE"]] if "BYTEOR_MODULE" in os.environ else list(TESTS)
 )
 def test_mutants_are_killed(module: str, copied: Path) -> None:
-    place = copied / "byteor" / "governance" / f"{module}.py"
+    place = copied / f"{module}.py"
     source = place.read_text()
-    assert survives(copied, TESTS[module]), "the tests must pass on the unchanged module"
+    folder = "tests/store" if module.startswith(STORE) else "tests/governance"
+    tests = [f"{folder}/{name}" for name in TESTS[module]]
+    if folder == "tests/governance":
+        tests.append(f"{folder}/test_structs.py")
+    assert survives(copied, tests), "the tests must pass on the unchanged module"
     found, alive = _mutants(source), []
     try:
         for line, what, changed in found:
             place.write_text(changed)
-            if survives(copied, TESTS[module]):
+            if survives(copied, tests):
                 alive.append(f"{module}.py:{line}: {what}: {source.splitlines()[line - 1].strip()}")
     finally:
         place.write_text(source)
