@@ -16,3 +16,12 @@ def home(tmp_path: Path) -> Iterator[Home]:
     for process in made.started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home for runs in this process."""
+    for name in ("run", "state", "shm"):
+        (tmp_path / name).mkdir(mode=0o700)
+        monkeypatch.setenv(f"BYTEOR_{'RUNTIME' if name == 'run' else name.upper()}_DIR", str(tmp_path / name))
+    return tmp_path

@@ -90,11 +90,11 @@ class Ends(msgspec.Struct, frozen=True):
 
 
 class Assembled(NamedTuple):
-    """A run that works and waits for its first message, which comes once the ``feeders`` are started.
+    """A run that works and waits for its first message, which comes after ``begin``.
     ``positions`` tells how far its sources were read, for whoever goes on from there."""
 
     supervisor: Supervisor
-    feeders: Sequence[ThreadWorker]
+    begin: Callable[[], None]
     metrics: MetricsRegion
     positions: Callable[[], dict[str, Any]]
 
@@ -109,7 +109,7 @@ def assemble(
     run: Path,
     stack: contextlib.ExitStack,
 ) -> Assembled:
-    """Start everything but the feeders; ``stack`` takes it down again, in reverse.
+    """Start everything, up to the first message; ``stack`` takes it down again, in reverse.
 
     Raises whatever keeps a part from starting. Metrics and sources stay open until ``stack`` closes.
     """
@@ -149,7 +149,9 @@ def assemble(
     stack.callback(supervisor.close)
     control = ControlServer(run, supervisor.selector, supervisor.act)
     stack.callback(control.close)
-    return Assembled(supervisor, feeders, site.metrics, site.positions)
+    for feeder in feeders:
+        feeder.start()
+    return Assembled(supervisor, site.begin.set, site.metrics, site.positions)
 
 
 def _is_source(prepared: Prepared, group: Group) -> bool:
@@ -198,7 +200,7 @@ class _Site:
         held.callback(self.mailbox.close)
         self.threads: list[ThreadWorker] = []
         self.processes: list[WorkerProcess] = []
-        self._stop, self._aborting = threading.Event(), threading.Event()
+        self.begin, self._stop, self._aborting = threading.Event(), threading.Event(), threading.Event()
         self._native_sources: list[Post] = []
         self._commits: dict[str, Commits] = {}
         self._tickets = Tickets(self._ground.arrivals)
@@ -252,7 +254,10 @@ class _Site:
         plans = [self._prepared.wiring.workers[row] for row in group.rows]
         posts = [self._ground.take(plan, "thread", self._held) for plan in plans]
         name = group_name(plans)
-        body = self._tuner.wrap(number, self._body(name, plans, posts))
+        body = self._body(name, plans, posts)
+        if any(plan.role == "source" for plan in plans):
+            body = self._when_begun(body)
+        body = self._tuner.wrap(number, body)
         rows = {post.plan.name: post.row for post in posts}
         worker = ThreadWorker(name, lambda: with_rows(name, rows, body), self.mailbox)
         self.threads.append(worker)
@@ -268,6 +273,13 @@ class _Site:
             self._equip(post)
         self._native_sources += [post for post in posts if post.plan.role == "source"]
         return lambda: run_posts(name, posts, self._options.batch, self._ground.wait)
+
+    def _when_begun(self, body: Callable[[], Outcome]) -> Callable[[], Outcome]:
+        def begun() -> Outcome:
+            self.begin.wait()
+            return body()
+
+        return begun
 
     def _plays_natively(self, plan: WorkerPlan) -> bool:
         if self._options.executor == "mp":
@@ -337,6 +349,7 @@ class _Site:
 
     def stop_sources(self) -> None:
         self._stop.set()
+        self.begin.set()
         for post in self._native_sources:
             for producer in post.tx:
                 producer.stop()
@@ -351,6 +364,7 @@ class _Site:
 
     def wind_up(self) -> None:
         """Send everybody home: at a clean end they have gone already, and this finds nobody."""
+        self.stop_sources()
         if any(lane.state == "open" for lane in self._lanes.values()):
             self.abort()
         for process in self.processes:

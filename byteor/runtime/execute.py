@@ -90,8 +90,7 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
                 raise
             supervisor = assembled.supervisor
             signals.on_signal = supervisor.note_signal  # from here on there is something to drain
-            for feeder in assembled.feeders:
-                feeder.start()
+            assembled.begin()
             with contextlib.suppress(Exception):  # who only looks on cannot end a run
                 witness.running(identity, run)
             supervisor.on_tick = witness.tick

@@ -11,81 +11,20 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import graph_stages
 import pytest
 from graph_model import number_of, outcomes, path_of, plans
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from plays import ListSink, ListSource, play_ends
 
-from byteor.edge.base import SinkEdge, SourceEdge
-from byteor.runtime.adapter import Health
-from byteor.runtime.assemble import Ends, ExecuteOptions
-from byteor.runtime.execute import Ended, execute
-from byteor.runtime.folders import RunIdentity
-from byteor.runtime.observe import RunObserver
+from byteor.runtime.execute import Ended
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.runtime.sample import RunSample
 from byteor.runtime.wiring.groups import Executor
 from byteor.spec import LaneGraph, PipelinePlanV2, compile_plan
-
-
-class ListSource(SourceEdge):
-    """Gives ``batches`` one by one."""
-
-    def __init__(self, batches: Sequence[Sequence[bytes]]) -> None:
-        super().__init__("list")
-        self._batches = list(batches)
-
-    def open(self) -> None: ...
-
-    def read(self, max_messages: int, timeout_s: float) -> Sequence[bytes] | None:
-        return self._batches.pop(0) if self._batches else None
-
-    def close(self) -> None: ...
-
-    def health(self) -> Health:
-        return Health(True)
-
-
-class ListSink(SinkEdge):
-    """Keeps everything."""
-
-    def __init__(self) -> None:
-        super().__init__("list")
-        self.got: list[bytes] = []
-
-    def open(self) -> None: ...
-
-    def write(self, messages: Sequence[bytes | memoryview]) -> None:
-        self.got += [bytes(message) for message in messages]
-
-    def close(self) -> None: ...
-
-    def health(self) -> Health:
-        return Health(True)
-
-
-class Witness:
-    """Keeps the last look at the run while its regions are still there."""
-
-    def __init__(self) -> None:
-        self.run = Path()
-
-    def starting(self, identity: RunIdentity) -> None: ...
-
-    def not_started(self, identity: RunIdentity, why: str) -> None: ...
-
-    def running(self, identity: RunIdentity, run: Path) -> None:
-        self.run = run
-
-    def tick(self, state: str) -> None: ...
-
-    def ended(self, ended: Ended) -> None: ...
-
-    def sample(self) -> RunSample:
-        with RunObserver(self.run) as observer:
-            return observer.sample()
 
 
 @pytest.fixture(scope="module", params=["memory", "disk"])
@@ -126,19 +65,10 @@ def play(
     names = [worker.name for worker in wiring.of_role("source")]
     sources = tuple(ListSource(numbered(name, count, sizes)) for name in names)
     sinks = {worker.name: ListSink() for worker in wiring.of_role("sink")}
-    options = ExecuteOptions(
-        name="random",
-        sources=tuple("list:" for _ in sources),
-        sinks=tuple("list:" for _ in sinks),
-        stage_modules=("graph_stages",),
-        executor=executor,
-        cores=cores,
-        batch=batch,
-        run_for_s=60,
+    ended, sample = play_ends(
+        prepared, sources, tuple(sinks.values()), executor=executor, cores=cores, batch=batch
     )
-    witness = Witness()
-    ended = execute(prepared, Ends(sources, tuple(sinks.values())), options, witness)
-    return ended, sinks, witness.sample()
+    return ended, sinks, sample
 
 
 def check(plan: PipelinePlanV2, executor: Executor, cores: int, batch: int, sizes: Sequence[int]) -> None:
@@ -192,7 +122,7 @@ def _check_order(spec: LaneGraph, sinks: dict[str, ListSink]) -> None:
 
 
 def _check_counts(prepared: Prepared, sample: RunSample, sinks: dict[str, ListSink], count: int) -> None:
-    """Every message that a worker took is accounted for, and every lane lost or delivered what it was given."""
+    """Every message that a worker took is accounted for; a lane lost or delivered what it was given."""
     wiring = prepared.wiring
     rows = {worker.row: worker for worker in sample.workers}
     for worker in wiring.workers:
@@ -219,18 +149,18 @@ def _check_counts(prepared: Prepared, sample: RunSample, sinks: dict[str, ListSi
             assert rows[reader.row].messages_in == lane.published, (lane, rows[reader.row])
 
 
-GRAPHS = dict(
-    plan=plans(),
-    batch=st.sampled_from([1, 3, 16, 256]),
-    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),
-    cores=st.sampled_from([1, 2, 8]),
-)
-QUIET = dict(
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-    phases=(Phase.explicit, Phase.generate),
-)
+GRAPHS: dict[str, Any] = {
+    "plan": plans(),
+    "batch": st.sampled_from([1, 3, 16, 256]),
+    "sizes": st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    "cores": st.sampled_from([1, 2, 8]),
+}
+QUIET: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": list(HealthCheck),
+    "phases": (Phase.explicit, Phase.generate),
+}
 SEED = int(os.environ.get("BYTEOR_SEED", "1"))
 
 

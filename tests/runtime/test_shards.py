@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from byteor.runtime.shards import key_of, shard_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from byteor.runtime.shards import key_of, shard_of
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from byteor.runtime.wiring.groups import Engine, Executor, Group, form_groups
 
 N, P, E = "native", "python", "edge"

@@ -1,0 +1,163 @@
+"""Lane graphs and shards, run in this process: what a person would promise of them, one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from plays import ListSink, ListSource, QuietSource, play_ends
+
+from byteor.errors import ByteorError
+from byteor.runtime.folders import find_run, read_run
+from byteor.runtime.prepare import Prepared, prepare
+from byteor.runtime.shards import shard_of
+from byteor.runtime.snapshot import take_snapshot
+from byteor.spec.build import lane_graph, single_ring
+
+MODULES = ("graph_stages",)
+
+
+def numbers(count: int, batch: int = 50) -> ListSource:
+    messages = [b"in:%d" % n for n in range(count)]
+    return ListSource([messages[at : at + batch] for at in range(0, count, batch)])
+
+
+def line(*keys: str, on_full: str = "block", capacity: int = 64) -> Prepared:
+    """One source, a stage for each of ``keys``, one sink."""
+    graph = lane_graph("line", on_full=on_full).ingress("in", "l0")
+    for index, key in enumerate(keys):
+        graph = graph.lane(f"l{index}", capacity=capacity)
+        graph = graph.stage(f"s{index}", key, rx=f"l{index}", tx=f"l{index + 1}")
+    graph = graph.lane(f"l{len(keys)}", capacity=capacity).egress("out", f"l{len(keys)}")
+    return prepare(graph.build(), MODULES)
+
+
+def merged(policy: str) -> Prepared:
+    graph = (
+        lane_graph("merged")
+        .lane("a").lane("b").lane("c")
+        .ingress("left", "a").ingress("right", "b")
+        .merge("both", rx=["a", "b"], tx="c", policy=policy)
+        .egress("out", "c")
+    )  # fmt: skip
+    return prepare(graph.build(), MODULES)
+
+
+@pytest.mark.parametrize("policy", ["round_robin", "in_order"])
+def test_a_quiet_source_holds_nobody_up(folders: Path, policy: str) -> None:
+    sink = ListSink()
+    ended, _ = play_ends(merged(policy), [numbers(500), QuietSource()], [sink], run_for_s=1.5)
+    assert (ended.result.state, ended.result.unfinished) == ("finished", 0)
+    assert sink.got == [b"in:%d" % n for n in range(500)]
+
+
+def test_what_a_full_lane_drops_is_counted_to_the_message(folders: Path) -> None:
+    sink = ListSink(slow_s=0.002)
+    ended, sample = play_ends(line("identity", on_full="drop", capacity=4), [numbers(2000)], [sink])
+    result = ended.result
+    assert result.state == "finished"
+    assert result.messages_in == 2000 == result.messages_out + result.dropped
+    assert result.dropped > 0
+    assert sum(lane.dropped_full for lane in sample.lanes) == result.dropped
+    assert max(lane.high_water for lane in sample.lanes) == 4
+
+
+def test_a_list_fans_out_and_none_filters(folders: Path) -> None:
+    sink = ListSink()
+    ended, _ = play_ends(line("doubles:d", "thirds:t"), [numbers(90)], [sink])
+    assert ended.result.filtered + len(sink.got) == 180
+    assert ended.result.filtered > 0
+
+
+def test_the_first_failure_is_told_by_stage_message_and_digest(folders: Path) -> None:
+    prepared = line("identity", 'json_append:"a":1')
+    source = ListSource([[b'{"n":1}', b'{"n":2}', b"no json"], [b"{}"]])
+    ended, sample = play_ends(prepared, [source], [ListSink()])
+    failure = ended.result.first_failure
+    assert ended.result.state == "failed" and failure is not None
+    assert (failure.stage, failure.sequence, failure.code) == ("s1", 2, "E_STAGE_INPUT")
+    assert failure.digest == f"sha256:{hashlib.sha256(b'no json').hexdigest()}"
+    assert [worker.state for worker in sample.workers if worker.name == "s1"] == ["failed"]
+    assert {lane.stream for lane in sample.lanes} <= {"aborted", "closed"}  # the evidence is kept
+
+
+def test_a_stage_without_output_only_acts(folders: Path) -> None:
+    graph = (
+        lane_graph("acts").lane("a").lane("b").lane("c").ingress("in", "a")
+        .router("split", rx="a", tx=["b", "c"]).stage("act", "tag:act", rx="b").egress("out", "c")
+    )  # fmt: skip
+    sink = ListSink()
+    ended, sample = play_ends(prepare(graph.build(), MODULES), [numbers(100)], [sink])
+    assert (ended.result.state, len(sink.got)) == ("finished", 100)
+    assert [worker.messages_in for worker in sample.workers if worker.name == "act"] == [100]
+
+
+def test_shards_keep_the_order_of_each_key_and_all_work(folders: Path) -> None:
+    ring = single_ring("sharded", shards=4, shard_key="bytes:0:2").stage("mark", "tag:m")
+    prepared = prepare(ring.build(), MODULES)
+    messages = [b"%02d;%d" % (n * 7 % 23, n) for n in range(2000)]
+    sink = ListSink()
+    ended, sample = play_ends(prepared, [ListSource([messages[:999], messages[999:]])], [sink])
+    assert ended.result.state == "finished"
+    assert sorted(sink.got) == sorted(message + b",m" for message in messages)
+    for key in range(23):
+        mine = [int(m[3:].split(b",")[0]) for m in sink.got if m.startswith(b"%02d;" % key)]
+        assert mine == sorted(mine)
+    place = shard_of("bytes:0:2", 4)
+    expected = [sum(place(message) == shard for message in messages) for shard in range(4)]
+    assert [worker.messages_in for worker in sample.workers if worker.role == "stage"] == expected
+    assert min(expected) > 0
+
+
+def test_neighbours_share_a_worker_where_cores_are_few_and_run_json_says_so(folders: Path) -> None:
+    prepared = line("identity", "crc32c", "identity")
+    for cores, groups in ((1, 1), (8, 3)):
+        sink = ListSink()
+        play_ends(prepared, [numbers(300)], [sink], cores=cores, name=f"cores-{cores}")
+        assert sink.got == [b"in:%d" % n for n in range(300)]
+        identity = read_run(Path(find_run(f"cores-{cores}").folder)).identity
+        stages = [worker for worker in identity.workers if worker.role == "stage"]
+        assert len({worker.group for worker in stages}) == groups
+        told = any("fused into one worker: s0, s1, s2" in note for note in identity.notes)
+        assert told == (groups == 1)
+
+
+def test_a_live_graph_can_be_looked_at_lane_by_lane(folders: Path) -> None:
+    prepared = merged("round_robin")
+    sink = ListSink()
+    seen: dict[str, Any] = {}
+
+    quiet = QuietSource()
+
+    def look() -> None:
+        while "lanes" not in seen or seen["lanes"][0]["stream"] == "open":
+            with contextlib.suppress(ByteorError):
+                seen.update(msgspec.json.decode(take_snapshot(find_run("play"))))
+        quiet.ended = True
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    play_ends(prepared, [numbers(100), quiet], [sink])
+    watcher.join()
+    assert (seen["model"], seen["state"]) == ("lane_graph", "running")
+    lanes = {lane["name"]: lane for lane in seen["lanes"]}
+    assert (lanes["a"]["published"], lanes["a"]["depth"], lanes["a"]["stream"]) == (100, 0, "closed")
+    assert (lanes["b"]["published"], lanes["b"]["stream"]) == (0, "open")
+    assert [role["role"] for role in seen["roles"]] == ["source", "source", "merge", "sink"]
+
+
+def test_the_example_graph_gives_both_sinks_everything(folders: Path) -> None:
+    graph = (
+        lane_graph("fan").lane("a").lane("f", kind="fanout_broadcast", consumers=2)
+        .ingress("in", "a").router("split", rx="a", tx=["f"]).egress("one", "f").egress("two", "f")
+    )  # fmt: skip
+    one, two = ListSink(), ListSink(slow_s=0.001)
+    ended, sample = play_ends(prepare(graph.build(), MODULES), [numbers(500)], [one, two])
+    assert one.got == two.got == [b"in:%d" % n for n in range(500)]
+    assert [lane.kind for lane in sample.lanes] == ["events", "fanout"]
+    assert ended.result.messages_out == 1000
