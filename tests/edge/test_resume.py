@@ -73,8 +73,11 @@ def test_a_position_of_another_kind_is_refused_in_words(kinds: list[str], kind: 
     assert caught.value.code in ("E_CHECKPOINT", "E_EDGE_ARGUMENT")
 
 
-def test_a_rate_counts_from_where_the_source_goes_on() -> None:
+def test_a_rate_counts_from_where_the_source_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("byteor.edge.generate.time.sleep", slept.append)
     source: Any = parse_source("generate:0,16?rate=1000")
     source.resume(1_000_000)
     source.open()
-    assert int(source.read(1, 0.5)[0]) == 1_000_000
+    assert int(source.read(1, 60)[0]) == 1_000_000
+    assert sum(slept) < 1

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from home import Home, until
 
+from byteor.errors import ByteorError
 from byteor.runtime import folders
 from byteor.runtime.control import ask
 from byteor.runtime.errors import RunError
@@ -122,6 +123,25 @@ def test_nothing_else_is_opened_and_nobody_else_may_write(
         assert stat.S_IMODE(path.stat().st_mode) == 0o640, path
     assert stat.S_IMODE((run.parent / "names").stat().st_mode) == 0o700
     assert not (home.root / "state").stat().st_mode & 0o077
+
+
+@root_only
+def test_another_users_runs_are_shown_only_where_their_folder_was_named(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = home.root / "run"
+    os.chown(root, SOMEBODY, SOMEBODY)
+    monkeypatch.setenv("BYTEOR_RUNTIME_DIR", str(root))
+    assert folders.list_runs() == []
+    root.chmod(0o770)
+    with pytest.raises(ByteorError) as caught:  # its group could have written what we would read
+        folders.list_runs()
+    assert caught.value.code == "E_UNSAFE_FOLDER"
+    root.chmod(0o750)
+    monkeypatch.delenv("BYTEOR_RUNTIME_DIR")
+    monkeypatch.setattr(folders, "runtime_dir", lambda: root)
+    with pytest.raises(ByteorError):
+        folders.list_runs()
 
 
 def test_without_a_group_nothing_is_opened(home: Home) -> None:

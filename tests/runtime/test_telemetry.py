@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from byteor.indexbus import MetricsRegion
@@ -144,6 +144,7 @@ def test_the_latency_histogram_is_cumulative_and_ends_at_the_count(metrics: Metr
     row.close()
 
 
+@example('a\n"b\\')
 @given(st.text(min_size=1, max_size=8))
 def test_no_name_breaks_the_format(name: str) -> None:
     text = exposition(identity(name), Reading(taken_ns=1, state="running", rows=()))
@@ -249,6 +250,22 @@ def test_clients_that_say_nothing_keep_nobody_else_out_for_long(
     for client in silent:  # each is hung up on; the read ends only then
         assert client.recv(1) == b""
         client.close()
+    assert ask(server, "GET", "/metrics")[0] == 200
+
+
+def test_a_client_that_sends_a_byte_now_and_then_is_hung_up_on(
+    server: TelemetryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("byteor.runtime.telemetry_server.CLIENT_S", 0.2)
+    host, _, port = server.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=0.05) as client, pytest.raises(OSError):
+        for _ in range(60):  # three seconds, were nobody to mind
+            client.sendall(b"x")
+            try:
+                if client.recv(1) == b"":
+                    raise ConnectionResetError
+            except TimeoutError:
+                continue
     assert ask(server, "GET", "/metrics")[0] == 200
 
 

@@ -161,6 +161,10 @@ def test_memory_is_locked_as_far_as_the_limit_goes(
     assert (found.status == "applied") == (applied == "all")
 
 
+def test_a_quota_of_a_cpu_each_throttles_nobody_and_lets_workers_be_pinned() -> None:
+    assert cpus(plan("low-latency", change(BIG, "cpu", quota=3.0), 3)) == [1, 2, 3]
+
+
 def test_regions_on_a_disk_are_told() -> None:
     found = line(plan("default", change(BIG, "shm", filesystem="ext4"), 1), "shm")
     assert (found.applied, found.status) == ("ext4", "degraded")
