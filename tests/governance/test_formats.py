@@ -13,6 +13,15 @@ from typing import Any
 
 import pytest
 
+from byteor.governance.break_glass import (
+    BreakGlass,
+    SignedReview,
+    open_break_glass,
+    review_of,
+    seal_break_glass,
+    seal_review,
+)
+from byteor.governance.canonical import sha256_of
 from byteor.governance.companion import (
     Companion,
     Denial,
@@ -25,6 +34,7 @@ from byteor.governance.companion import (
 from byteor.governance.credential import verify_credential
 from byteor.governance.dsse import BREAK_GLASS, ENVIRONMENTS, open_envelope, seal
 from byteor.governance.environment_file import SignedFile, Trust, check_signature
+from byteor.governance.freeze import Freeze, lifted_by, seal_lift
 from byteor.governance.keyset import check_self_signed, read_key_set
 from byteor.governance.request import Request, Shown, read_request
 from byteor.governance.revocation import open_revocations, revoke, seal_revocations
@@ -64,7 +74,32 @@ def written(world: Any) -> dict[str, str]:
         "denial.dsse": seal_denial(denial, alice).decode(),
         "revocations.dsse": seal_revocations(listed, "alice-1", alice).decode(),
         "byteor.toml.dsse": seal(ENVIRONMENTS, signed, [("alice-1", alice)]).decode(),
+        **emergency(world),
     }
+
+
+def emergency(world: Any) -> dict[str, str]:
+    """Break-glass, its review, and the wish to lift a freeze."""
+    at, environment, alice = world.time(world.now), world.environment(), world.signer("alice")
+    glass = BreakGlass(
+        approval_id=world.approval_id, audience="byteor/acme/telemetry/log", capability=world.capabilities[0],
+        environment_digest=environment.digest, environment_id=environment.id,
+        expires_at=world.time(world.now + 900), issued_at=at, kid="alice-1", principal="alice",
+        reason="the pager is down since nine", spec_hash=world.spec, v=1,
+    )  # fmt: skip
+    sealed = seal_break_glass(glass, alice)
+    found = SignedReview(
+        approval_id=world.approval_id, break_glass_sha256=sha256_of(sealed), issued_at=at, issued_by="carol",
+        kid="carol-1", note="it was right", v=1,
+    )  # fmt: skip
+    return {
+        "break-glass.dsse": sealed.decode(),
+        "review.dsse": seal_review(found, world.signer("carol")).decode(),
+        "lift.dsse": seal_lift(FROZEN, "alice-1", world.keys, alice, world.now).decode(),
+    }
+
+
+FROZEN = Freeze("staging-1", "user:op", "2027-01-15T07:00:00Z", "odd traffic")
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +126,15 @@ def test_the_program_still_reads_and_verifies_them(vectors: dict[str, str], worl
     assert open_revocations(vectors["revocations.dsse"].encode(), keys, now).revokes(request.request_id)
     signed = check_signature(TOML, vectors["byteor.toml.dsse"].encode(), Trust(keys), now)
     assert signed.version == 4
+    glass, review, lift = (vectors[f"{name}.dsse"].encode() for name in ("break-glass", "review", "lift"))
+    assert open_break_glass(glass, keys, now)[1].principal == "alice"
+    assert review_of(glass, review, keys, now).closed_by == "carol"
+    assert lifted_by([lift], FROZEN, keys, now) == ("alice",)
 
 
 NAMES = (
     "signing_keys.json", "credential", "request.json", "approval.dsse", "denial.dsse", "revocations.dsse",
-    "byteor.toml.dsse",
+    "byteor.toml.dsse", "break-glass.dsse", "review.dsse", "lift.dsse",
 )  # fmt: skip
 
 
