@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from desk import Desk
+from http_script import Server
 from terminal import TOML, Terminal
 
 
@@ -28,3 +31,18 @@ def team(terminal: Terminal) -> Terminal:
     signed = terminal.sign("key", "sign", name="alice")
     terminal.good("key", "trust", "signing_keys.json", "--fingerprint", signed["fingerprint"])
     return terminal
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def desk(team: Terminal, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    for name in ("RUNTIME_DIR", "SHM_DIR"):
+        (tmp_path / name).mkdir(mode=0o700)
+        monkeypatch.setenv(f"BYTEOR_{name}", str(tmp_path / name))
+    return Desk(team, server)

@@ -7,14 +7,12 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from desk import TOML, Desk
 from home import until
-from http_script import Server
-from terminal import Terminal
 
 from byteor.actions.gate import Gate, approval_gate, set_gate
 from byteor.acts.approvals import folder_of
@@ -25,71 +23,7 @@ from byteor.governance.canonical import time_of
 from byteor.governance.private_key import Signer, open_key
 from byteor.governance.trust import trusted_keys
 from byteor.state import state_dir
-from byteor_store import AuditLog, audit_path, verify
-
-TOML = """org_id = "acme"
-project_id = "telemetry"
-[environments.dev]
-posture = "dev"
-[environments.stage]
-posture = "staging"
-quorum = [{ group = "ops", n = 1 }, { group = "risk", n = 1 }]
-[environments.prod]
-posture = "prod"
-quorum = [{ group = "ops", n = 1 }]
-"""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.close()
-
-
-class Desk:
-    """A signed byteor.toml, a spec that posts to ``server``, and verbs to run it."""
-
-    def __init__(self, team: Terminal, server: Server) -> None:
-        self.team, self.server = team, server
-        Path("byteor.toml").write_text(TOML)
-        team.sign("env", "sign", "byteor.toml", "--version", "1", name="alice")
-        self.spec = "alerts.spec.kv"
-        self.write_spec(f"http_post:{server.origin}/hook")
-        Path("in").write_text("one\ntwo\n")
-
-    def write_spec(self, *keys: str) -> None:
-        lines = ["v=1", "model=single_ring", "name=alerts", "single_ring.capacity=64"]
-        for index, key in enumerate(keys):
-            lines += [f"single_ring.stages.{index}.name=s{index}", f"single_ring.stages.{index}.key={key}"]
-            lines += [f"single_ring.stages.{index}.depends_on.0={index - 1}"] if index else []
-        Path(self.spec).write_text("\n".join(lines) + "\n")
-
-    def run(self, env: str, *words: str) -> tuple[int, dict[str, Any]]:
-        return self.team.run(
-            "run", self.spec, "--env", env, "--source=file:in", "--sink=null:", "--drain-timeout=20", *words
-        )
-
-    def request(self, env: str, *words: str) -> tuple[str, str]:
-        asked = ("approval", "request", self.spec, "--env", env, "--reason", "new", "--requester", "erin")
-        made = self.team.good(*asked, *words)
-        return made["request_id"], made["digest"]
-
-    def approve(self, request: tuple[str, str], *names: str) -> None:
-        for name in names:
-            self.team.sign("approval", "approve", request[0], "--digest", request[1], name=name)
-
-    def actions(self) -> list[str]:
-        with AuditLog.observe(audit_path()) as log:
-            return [row.leaf.action for row in log.rows()]
-
-
-@pytest.fixture
-def desk(team: Terminal, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    for name in ("RUNTIME_DIR", "SHM_DIR"):
-        (tmp_path / name).mkdir(mode=0o700)
-        monkeypatch.setenv(f"BYTEOR_{name}", str(tmp_path / name))
-    return Desk(team, server)
+from byteor_store import audit_path, verify
 
 
 def test_an_approved_run_acts_and_leaves_its_papers(desk: Desk, tmp_path: Path) -> None:

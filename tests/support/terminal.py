@@ -24,6 +24,7 @@ class Terminal:
 
     def __init__(self, folder: Path, capfd: Any) -> None:
         self.folder, self.capfd = folder, capfd
+        self.seen: list[str] = []  # everything that was on the screen
 
     def run(self, *words: str, passphrase: str | None = None) -> tuple[int, dict[str, Any]]:
         line = [*words, "--json"]
@@ -36,7 +37,9 @@ class Terminal:
         code = main(line)
         if passphrase is not None:
             os.close(read)
-        return int(code), json.loads(self.capfd.readouterr().out)
+        shown = self.capfd.readouterr()
+        self.seen += [shown.out, shown.err]
+        return int(code), json.loads(shown.out)
 
     def good(self, *words: str, passphrase: str | None = None) -> dict[str, Any]:
         code, document = self.run(*words, passphrase=passphrase)
