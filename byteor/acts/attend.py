@@ -6,11 +6,13 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from byteor.acts.service import Service
 from byteor.errors import Exit
+from byteor.runtime.adapter import Sink, Source
+from byteor.runtime.end_health import HealthFile
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import RunIdentity
 from byteor.runtime.telemetry_server import TelemetryServer
@@ -27,6 +29,8 @@ class Attendants:
     def __init__(self, service: Service, on_running: OnRunning | None, stack: contextlib.ExitStack) -> None:
         self._service, self._on_running, self._stack = service, on_running, stack
         self._server: TelemetryServer | None = None
+        self._health: HealthFile | None = None
+        self._run: Path | None = None
 
     def listen(self, address: str | None, *, patient: bool) -> None:
         """Take the metrics address, so that a taken one keeps the run from starting; None: serve none.
@@ -54,7 +58,13 @@ class Attendants:
                 f"{endpoint} keeps no position: what its peers sent between the runs is theirs to send again"
             )
 
+    def watch(self, sources: Mapping[str, Source], sinks: Mapping[str, Sink]) -> None:
+        """Tell readers how these ends are, from when the run is up."""
+        self._health = HealthFile(sources, sinks)
+
     def running(self, identity: RunIdentity, run: Path) -> None:
+        self._run = run
+        self.tick("running")
         try:
             if self._server is not None:
                 self._server.serve(run)
@@ -67,6 +77,8 @@ class Attendants:
 
     def tick(self, state: str) -> None:
         self._service.tick(state)
+        if self._health is not None and self._run is not None:
+            self._health.note(self._run)
 
 
 @contextlib.contextmanager

@@ -160,8 +160,10 @@ def _run(order: RunOrder, attendants: Attendants, on_permit: Callable[[Permit], 
     on_permit(permit)
     for info in list_runs():
         record_killed(info)
+    wiring = found.prepared.wiring
+    by_name = {w.name: found.ends.sources[w.endpoint] for w in wiring.of_role(SOURCE)}
+    attendants.watch(by_name, {w.name: found.ends.sinks[w.endpoint] for w in wiring.of_role(SINK)})
     if found.old is not None:
-        by_name = {w.name: found.ends.sources[w.endpoint] for w in found.prepared.wiring.of_role(SOURCE)}
         attendants.told(take_over(found.old, by_name, order.drain_timeout_s))
     with explained(found.old):
         attendants.listen(order.metrics_addr, patient=found.old is not None)

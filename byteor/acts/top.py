@@ -27,6 +27,7 @@ class Pace(msgspec.Struct, frozen=True):
     p99_ns: int
     errors: int
     filtered: int
+    dropped: int
 
 
 def look(folders: Sequence[str]) -> dict[str, RunSample]:
@@ -64,4 +65,5 @@ def _pace(now: WorkerSample, old: WorkerSample | None, seconds: float) -> Pace:
         p99_ns=now.p99_ns,
         errors=now.errors,
         filtered=now.filtered,
+        dropped=now.dropped,
     )

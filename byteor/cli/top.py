@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -31,10 +32,13 @@ def command(
     A plain table; colour and redrawing only on a terminal (NO_COLOR is respected). byteor-console shows more.
     With --json each look is one document.
     """
+    from msgspec import to_builtins
+
     from byteor.acts.top import look, paces
     from byteor.cli.output import emit_json, emit_text
     from byteor.cli.run_rows import run_row
     from byteor.cli.top_table import table
+    from byteor.runtime.end_health import read_ends
     from byteor.runtime.folders import find_live_run, list_runs
 
     wanted = find_live_run(run).identity.run_id if run is not None else None
@@ -53,7 +57,8 @@ def command(
                 if (sample := now.get(info.identity.run_id)) is not None:
                     workers = paces(sample, before.get(sample.run_id))
                     out = sum(worker.out_per_s for worker in workers if worker.role == "sink")
-                    rows.append(({**run_row(info), "rate_per_s": out}, workers))
+                    ends = to_builtins(read_ends(Path(info.folder)))
+                    rows.append(({**run_row(info), "rate_per_s": out, "ends": ends}, workers))
             if json:
                 emit_json("top", {"runs": [{**row, "workers": workers} for row, workers in rows]})
             else:

@@ -9,7 +9,7 @@ from byteor.acts.top import Pace
 
 _HEAD = (
     f"  {'WORKER':<20} {'ROLE':<7} {'STATE':<9} {'IN/S':>12} {'OUT/S':>12} {'BUSY':>5} {'LAG':>9}"
-    f" {'P99':>8} {'FILTERED':>10} {'ERRORS':>7}"
+    f" {'P99':>8} {'FILTERED':>10} {'DROPPED':>8} {'ERRORS':>7}"
 )
 BOLD, RED, PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
@@ -30,14 +30,20 @@ def _run(row: Mapping[str, Any], workers: Sequence[Pace], colour: bool) -> list[
         f"{BOLD}{head}{PLAIN}" if colour else head,
         _HEAD,
         *(_worker(pace, colour) for pace in workers),
+        *(_end(end, colour) for end in row.get("ends", ()) if not end["ok"]),
     ]
+
+
+def _end(end: Mapping[str, Any], colour: bool) -> str:
+    line = f"  {end['endpoint']}: {end['name']} is degraded: {end['detail']}"
+    return f"{RED}{line}{PLAIN}" if colour else line
 
 
 def _worker(pace: Pace, colour: bool) -> str:
     line = (
         f"  {pace.name[:20]:<20} {pace.role:<7} {pace.state:<9} {pace.in_per_s:>12,.0f}"
         f" {pace.out_per_s:>12,.0f} {pace.busy:>5.0%} {pace.lag:>9,} {duration(pace.p99_ns):>8}"
-        f" {pace.filtered:>10,} {pace.errors:>7,}"
+        f" {pace.filtered:>10,} {pace.dropped:>8,} {pace.errors:>7,}"
     )
     return f"{RED}{line}{PLAIN}" if colour and (pace.errors or pace.state == "failed") else line
 

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+from byteor.runtime.end_health import read_ends
 from byteor.runtime.observe import RunObserver
 from byteor.runtime.telemetry import LaneDepth, Reading, exposition
 
@@ -23,6 +24,7 @@ class Readings:
     def read(self) -> Reading:
         sample = self._observer.sample()
         return Reading(
+            ends=read_ends(self._observer.folder),
             taken_ns=time.monotonic_ns(),
             state=sample.state,
             rows=tuple(self._observer.rows()),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from byteor.indexbus import RowSample
+from byteor.runtime.end_health import EndHealth
 from byteor.runtime.folders import RunIdentity
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,6 +36,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     rows: tuple[RowSample, ...]
     lanes: tuple[LaneDepth, ...] = ()
+    ends: tuple[EndHealth, ...] = ()
 
 
 def exposition(identity: RunIdentity, now: Reading, earlier: Reading | None = None) -> str:
@@ -47,6 +49,7 @@ def exposition(identity: RunIdentity, now: Reading, earlier: Reading | None = No
         lines += _about_pace(workers, earlier, run, (now.taken_ns - earlier.taken_ns) / 1e9)
     lines += _about_latency(workers, run)
     lines += _about_lanes([row for row in now.rows if row.role == LANE], now.lanes, run)
+    lines += _about_ends(now.ends, run)
     return "\n".join(lines) + "\n"
 
 
@@ -136,6 +139,16 @@ def _about_lanes(
     yield from _metric("lane_depth_messages", "gauge", "Messages in it now.", deep)
     room = [(of(lane.name), lane.capacity) for lane in depths]
     yield from _metric("lane_capacity_messages", "gauge", "Messages that fit.", room)
+
+
+def _about_ends(ends: Sequence[EndHealth], run: Mapping[str, str]) -> Iterator[str]:
+    def of(end: EndHealth) -> dict[str, str]:
+        return {**run, "endpoint": end.endpoint, "role": end.role, "end": end.name}
+
+    healthy = [(of(end), int(end.ok)) for end in ends]
+    yield from _metric("end_healthy", "gauge", "1 while the source or sink is not degraded.", healthy)
+    events = [({**of(end), "event": event}, count) for end in ends for event, count in end.counts.items()]
+    yield from _metric("end_events_total", "counter", "What happened to the source or sink.", events)
 
 
 def _dropped(row: RowSample, labels: dict[str, str]) -> Iterator[tuple[dict[str, str], int]]:

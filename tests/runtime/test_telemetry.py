@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from byteor.indexbus import MetricsRegion
 from byteor.indexbus.metrics import MetricsRow
 from byteor.runtime import folders
+from byteor.runtime.end_health import EndHealth
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import RunIdentity
 from byteor.runtime.process import boot_id, myself
@@ -163,6 +164,13 @@ def test_every_metric_is_announced_once_before_its_samples(metrics: MetricsRegio
             assert line.partition("{")[0] in announced
     for row in rows:
         row.close()
+
+
+def test_a_degraded_end_is_seen() -> None:
+    end = EndHealth("egress", "sink", "tcp:x", False, "reconnecting", "", {"reconnects": 3})
+    text = exposition(identity(), Reading(taken_ns=1, state="running", rows=(), ends=(end,)))
+    assert value(text, "end_healthy", 'endpoint="egress"', 'role="sink"', 'end="tcp:x"') == 0
+    assert value(text, "end_events_total", 'endpoint="egress"', 'event="reconnects"') == 3
 
 
 @pytest.mark.parametrize(
