@@ -22,6 +22,7 @@ from byteor.indexbus.journal import WINDOW_AT, Journal, JournalReader, JournalWr
 from byteor.indexbus.metrics import MetricsRow
 from byteor.indexbus.peers import Claim, Peer, lock_is_free
 from byteor.indexbus.record import record_bytes
+from byteor.indexbus.region import Region
 
 PREFIX = struct.Struct("<QHHI")
 _SKIP = abi.FILTERED | abi.ABORTED | abi.WATERMARK
@@ -166,18 +167,21 @@ class JournalConsumer(_End):
         super().__init__(lane, 1 + index, f"reader {index}")
         self._reader: JournalReader = lane.journal.reader(self._words[self._cell])
         self._records: list[tuple[int, bytes]] = []
+        self.peeked = 0  # what the last ``peek`` said
 
     def peek(self, max: int = 256, timeout_s: float = 0) -> int:
         """How many messages lie there, at most ``max``; 0: see ``ended``."""
         state = self._state()  # before looking: what is published before the end is read
         if state & abi.ABORTED_STREAM:
             self.ended = End.ABORTED
+            self.peeked = 0
             return 0
         if len(self._records) < max:
             self._records += self._reader.read(max - len(self._records))
         if not self._records:
             self.ended = End.FINISHED if state else End.TIMEOUT
-        return min(max, len(self._records))
+        self.peeked = min(max, len(self._records))
+        return self.peeked
 
     def describe(self, i: int) -> tuple[int, int, int, int]:
         """``(length, flags, ingress, origin)`` of message ``i``."""
@@ -268,6 +272,10 @@ class JournalLane:
         if not 0 <= index < self.readers:
             raise IndexBusError("E_ROLE", f"no reader {index}; the lane has {self.readers}")
         return JournalConsumer(self, index)
+
+    @property
+    def region(self) -> Region:
+        return self.journal.region
 
     @property
     def state(self) -> str:

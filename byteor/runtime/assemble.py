@@ -314,7 +314,7 @@ class _Site:
         post.attach()
         feed = Feed(
             plan.endpoint,
-            post.tx,
+            post.producers,
             wiring.lanes[plan.tx[0].lane].slot_bytes,
             self._tickets,
             shard=shard_of(wiring.shard_key, len(post.tx)) if wiring.shard_key is not None else None,
@@ -332,7 +332,7 @@ class _Site:
         post.attach()
         ticketed = self._prepared.wiring.lanes[plan.rx[0].lane].gates > 0 and len(plan.rx) == 1
         return lambda: run_sink(
-            plan.name, plan.endpoint, sink, post.rx, self._departed, self._ends.tap, ticketed
+            plan.name, plan.endpoint, sink, post.consumers, self._departed, self._ends.tap, ticketed
         )
 
     # -- ends

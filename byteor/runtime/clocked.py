@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from byteor.indexbus import Consumer, Wait
+from byteor.indexbus import Wait
 from byteor.indexbus.abi import ABORTED, FILTERED, WATERMARK
 from byteor.indexbus.pure.work import run
-from byteor.indexbus.work import AnyJob, WorkEnd
+from byteor.indexbus.work import AnyJob, Rx, WorkEnd
 from byteor.runtime.arrivals import Arrivals
 from byteor.runtime.stages import ResolvedStage
 
@@ -21,7 +21,7 @@ _NOT_GIVEN = FILTERED | ABORTED | WATERMARK  # slots that a stage never sees
 class MessageClock:
     """Tells the arrival of message ``index`` of the batch that ``rx`` has peeked."""
 
-    def __init__(self, rx: Consumer, arrivals: Arrivals) -> None:
+    def __init__(self, rx: Rx, arrivals: Arrivals) -> None:
         self._rx, self._arrivals = rx, arrivals
         self._sequence = -1  # where the batch began that ``_tickets`` are of
         self._tickets: list[int] = []

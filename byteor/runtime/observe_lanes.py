@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from byteor.indexbus import Events, Fanout, IndexBusError, RowSample, SequencedSlots
+from byteor.indexbus.journal_lane import JournalLane
 from byteor.runtime.folders import LaneIdentity, RunIdentity
 from byteor.runtime.lanes import Lane, observe_lane
 from byteor.runtime.sample import LaneSample, RingSample
@@ -117,7 +118,7 @@ def _released(lane: Lane) -> tuple[int, ...]:
     """How many slots each reader has released."""
     if isinstance(lane, Events):
         return (lane.head,)
-    if isinstance(lane, Fanout | SequencedSlots):
+    if isinstance(lane, Fanout | SequencedSlots | JournalLane):
         return lane.gating
     return ()
 

@@ -19,7 +19,9 @@ from byteor.indexbus.work import (
     Merge,
     OnFull,
     Route,
+    Rx,
     Through,
+    Tx,
     WorkEnd,
     work,
 )
@@ -43,8 +45,8 @@ class Post(msgspec.Struct):
 
     plan: WorkerPlan
     row: MetricsRow
-    rx: list[Consumer]
-    tx: list[Producer]
+    rx: list[Rx]
+    tx: list[Tx]
     resolved: ResolvedStage | None = None
     context: Context | None = None
     native: NativeSource | None = None  # of a source that the kernel plays itself
@@ -52,8 +54,17 @@ class Post(msgspec.Struct):
 
     def attach(self) -> None:
         """Let the ends count into the worker's row, where no job of the kernel does."""
-        for end in (*self.rx, *self.tx):
+        for end in (*self.consumers, *self.producers):
             end.attach_row(self.row)
+
+    @property
+    def consumers(self) -> list[Consumer]:
+        """The ends that read slots; only jobs read journals."""
+        return [end for end in self.rx if isinstance(end, Consumer)]
+
+    @property
+    def producers(self) -> list[Producer]:
+        return [end for end in self.tx if isinstance(end, Producer)]
 
 
 class Ground(msgspec.Struct):
@@ -78,20 +89,20 @@ class Ground(msgspec.Struct):
         row = self.metrics.row(plan.row)
         stack.callback(row.close)
         row.begin(plan.name, plan.key, plan.role, where)
-        rx = [
-            stack.enter_context(
-                reading_end(
-                    self.lanes[port.lane], self.plans[port.lane], port, self.wait, in_place=plan.in_place
-                )
-            )
-            for port in plan.rx
-        ]
-        tx = [stack.enter_context(writing_end(self.lanes[port.lane], port, self.wait)) for port in plan.tx]
-        for port, producer in zip(plan.tx, tx, strict=True):
+        post = Post(plan, row, [], [], drop=self.drop)
+        for port in plan.rx:
+            lane, known = self.lanes[port.lane], self.plans[port.lane]
+            reader: Rx = reading_end(lane, known, port, self.wait, in_place=plan.in_place)
+            stack.push(reader.__exit__)
+            post.rx.append(reader)
+        for port in plan.tx:
+            writer: Tx = writing_end(self.lanes[port.lane], port, self.wait)
+            stack.push(writer.__exit__)
+            post.tx.append(writer)
             lane_row = self.metrics.row(self.lane_rows[port.lane])
             stack.callback(lane_row.close)
-            producer.attach_lane_row(lane_row)
-        return Post(plan, row, rx, tx, drop=self.drop)
+            writer.attach_lane_row(lane_row)
+        return post
 
 
 def run_posts(
@@ -106,7 +117,7 @@ def run_posts(
         post = posts[0]
         assert post.resolved is not None
         post.attach()
-        return run_stage(post.plan.name, post.rx[0], post.resolved, batch, post.context, ready)
+        return run_stage(post.plan.name, post.consumers[0], post.resolved, batch, post.context, ready)
     ended: WorkEnd | None = None
     failure: Failure | None = None
     try:
@@ -147,6 +158,8 @@ def _job(post: Post, stack: contextlib.ExitStack) -> AnyJob:
     match plan.role:
         case "stage":
             return _stage_job(post, stack, on_full)
+        case "bridge" if not post.tx:
+            return Discard(row=row, rxs=post.rx)
         case "bridge":
             return Bridge(row=row, rx=post.rx[0], tx=post.tx[0], on_full=on_full, watermarks=plan.watermarks)
         case "router":

@@ -10,7 +10,7 @@ from typing import Any
 from byteor.indexbus import Consumer, LoopEnd
 from byteor.indexbus.abi import FILTERED, End
 from byteor.indexbus.errors import IndexBusError
-from byteor.indexbus.work import WorkEnd
+from byteor.indexbus.work import Rx, WorkEnd
 from byteor.runtime.folders import Failure
 from byteor.runtime.stages import BatchFunction, Context, Message, ResolvedStage, Result, StageError
 from byteor.runtime.words import in_words
@@ -84,7 +84,7 @@ def never_none(function: BatchFunction) -> BatchFunction:
     return checked
 
 
-def failure_of(name: str, stage: Consumer | None, end: LoopEnd | WorkEnd) -> Failure:
+def failure_of(name: str, stage: Rx | None, end: LoopEnd | WorkEnd) -> Failure:
     """Which message was at fault, by sequence and by the digest of its payload, and what went wrong."""
     error = end.error
     if isinstance(error, IndexBusError) and error.code == "E_OVERSIZE":
@@ -111,7 +111,7 @@ def _is_list_result(error: BaseException | None) -> bool:
     return last is None or str(last[0].f_globals["__name__"]).startswith("byteor.indexbus.")
 
 
-def _culprit(stage: Consumer, sequence: int, index: int | None) -> tuple[int, str | None]:
+def _culprit(stage: Rx, sequence: int, index: int | None) -> tuple[int, str | None]:
     """``index`` counts the messages that the batch function was given, so filtered ones are stepped over."""
     count = stage.peek(4096, 0.0)
     given = -1

@@ -131,11 +131,10 @@ def test_a_live_graph_can_be_looked_at_lane_by_lane(folders: Path) -> None:
     prepared = merged("round_robin")
     sink = ListSink()
     seen: dict[str, Any] = {}
-
     quiet = QuietSource()
 
     def look() -> None:
-        while "lanes" not in seen or seen["lanes"][0]["stream"] == "open":
+        while [lane["stream"] for lane in seen.get("lanes", ())] != ["closed", "open", "open"]:
             with contextlib.suppress(ByteorError):
                 seen.update(msgspec.json.decode(take_snapshot(find_run("play"))))
         quiet.ended = True
@@ -161,3 +160,15 @@ def test_the_example_graph_gives_both_sinks_everything(folders: Path) -> None:
     assert one.got == two.got == [b"in:%d" % n for n in range(500)]
     assert [lane.kind for lane in sample.lanes] == ["events", "fanout"]
     assert ended.result.messages_out == 1000
+
+
+def test_a_journal_that_nobody_reads_holds_nobody_up(folders: Path) -> None:
+    graph = (
+        lane_graph("tap").lane("a").lane("b").lane("j", kind="journal", capacity=16)
+        .ingress("in", "a").router("split", rx="a", tx=["b", "j"]).egress("out", "b")
+    )  # fmt: skip
+    sink = ListSink()
+    ended, sample = play_ends(prepare(graph.build(), MODULES), [numbers(3000)], [sink])
+    assert (ended.result.state, len(sink.got)) == ("finished", 3000)
+    journal = next(lane for lane in sample.lanes if lane.name == "j")
+    assert (journal.kind, journal.published) == ("journal", 3000)

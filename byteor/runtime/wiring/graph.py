@@ -43,7 +43,9 @@ def wire_graph(graph: LaneGraph) -> Wiring:
     One fan-out ring holds its producer back for the slowest consumer. Where a consumer may miss a message
     (``on_full=drop``, a ``work_queue`` router), the lane becomes a queue for each consumer,
     ``<lane>.<k>``; unless a router writes it already, one called ``<lane>.fan`` does, behind the lane
-    ``<lane>.in``. An endpoint that is called as a role becomes ``<name>.source`` or ``<name>.sink``.
+    ``<lane>.in``. Only jobs write and read journals: a bridge stands between one and a source or sink, and
+    where nobody reads one, a bridge to nowhere frees its window. An endpoint that is called as a role
+    becomes ``<name>.source`` or ``<name>.sink``.
     """
     nodes = _nodes(graph)
     lanes = {lane.name: lane for lane in graph.lanes}
@@ -54,6 +56,7 @@ def wire_graph(graph: LaneGraph) -> Wiring:
         for plan in (_queues(lane, queued[lane.name]) if lane.name in queued else (_plan(lane, nodes),))
     ]
     nodes = _through_queues(nodes, {name: lanes[name] for name in queued}, queued)
+    nodes = _beside_journals(nodes, plans)
     nodes = _in_order(nodes)
     return Wiring(tuple(plans), _workers(nodes, plans), on_full=graph.on_full)
 
@@ -142,6 +145,32 @@ def _through_queues(nodes: list[_Node], lanes: dict[str, Lane], routed: dict[str
         if not routed[name]:
             queues = tuple(f"{name}.{k}" for k in range(lane.consumers or 1))
             found.append(_Node(f"{name}.fan", "router", "broadcast", (f"{name}.in",), queues))
+    return found
+
+
+def _beside_journals(nodes: list[_Node], plans: list[LanePlan]) -> list[_Node]:
+    """Bridges between journals and ends; ``plans`` gets the lanes that this takes."""
+    journals = {plan.name: plan for plan in plans if plan.kind == "journal"}
+    found = []
+    for node in nodes:
+        for end, names in (("in", node.tx), ("out", node.rx)):
+            if node.role not in _ENDS or not (names and names[0] in journals):
+                continue
+            journal = journals[names[0]]
+            lane = f"{journal.name}.{end}.{node.endpoint}"
+            plans.append(LanePlan(lane, "events", journal.capacity, journal.slot_bytes))
+            if end == "in":
+                found.append(_Node(f"{lane}.bridge", "bridge", "", (lane,), (journal.name,)))
+                node = msgspec.structs.replace(node, tx=(lane,))
+            else:
+                found.append(_Node(f"{lane}.bridge", "bridge", "", (journal.name,), (lane,)))
+                node = msgspec.structs.replace(node, rx=(lane,))
+        found.append(node)
+    read = {name for node in found for name in node.rx}
+    for name, journal in journals.items():
+        if name not in read:
+            plans[plans.index(journal)] = msgspec.structs.replace(journal, consumers=1)
+            found.append(_Node(f"{name}.tail", "bridge", "", (name,), ()))
     return found
 
 
