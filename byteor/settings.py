@@ -44,9 +44,14 @@ class Settings(BaseModel):
     kernel: Annotated[
         Literal["auto", "native", "pure"], Field(description="which IndexBus kernel runs the loops")
     ] = "auto"
+    profile: Annotated[
+        Literal["default", "low-latency", "isolated-core"], Field(description="how runs are tuned")
+    ] = "default"
     wait: Annotated[
-        Literal["spin", "yield", "backoff", "block"], Field(description="how workers wait for messages")
-    ] = "backoff"
+        Literal["spin", "yield", "backoff", "block"] | None,
+        Field(description="how workers wait for messages; the profile says it when absent"),
+    ] = None
+    group: Annotated[str | None, Field(description="who may look at runs besides their user")] = None
     drain_timeout_s: Annotated[
         float, Field(ge=0, le=86_400, description="how long messages in flight may take to finish")
     ] = 5.0

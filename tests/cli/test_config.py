@@ -32,7 +32,7 @@ def shown(capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[object, str]]:
 
 def test_defaults_are_told_as_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "show", "--json"]) == 0
-    assert shown(capsys)["wait"] == ("backoff", "default")
+    assert shown(capsys)["profile"] == ("default", "default")
 
 
 def test_each_value_names_its_origin(
