@@ -78,6 +78,7 @@ class EndedRun(msgspec.Struct, frozen=True):
     signal: int | None
     audit_seq: int
     incident_id: str | None = None
+    notes: tuple[str, ...] = ()  # what was decided at the start, see ``RunIdentity``
 
 
 def ready(order: RunOrder) -> ReadyRun:
@@ -190,7 +191,7 @@ def _execute(order: RunOrder, found: ReadyRun, permit: Permit, attendants: Atten
     )
     log = _Log(attendants, permit, Recorder(found.ends.tap, found.prepared, order.stage_modules))
     ended = execute(found.prepared, found.ends, options, log)
-    return EndedRun(ended.result, ended.identity.kernel, ended.signal, log.last, log.incident_id)
+    return EndedRun(ended.result, ended.identity.kernel, ended.signal, log.last, log.incident_id, ended.identity.notes)
 
 
 class _Log:

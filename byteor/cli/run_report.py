@@ -19,6 +19,7 @@ def document(ended: EndedRun) -> dict[str, Any]:
     fields["kernel"] = ended.kernel
     fields["audit_seq"] = ended.audit_seq
     fields["incident_id"] = ended.incident_id
+    fields["notes"] = ended.notes
     return fields
 
 
@@ -30,6 +31,7 @@ def summary(ended: EndedRun) -> str:
         f"  in {result.messages_in:,}  out {result.messages_out:,}  filtered {result.filtered:,}"
         f"  dropped {result.dropped:,}  errors {result.errors:,}  {result.messages_per_s:,.0f} msg/s",
     ]
+    lines += [f"  {note}" for note in ended.notes]
     if result.stuck:
         names = ", ".join(result.stuck)
         lines.append(f"  error[E_DRAIN_TIMEOUT]: stopped before it had finished: {names}")
@@ -41,7 +43,7 @@ def summary(ended: EndedRun) -> str:
         lines.append(f"  error[{failure.code}]: {failure.stage} failed first{place}: {failure.error}")
         if failure.digest:
             lines.append(f"  payload {failure.digest}")
-        lines.append(f"  do: byteor snapshot {result.run_id} shows the ring as it was; byteor gc removes it")
+        lines.append(f"  do: byteor snapshot {result.run_id} shows its lanes as they were; byteor gc removes it")
     if ended.incident_id is not None:
         lines.append(f"  bundled as {ended.incident_id}; do: byteor replay {ended.incident_id}")
     return "\n".join(lines)

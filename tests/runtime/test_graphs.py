@@ -13,6 +13,7 @@ import pytest
 from plays import ListSink, ListSource, QuietSource, play_ends
 
 from byteor.errors import ByteorError
+from byteor.indexbus import kernel_name
 from byteor.runtime.folders import find_run, read_run
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.runtime.shards import shard_of
@@ -172,3 +173,17 @@ def test_a_journal_that_nobody_reads_holds_nobody_up(folders: Path) -> None:
     assert (ended.result.state, len(sink.got)) == ("finished", 3000)
     journal = next(lane for lane in sample.lanes if lane.name == "j")
     assert (journal.kind, journal.published) == ("journal", 3000)
+
+
+@pytest.mark.skipif(kernel_name() == "pure", reason="the twin has no MPSC")
+def test_several_may_write_one_lane_and_each_keeps_its_order(folders: Path) -> None:
+    graph = (
+        lane_graph("many").lane("all", producers="multi", capacity=8)
+        .ingress("left", "all").ingress("right", "all").egress("out", "all")
+    )  # fmt: skip
+    sink = ListSink()
+    right = ListSource([[b"r:%d" % n for n in range(at, at + 7)] for at in range(0, 700, 7)])
+    ended, sample = play_ends(prepare(graph.build(), MODULES), [numbers(700), right], [sink])
+    assert (ended.result.state, sample.lanes[0].published) == ("finished", 1400)
+    for prefix in (b"in", b"r"):
+        assert [m for m in sink.got if m.startswith(prefix)] == [b"%s:%d" % (prefix, n) for n in range(700)]
