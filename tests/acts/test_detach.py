@@ -59,6 +59,12 @@ def test_a_detached_run_is_up_served_shown_and_drained(home: Home, verb: Callabl
     assert row["rate_per_s"] > 0
     assert {worker["role"] for worker in row["workers"]} >= {"source", "stage", "sink"}
 
+    _, told = verb("metrics", "pipe")
+    assert 'byteor_run_up{run="pipe"' in told
+    assert "byteor_lane_capacity_messages" in told
+    _, told = verb("metrics", "--json")
+    assert json.loads(told)["depths"][0]["capacity"] == 64
+
     code, told = verb("drain", "pipe", "--json")
     drained = json.loads(told)
     assert code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,13 @@ def test_the_exit_code_of_a_drain_tells_whether_messages_were_lost(
 # -- real runs
 
 
-def replace_under_load(home: Home, times: int, source: str, *more: object, seed: int = 0) -> list[int]:
+def grown(path: Path, size: int) -> bool:
+    return path.stat().st_size > size
+
+
+def replace_under_load(
+    home: Home, times: int, source: str, *more: object, seed: int = 0, broken: bool = False
+) -> list[int]:
     """Start a run, replace it ``times`` times while it works, drain it; the numbers that came out."""
     pause = random.Random(seed)
     first = home.spec(("a", "identity")).rename(home.root / "first.spec.kv")
@@ -181,21 +188,27 @@ def replace_under_load(home: Home, times: int, source: str, *more: object, seed:
     assert "run_id" in up, up
     for turn in range(times):
         target = out.stat().st_size + pause.randrange(0, 20_000)
-        until(lambda target=target: out.stat().st_size > target)
+        until(partial(grown, out, target))
         spec = specs[(turn + 1) % 2]
         new = home.json("run", spec, "--detach", "--replace", *more)
         assert new["run_id"] != up["run_id"], new
         up = new
+    if broken:  # the old one is drained, the new one does not start: the same command again goes on
+        failed = home.json("run", spec, "--detach", "--replace", "--sink", "file:/no/such/folder/x")
+        assert failed["code"].startswith("E_SINK"), failed
+        assert "goes on from where it stopped" in failed["hint"]
+        assert home.json("run", spec, "--detach", "--replace", *more)["run_id"] != up["run_id"]
+        until(partial(grown, out, out.stat().st_size))
     assert home.json("drain", "pipe")["unfinished"] == 0
     return [int(line[:16]) for line in out.read_bytes().split()]
 
 
 def test_a_run_that_is_replaced_under_load_loses_and_doubles_nothing(home: Home) -> None:
-    found = replace_under_load(home, 1, "generate:0,16?rate=50000")
+    found = replace_under_load(home, 1, "generate:0,16?rate=50000", broken=True)
     assert found == list(range(len(found)))
     assert len(found) > 500
     results = [json.loads(path.read_bytes()) for path in (home.root / "run").glob("pipe-*/result.json")]
-    assert [result["state"] for result in results] == ["stopped"] * 2
+    assert [result["state"] for result in results] == ["stopped"] * 3
 
 
 @pytest.mark.campaign
