@@ -26,7 +26,7 @@ from byteor.errors import ByteorError, Exit
 from byteor.governance.allow_list import exec_listed, http_listed
 from byteor.governance.approval import VerifiedApproval, inputs_for, verify_approval, verify_emergency
 from byteor.governance.break_glass import BreakGlass
-from byteor.governance.canonical import unix_of
+from byteor.governance.canonical import digest_of, unix_of
 from byteor.governance.capability import normalise
 from byteor.governance.credential import LEEWAY_S, decode_credential
 from byteor.governance.dsse import BREAK_GLASS, open_envelope
@@ -230,14 +230,27 @@ def needed_capabilities(
     return tuple(sorted({*spec.capabilities, *external, *declared}))
 
 
-def capabilities_of(spec: ValidatedSpec, modules: Sequence[str], declared: Iterable[str]) -> tuple[str, ...]:
-    """What a run of ``spec`` will need, as far as ``modules`` tell its stages. Raises ``E_REQUEST``."""
-    keys = [row["key"] for row in needs(spec.spec)] if modules else []
+class Asked(msgspec.Struct, frozen=True):
+    """What a request must name of a spec: the capabilities of its run, and the digest of its stages' code."""
+
+    capabilities: tuple[str, ...]
+    stages: str
+
+
+def asked_of(spec: ValidatedSpec, modules: Sequence[str], declared: Iterable[str]) -> Asked:
+    """What a run of ``spec`` will need. Raises ``E_REQUEST``, and ``StageError`` for a stage of no module."""
     try:
         extra = [normalise(one) for one in declared]
     except ValueError as error:
         raise refused("E_REQUEST", str(error)) from None
-    return needed_capabilities(spec, [resolve(key, modules) for key in keys], extra)
+    stages = [resolve(row["key"], modules) for row in needs(spec.spec)]
+    return Asked(needed_capabilities(spec, stages, extra), stages_digest(stages))
+
+
+def stages_digest(stages: Iterable[ResolvedStage]) -> str:
+    """``sha256:...`` over which code each stage is: distribution, version, module and its file's SHA-256."""
+    rows = {one.key: {"key": one.key, **one.digest()} for one in stages}
+    return digest_of([rows[key] for key in sorted(rows)])
 
 
 def declared_by(ends: Iterable[object]) -> tuple[str, ...]:
@@ -303,7 +316,8 @@ def ask(
             raise _untrusted(environment)
         waits = any(one.explanation.decision == "RequireApproval" for one in ruled)
         if waits or question.credentials or question.approval:
-            approval = _approval(question, environment, spec, needed, beside, now)
+            code = stages_digest(stages)
+            approval = _approval(question, environment, spec, needed, beside, now, code)
             ruled = rule(environment, needed, approval=approval, **common)
         _check_allowed(environment, ruled, freeze)
         _check_listed(environment, stages)
@@ -338,6 +352,7 @@ def _approval(
     needed: tuple[str, ...],
     beside: Path | None,
     now: int,
+    stages: str,
 ) -> VerifiedApproval:
     texts, companions, emergencies = papers(
         question.credentials, question.companions, question.approval, beside
@@ -364,7 +379,7 @@ def _approval(
     ids = {decode_credential(text)[0].approval_id for text in texts}
     uses = count_uses(ids.copy().pop())
     try:
-        return verify_approval(texts, companions, action="run", uses=uses, **terms)
+        return verify_approval(texts, companions, action="run", uses=uses, stages=stages, **terms)
     except GovernanceError as error:
         if error.code == "E_QUORUM" and len(ids) == 1:  # nothing is wrong with them; there are too few
             error.exit = Exit.PENDING

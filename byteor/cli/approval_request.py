@@ -59,7 +59,7 @@ def request(
     import uuid
 
     from byteor.acts.approvals import host_audience, keep_request
-    from byteor.acts.governed import capabilities_of
+    from byteor.acts.governed import asked_of
     from byteor.atomic import write_file
     from byteor.cli.governed import environments, moment
     from byteor.cli.output import emit_json, emit_text
@@ -70,11 +70,12 @@ def request(
     loaded = load(one_spec(spec_argument, spec), strict=True)
     now = moment()
     environment = environments(given, now).get(env)
+    code = asked_of(loaded, tuple(stages or ()), capability or ())
     asked = Request(
         action=action,
         approval_expires_at=time_of(now + use_hours * 3600),
         audience=audience or host_audience(environment),
-        capabilities=capabilities_of(loaded, tuple(stages or ()), capability or ()),
+        capabilities=code.capabilities,
         created_at=time_of(now),
         environment_digest=environment.digest,
         environment_id=environment.id,
@@ -92,6 +93,7 @@ def request(
             certificate=sha256_of(certificate.read_bytes()) if certificate else None,
             spec=sha256_of(loaded.canonical),
             spec_diff=sha256_of(spec_diff.read_bytes()) if spec_diff else None,
+            stages=code.stages,
         ),
         spec_hash=loaded.spec_hash,
         v=1,

@@ -100,7 +100,8 @@ def _check_companion(
     begins = max(now, unix_of(request.not_before))
     companion = verify_companion(data, credential, keys=keys, here=here, now=begins)
     terms = (companion.request_sha256, companion.requester, companion.max_uses, companion.not_before)
-    if terms != (request.digest, request.requester, request.max_uses, request.not_before):
+    asked = (request.digest, request.requester, request.max_uses, request.not_before)
+    if (*terms, companion.stages_sha256) != (*asked, request.shown.stages):
         raise refused("E_COMPANION", "approval.dsse answers another form of this request")
 
 

@@ -5,7 +5,7 @@ Policy takes a ``VerifiedApproval`` and nothing else, and only ``verify_approval
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from byteor.governance.break_glass import Review, check_break_glass, open_break_glass
@@ -82,10 +82,12 @@ def verify_approval(
     uses: int,
     now: int,
     leeway_s: int = LEEWAY_S,
+    stages: str | None = None,
 ) -> VerifiedApproval:
     """The approval that ``credentials`` make together, for ``action`` on ``spec_hash`` at ``now`` (s).
 
-    ``uses``: how often this approval was used before. Raises the code of the first failure: those of
+    ``uses``: how often this approval was used before. ``stages``: the digest of the stages' code as it would
+    run; prod takes no other than the approved one. Raises the code of the first failure: those of
     ``verify_credential`` for each in turn, ``E_COMPANION``, ``E_REVOKED``, ``E_USED``, ``E_QUORUM``.
     """
     wanted = wanted_of(environment, spec_hash, capabilities)
@@ -101,6 +103,8 @@ def verify_approval(
                 raise refused(
                     "E_COMPANION", f"{what} needs approval.dsse of the key `{credential.claims.kid}`"
                 )
+    if stages is not None:
+        _check_stages(found.values(), stages, environment.posture)
     max_uses, requester = _terms(good, list(found.values()))
     approval_id = one_request(good)
     if revocations is not None and revocations.revokes(approval_id):
@@ -226,6 +230,14 @@ def _terms(credentials: Sequence[VerifiedCredential], found: Sequence[Companion]
     # Somebody who signed no companion has agreed to one use only.
     max_uses = found[0].max_uses if len(found) == len({one.claims.kid for one in credentials}) else 1
     return max_uses, found[0].requester
+
+
+def _check_stages(companions: Iterable[Companion], stages: str, posture: str) -> None:
+    """The spec names stages; who rewrites their code under the same names runs what nobody approved."""
+    for companion in companions:
+        approved = companion.stages_sha256
+        if approved != stages and not (approved is None and posture != "prod"):
+            raise refused("E_COMPANION", "the code of the stages is not what was approved")
 
 
 def check_quorum(

@@ -37,6 +37,7 @@ class Companion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request_sha256: str
     requester: str
     shown_sha256: str
+    stages_sha256: str | None
     v: int
 
 
@@ -88,6 +89,7 @@ def companion_for(
         request_sha256=request.digest,
         requester=request.requester,
         shown_sha256=digest_of(request.shown),
+        stages_sha256=request.shown.stages,
         v=1,
     )
 

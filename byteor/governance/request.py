@@ -42,11 +42,13 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
 
 
 class Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an approver is shown, by digest: the last dry run's certificate, the spec, and its diff."""
+    """What an approver is shown, by digest: the last dry run's certificate, the spec, its diff, and the code
+    of its stages (over distribution, version and module of each)."""
 
     certificate: str | None
     spec: str
     spec_diff: str | None
+    stages: str | None = None
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

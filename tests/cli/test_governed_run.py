@@ -73,6 +73,20 @@ def test_credentials_are_taken_as_files_and_beside_the_spec(desk: Desk) -> None:
     assert desk.run("prod")[1]["code"] == "E_SPEC_HASH"
 
 
+def test_code_that_nobody_approved_does_not_run_in_prod(desk: Desk, tmp_path: Path) -> None:
+    text = "from byteor.runtime.stages import stage\n@stage\ndef mine_own(message: bytes) -> bytes:\n"
+    Path("mine_own.py").write_text(text + "    return message\n")
+    desk.write_spec("mine_own", f"http_post:{desk.server.origin}/")
+    modules = ("--stages", "./mine_own.py")
+    request = desk.request("prod", *modules)
+    desk.approve(request, "alice")
+    Path("mine_own.py").write_text(text + "    return b'evil'\n")
+    code, told = desk.run("prod", *modules, "--approval", request[0])
+    assert (code, told["code"], desk.server.got) == (9, "E_COMPANION", [])
+    Path("mine_own.py").write_text(text + "    return message\n")
+    assert desk.run("prod", *modules, "--approval", request[0])[0] == 0
+
+
 def test_who_asks_for_a_run_does_not_supply_its_policy(desk: Desk) -> None:
     mine = TOML.replace('posture = "prod"', 'posture = "prod"\nid = "x"')
     Path("mine.toml").write_text(mine)

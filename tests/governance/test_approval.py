@@ -116,6 +116,20 @@ def test_two_groups_approve_together(bench: Bench) -> None:
     assert (found.max_uses, found.expires_at) == (3, bench.world.time(bench.world.now + 3600))
 
 
+def test_prod_takes_no_other_code_than_the_approved_and_nobody_takes_a_swapped_one(world: Any) -> None:
+    one, other = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+    for posture in ("prod", "staging"):
+        bench = Bench(world, posture)
+        assert bench.code(stages=None) is None
+        assert bench.code(stages=one) == ("E_COMPANION" if posture == "prod" else None)
+        bench.companions = [bench.companion(name, stages_sha256=one) for name in bench.names]
+        assert bench.code(stages=one) is None
+        assert bench.code(stages=other) == "E_COMPANION"
+        mixed = [bench.companion("alice", stages_sha256=one), bench.companion("carol", stages_sha256=other)]
+        bench.companions = mixed
+        assert bench.code(stages=one) == "E_COMPANION"
+
+
 def test_nobody_but_the_verifier_makes_an_approval(bench: Bench) -> None:
     with pytest.raises(TypeError):
         VerifiedApproval(object(), approval_id="x")
