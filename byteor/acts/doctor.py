@@ -90,7 +90,7 @@ def _terminal() -> TerminalFacts:
         colours = "true"
     else:
         colours = "256" if "256" in name else "16"
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return TerminalFacts(
-        name=name, columns=size.columns, lines=size.lines, utf8=encoding == "utf8", colours=colours
-    )
+    # As the console decides which glyphs it may draw.
+    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "C.UTF-8")
+    utf8 = "utf" in locale.lower()
+    return TerminalFacts(name=name, columns=size.columns, lines=size.lines, utf8=utf8, colours=colours)

@@ -256,7 +256,9 @@ def _terminal(facts: Facts, profile: Profile) -> Check:
         f" {'UTF-8' if terminal.utf8 else 'not UTF-8'}, colours: {terminal.colours}"
     )
     if not terminal.utf8:
-        return Check("terminal", "warn", detail, "export LANG=C.UTF-8, or open the console with --ascii")
+        return Check(
+            "terminal", "warn", detail, "export LANG=C.UTF-8; until then the console draws with ASCII"
+        )
     if terminal.columns < 80 or terminal.lines < 24:
         return Check("terminal", "warn", detail, "make the window at least 80x24")
     return Check("terminal", "pass", detail)
