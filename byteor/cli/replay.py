@@ -147,7 +147,9 @@ def told(done: ReplayDone) -> str:
         f"  missing {counts.missing:,}  extra {counts.extra:,}",
     ]
     if counts.beyond:
-        lines.append(f"  {counts.beyond:,} outputs more: the run broke off before it put them out")
+        lines.append(
+            f"  {counts.beyond:,} outputs more, never recorded: the run broke off, or dropped messages"
+        )
     if replayed.failure is not None:
         failure = replayed.failure
         lines.append(

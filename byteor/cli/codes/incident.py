@@ -95,13 +95,6 @@ ROWS = tuple(
             _REPLAY,
         ),
         (
-            "E_REPLAY_UNSUPPORTED",
-            "the pipeline is of a kind that can be replayed",
-            "byteor journal cat shows what was recorded",
-            "byteor replay graph-with-merges",
-            _REPLAY,
-        ),
-        (
             "E_REPLAY_DIED",
             "a stage does not end its process",
             "look at the stage: os._exit, a crash in native code, or too little memory",

@@ -174,6 +174,12 @@ class Comparison:
             self._at = frame.count
 
     def _align(self, left: list[tuple[int, bytes, int, bool]]) -> Compared:
+        if not self._ordered:  # nor is the order of several outputs of one origin
+            digests = any(digest for *_, digest in left)
+            left.sort(key=lambda item: item[:2])
+            self._others.sort(
+                key=lambda item: (item[0], hashlib.sha256(item[1]).digest() if digests else item[1])
+            )
         wanted: dict[tuple[int, int], tuple[int, bytes, int, bool]] = {}
         seen: Counter[int] = Counter()
         for place, (origin, payload, length, digest) in enumerate(left):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
+from heapq import heappop, heappush
 from itertools import accumulate
 from typing import Any
 
@@ -12,6 +13,8 @@ from byteor.errors import Exit
 from byteor.incident.errors import IncidentError
 from byteor.incident.frames import EGRESS, INGRESS, NOTE, Frame
 from byteor.incident.recording import Recording
+
+REORDER_FRAMES = 256
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +151,19 @@ def _kept(frame: Frame, low: int, high: int, only: Set[int] | None) -> Frame | N
         lengths=[frame.lengths[index] for index in places],
         body=b"".join(payloads[index] for index in places),
     )
+
+
+def in_order_of_origin(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """``frames`` by origin. Sources take tickets at once and record a moment later, so that neighbours in the
+    journal may have changed places; never by more than one batch a source.
+    """
+    waiting: list[tuple[int, int, Frame]] = []
+    for number, frame in enumerate(frames):
+        heappush(waiting, (frame.origins[0], number, frame))
+        if len(waiting) > REORDER_FRAMES:
+            yield heappop(waiting)[2]
+    while waiting:
+        yield heappop(waiting)[2]
 
 
 def runs_of(frame: Frame) -> Iterator[tuple[int, list[bytes]]]:

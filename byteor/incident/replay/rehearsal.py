@@ -7,14 +7,12 @@ a dry run: what they would have acted on is counted, and the message goes on unc
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import queue
 import secrets
 import shutil
 import threading
 import time
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -24,16 +22,20 @@ from byteor.atomic import private_folder, write_file
 from byteor.errors import Exit
 from byteor.incident.errors import IncidentError
 from byteor.incident.frames import Frame, Origins, Payload
-from byteor.incident.replay.inputs import runs_of
+from byteor.incident.replay.inputs import in_order_of_origin, runs_of
 from byteor.incident.replay.stand_ins import StandIn
-from byteor.indexbus import Consumer, Producer, Wait
-from byteor.indexbus.abi import FILTERED, End
-from byteor.runtime.folders import OWNER_JSON, Failure, RegionOwner, region_root
-from byteor.runtime.lanes import Lane, create_lane, reading_end, writing_end
+from byteor.indexbus import Consumer, MetricsRegion, Producer, Wait
+from byteor.indexbus.abi import FILTERED, WATERMARK, End
+from byteor.indexbus.work import Rx
+from byteor.runtime.arrivals import FILE as ARRIVALS
+from byteor.runtime.arrivals import Arrivals
+from byteor.runtime.clocked import is_clocked
+from byteor.runtime.folders import METRICS_REGION, OWNER_JSON, Failure, RegionOwner, region_root
+from byteor.runtime.lanes import Lane, create_lane
+from byteor.runtime.posts import Ground, Post, run_posts
 from byteor.runtime.process import boot_id, myself
-from byteor.runtime.stage_loop import run_stage
 from byteor.runtime.stages import Context
-from byteor.runtime.wiring import Port, Wiring, WorkerPlan
+from byteor.runtime.wiring import Wiring
 from byteor.runtime.workers import Outcome, outcome_of
 
 LOOK_S = 0.05
@@ -66,27 +68,11 @@ class Rehearsed(msgspec.Struct, frozen=True):
 def rehearse(plan: Rehearsal, inputs: Iterable[Frame], take: TakeOutput) -> Rehearsed:
     """Feed ``inputs`` and hand every output to ``take(egress, origins, messages)`` until it returns False.
 
-    Messages are views that are valid only during the call. Raises ``E_REPLAY_UNSUPPORTED`` (exit 69) for a
-    wiring that cannot be replayed, ``IndexBusError`` when there is no room for the regions.
+    Messages are views that are valid only during the call. Raises ``E_REPLAY_SPEC`` for an input that has no
+    place in the wiring, ``IndexBusError`` when there is no room for the regions.
     """
-    _check(plan.wiring)
     with _regions() as folder, contextlib.ExitStack() as stack:
         return _Pass(plan, folder, stack).run(inputs, take)
-
-
-def _check(wiring: Wiring) -> None:
-    odd = next((w for w in wiring.workers if w.role not in ("source", "stage", "sink") or not _fits(w)), None)
-    if odd is not None:
-        raise IncidentError(
-            "E_REPLAY_UNSUPPORTED",
-            f"this version replays rings; {odd.name} is a {odd.role} of a lane graph",
-            hint="byteor journal cat shows what was recorded",
-            exit=Exit.UNAVAILABLE,
-        )
-
-
-def _fits(worker: WorkerPlan) -> bool:
-    return worker.role != "stage" or worker.in_place
 
 
 @contextlib.contextmanager
@@ -112,27 +98,39 @@ class _Pass:
         for lane_plan in wiring.lanes:
             self._lanes.append(create_lane(lane_plan, folder, b""))
             stack.callback(self._lanes[-1].close)
+        clocked = any(is_clocked(one.resolved) for one in plan.stages.values())
+        self._arrivals = Arrivals.create(folder / ARRIVALS, _in_flight(wiring)) if clocked else None
+        if self._arrivals is not None:
+            stack.callback(self._arrivals.close)
+        self._ground = Ground(
+            lanes=dict(enumerate(self._lanes)),
+            plans=dict(enumerate(wiring.lanes)),
+            lane_rows={lane: wiring.lane_row(lane) for lane in range(len(wiring.lanes))},
+            metrics=stack.enter_context(MetricsRegion.create(folder / METRICS_REGION, wiring.rows)),
+            wait=Wait.BLOCK,  # replays share the host with live runs
+            drop=False,
+            arrivals=self._arrivals,
+        )
         self._failures: queue.SimpleQueue[tuple[Failure, int | None]] = queue.SimpleQueue()
         self._taken = 0
-        self._arrived = [array("q") for _ in wiring.lanes]  # of each message that was fed, by sequence
-        self._wait = Wait.BLOCK  # replays share the host with live runs
 
     def run(self, inputs: Iterable[Frame], take: TakeOutput) -> Rehearsed:
         wiring = self._plan.wiring
-        producers = {
-            worker.endpoint: [self._producer(port.lane) for port in worker.tx]
-            for worker in wiring.of_role("source")
-        }
-        stages = [(worker, self._consumer(worker)) for worker in wiring.of_role("stage")]
+        posts = [self._ground.take(worker, "thread", self._stack) for worker in wiring.workers]
+        sources = {post.plan.endpoint: post for post in posts if post.plan.role == "source"}
         sinks = [
-            (worker.endpoint, self._reader(port.lane))
-            for worker in wiring.of_role("sink")
-            for port in worker.rx
+            (post.plan.endpoint, rx)
+            for post in posts
+            if post.plan.role == "sink"
+            for rx in post.rx
+            if isinstance(rx, Consumer)
         ]
-        threads = [self._thread(self._stage, worker, stage) for worker, stage in stages]
-        threads.append(self._thread(self._feed, inputs, producers))
-        began = time.monotonic_ns()
+        threads = [
+            self._thread(self._work, post) for post in posts if post.plan.role not in ("source", "sink")
+        ]
+        threads.append(self._thread(self._feed, inputs, sources))
         self._stack.callback(self._end, threads)
+        began = time.monotonic_ns()
         for thread in threads:
             thread.start()
         self._drain(sinks, take)
@@ -141,67 +139,50 @@ class _Pass:
         failure, at = (None, None) if self._failures.empty() else self._failures.get()
         return Rehearsed(self._taken, duration, failure, at)
 
-    def _producer(self, lane: int) -> Producer:
-        return self._stack.enter_context(writing_end(self._lanes[lane], Port(lane), self._wait))
-
-    def _consumer(self, worker: WorkerPlan) -> Consumer:
-        port = worker.rx[0]
-        lane, plan = self._lanes[port.lane], self._plan.wiring.lanes[port.lane]
-        return self._stack.enter_context(reading_end(lane, plan, port, self._wait, in_place=True))
-
-    def _reader(self, lane: int) -> Consumer:
-        plan = self._plan.wiring.lanes[lane]
-        return self._stack.enter_context(reading_end(self._lanes[lane], plan, Port(lane), self._wait))
-
-    def _lane_of(self, frame: Frame) -> int:
-        source = self._plan.wiring.of_role("source")[frame.endpoint]
-        return source.tx[frame.shard].lane
-
     def _thread(self, body: Callable[..., None], *arguments: object) -> threading.Thread:
         return threading.Thread(target=body, args=arguments, daemon=True)
 
     # -- the threads
 
-    def _feed(self, inputs: Iterable[Frame], producers: Mapping[int, Sequence[Producer]]) -> None:
-        outcome = outcome_of("journal", lambda: self._publish(inputs, producers))
+    def _feed(self, inputs: Iterable[Frame], sources: Mapping[int, Post]) -> None:
+        outcome = outcome_of("journal", lambda: self._publish(inputs, sources))
         if outcome.failure is not None:
             self._fail(outcome.failure, None)
 
-    def _publish(self, inputs: Iterable[Frame], producers: Mapping[int, Sequence[Producer]]) -> Outcome:
+    def _publish(self, inputs: Iterable[Frame], sources: Mapping[int, Post]) -> Outcome:
         pace = _Pace(self._plan.rate)
-        for frame in inputs:
-            producer = _producer_of(frame, producers)
-            arrived = self._arrived[self._lane_of(frame)]
+        # Merges in order downstream wait until a source says that nothing older follows.
+        awaited = [post for post in sources.values() if post.plan.watermarks] if len(sources) > 1 else []
+        for frame in in_order_of_origin(inputs):
+            producer = _producer_of(frame, sources)
             for first, messages in runs_of(frame):
                 pace.wait(len(messages))
-                arrived.extend(itertools.repeat(frame.at_ns, len(messages)))
+                if self._arrivals is not None:
+                    self._arrivals.note(first, len(messages), frame.at_ns)
+                for post in awaited:
+                    if post.plan.endpoint != frame.endpoint:
+                        post.tx[0].watermark(first + len(messages), post.plan.endpoint)
                 published = producer.publish_many(messages, frame.endpoint, first)
                 self._taken += published
                 if published < len(messages):
                     return Outcome("journal", "aborted")
-        for producer in itertools.chain.from_iterable(producers.values()):
-            producer.close_stream()
+        for post in sources.values():
+            for end in post.tx:
+                end.close_stream()
         return Outcome("journal", "finished")
 
-    def _stage(self, worker: WorkerPlan, stage: Consumer) -> None:
-        stand_in = self._plan.stages[worker.stage]
-        context = Context(
-            worker.name,
-            worker.key,
-            seed=self._plan.seed,
-            clock=self._clock(worker.rx[0].lane, stage),
-            live=False,
+    def _work(self, post: Post) -> None:
+        plan = post.plan
+        if plan.stage >= 0:
+            post.resolved = self._plan.stages[plan.stage].resolved
+            post.context = Context(
+                plan.name, plan.key, seed=self._plan.seed, clock=self._ground.clock_of(post), live=False
+            )
+        outcome = outcome_of(
+            plan.name, lambda: run_posts(plan.name, [post], self._plan.batch, self._ground.wait)
         )
-        resolved = stand_in.resolved
-        # One at a time: within a batch nobody knows which messages an earlier stage had filtered.
-        batch = 1 if resolved.definition.kind == "clocked" else self._plan.batch
-        outcome = outcome_of(worker.name, lambda: run_stage(worker.name, stage, resolved, batch, context))
         if outcome.failure is not None:
-            self._fail(outcome.failure, _origin_at(stage, outcome.failure.sequence))
-
-    def _clock(self, lane: int, stage: Consumer) -> Callable[[int], int]:
-        arrived = self._arrived[lane]
-        return lambda index: arrived[stage.sequence + index]
+            self._fail(outcome.failure, _origin_at(post.rx[0], outcome.failure.sequence))
 
     def _drain(self, sinks: Sequence[tuple[int, Consumer]], take: TakeOutput) -> None:
         live = list(sinks)
@@ -231,17 +212,23 @@ class _Pass:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def _producer_of(frame: Frame, producers: Mapping[int, Sequence[Producer]]) -> Producer:
+def _in_flight(wiring: Wiring) -> int:
+    """Messages that the lanes can hold together."""
+    return sum(lane.capacity * max(lane.producers, lane.consumers) for lane in wiring.lanes)
+
+
+def _producer_of(frame: Frame, sources: Mapping[int, Post]) -> Producer:
     """Raises ``E_REPLAY_SPEC`` for an input of an ingress or shard that this spec does not have."""
-    ends = producers.get(frame.endpoint, ())
-    if frame.shard >= len(ends):
+    ends = sources[frame.endpoint].tx if frame.endpoint in sources else []
+    producer = ends[frame.shard] if frame.shard < len(ends) else None
+    if not isinstance(producer, Producer):
         raise IncidentError(
             "E_REPLAY_SPEC",
             f"the recording has ingress {frame.endpoint}, shard {frame.shard}, which this spec has not",
             hint="replay against a spec with the same ingresses and shards",
             exit=Exit.INVALID,
         )
-    return ends[frame.shard]
+    return producer
 
 
 class _Pace:
@@ -264,7 +251,7 @@ def _hand_over(endpoint: int, consumer: Consumer, count: int, take: TakeOutput) 
     views = consumer.views()
     try:
         heads = [consumer.describe(index) for index in range(count)]
-        origins = [head[3] for head in heads if not head[1] & FILTERED]
+        origins = [head[3] for head in heads if not head[1] & (FILTERED | WATERMARK)]
         more = take(endpoint, origins, views)
     finally:
         for view in views:
@@ -273,9 +260,9 @@ def _hand_over(endpoint: int, consumer: Consumer, count: int, take: TakeOutput) 
     return more
 
 
-def _origin_at(stage: Consumer, sequence: int | None) -> int | None:
+def _origin_at(stage: Rx, sequence: int | None) -> int | None:
     """The origin of the message at ``sequence``, where the failing stage still holds it."""
-    if sequence is None:
+    if sequence is None or not isinstance(stage, Consumer):
         return None
     count = stage.peek(4096, 0.0)
     place = sequence - stage.sequence

@@ -125,7 +125,7 @@ def replay(
         failed_at=at,
         acts=passed.acts,
         duration_ns=passed.ended.duration_ns,
-        ordered=_ordered(wiring),
+        ordered=is_ordered(wiring),
         from_start=found.first_recorded and wanted.only is None and wanted.first == 0,
     )
 
@@ -174,8 +174,8 @@ def _one_pass(
         worker.endpoint: Comparison(
             worker.endpoint,
             outputs(recording, wanted, worker.endpoint),
-            ordered=_ordered(wiring),
-            recorded_to=None if found.finished else found.recorded_to.get(worker.endpoint, -1),
+            ordered=is_ordered(wiring),
+            recorded_to=_recorded_to(wiring, found, worker.endpoint),
             until_divergence=order.until_divergence,
         )
         for worker in wiring.of_role("sink")
@@ -193,11 +193,22 @@ def _one_pass(
     return _Pass(ended, tuple(comparison.finish() for comparison in comparisons.values()), acts)
 
 
-def _ordered(wiring: Wiring) -> bool:
-    """Whether the order of outputs follows from the inputs alone: each sink drains one lane of one writer."""
-    return all(len(worker.rx) == 1 for worker in wiring.of_role("sink")) and all(
-        lane.kind == "sequenced" for lane in wiring.lanes
+def is_ordered(wiring: Wiring) -> bool:
+    """Whether the order of outputs follows from the inputs alone, and not from who was quicker."""
+    timed = any(
+        (worker.role == "merge" and worker.policy == "round_robin")
+        or (worker.role == "router" and worker.mode == "work_queue")
+        or (worker.role == "sink" and len(worker.rx) > 1)
+        for worker in wiring.workers
     )
+    return not timed and all(lane.producers == 1 for lane in wiring.lanes)
+
+
+def _recorded_to(wiring: Wiring, found: Extent, egress: int) -> int | None:
+    """Beyond which origin outputs may be absent from the recording: the run broke off, or dropped some."""
+    if wiring.on_full == "drop":
+        return -1
+    return None if found.finished else found.recorded_to.get(egress, -1)
 
 
 def _merged(found: Sequence[Compared]) -> tuple[Counts, Difference | None, int | None, tuple[int, ...]]:

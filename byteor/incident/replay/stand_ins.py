@@ -10,36 +10,42 @@ import msgspec
 
 from byteor.runtime.stages import Context, Message, ResolvedStage, Result
 
-Digest = Any  # hashlib's objects have no public type
-
 
 class Trace:
-    """What one stage took and gave, as running digests."""
+    """What one stage took and gave: a digest a message, in the order of its work."""
 
     def __init__(self) -> None:
-        self.messages = 0
-        self._taken: Digest = hashlib.sha256()
-        self._given: Digest = hashlib.sha256()
+        self._taken: list[bytes] = []
+        self._given: list[bytes] = []
 
     def note(self, message: Message, result: Result) -> None:
         """One message and its result."""
-        self.messages += 1
         parts: Sequence[Message | None] = (
             [result] if result is None or isinstance(result, bytes | bytearray | memoryview) else result
         )
-        self._taken.update(len(message).to_bytes(8, "little"))
-        self._taken.update(message)
+        given = hashlib.sha256()
         for part in parts:
-            self._given.update(b"\0" if part is None else b"\1" + len(part).to_bytes(8, "little"))
-            self._given.update(b"" if part is None else part)
+            given.update(b"\0" if part is None else b"\1" + len(part).to_bytes(8, "little"))
+            given.update(b"" if part is None else part)
+        taken = hashlib.sha256(message).digest()
+        self._taken.append(taken)
+        self._given.append(taken + given.digest())
 
     @property
-    def taken(self) -> str:
-        return str(self._taken.hexdigest())
+    def messages(self) -> int:
+        return len(self._taken)
 
-    @property
-    def given(self) -> str:
-        return str(self._given.hexdigest())
+    def taken(self, ordered: bool) -> str:
+        """The digest of all that was taken; without regard to its order where that depends on timing."""
+        return _total(self._taken, ordered)
+
+    def given(self, ordered: bool) -> str:
+        """The digest of all results, each with what it came of."""
+        return _total(self._given, ordered)
+
+
+def _total(rows: list[bytes], ordered: bool) -> str:
+    return hashlib.sha256(b"".join(rows if ordered else sorted(rows))).hexdigest()
 
 
 class StandIn(msgspec.Struct, frozen=True):
