@@ -12,7 +12,9 @@ import msgspec
 from byteor.acts.attend import Attendants, OnRunning, attend
 from byteor.acts.audit import record, record_killed
 from byteor.acts.ends import check_ends, match_ends
-from byteor.acts.governed import Permit, Question, ask, declared_by
+from byteor.acts.governed import Question, ask
+from byteor.acts.needs import declared_by
+from byteor.acts.permit import Permit
 from byteor.acts.recorder import Recorder
 from byteor.acts.replace import explained, inherited, judge, predecessor, take_over
 from byteor.acts.run_capture import capture_for
@@ -191,7 +193,9 @@ def _execute(order: RunOrder, found: ReadyRun, permit: Permit, attendants: Atten
     )
     log = _Log(attendants, permit, Recorder(found.ends.tap, found.prepared, order.stage_modules))
     ended = execute(found.prepared, found.ends, options, log)
-    return EndedRun(ended.result, ended.identity.kernel, ended.signal, log.last, log.incident_id, ended.identity.notes)
+    return EndedRun(
+        ended.result, ended.identity.kernel, ended.signal, log.last, log.incident_id, ended.identity.notes
+    )
 
 
 class _Log:

@@ -59,7 +59,7 @@ def request(
     import uuid
 
     from byteor.acts.approvals import host_audience, keep_request
-    from byteor.acts.governed import asked_of
+    from byteor.acts.needs import asked_of
     from byteor.atomic import write_file
     from byteor.cli.governed import environments, moment
     from byteor.cli.output import emit_json, emit_text

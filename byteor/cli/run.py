@@ -21,7 +21,7 @@ from byteor.cli.governed import (
 from byteor.cli.options import DryRun, Json, SpecArgument, SpecOption, one_spec
 
 if TYPE_CHECKING:
-    from byteor.acts.governed import Permit
+    from byteor.acts.permit import Permit
     from byteor.acts.run import RunOrder
 
 WAITS = ("spin", "yield", "backoff", "block")
@@ -132,7 +132,8 @@ def command(
     Ctrl-C or SIGTERM closes the source and lets messages in flight finish; a second one stops at once.
     Figures go to stderr at the end; with --json, to stdout (use a file: or null: sink then).
     """
-    from byteor.acts.governed import Question, would
+    from byteor.acts.governed import Question
+    from byteor.acts.permit import would
     from byteor.acts.run import RunOrder, permit_for, planned_workers, ready, run
     from byteor.cli.detach_report import start_detached
     from byteor.cli.options import usage_error
