@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import os
+import selectors
 import socket
 import socketserver
 import threading
@@ -56,6 +58,7 @@ class TelemetryServer:
                 hint="another process has this port? --metrics-addr 0 takes a free one",
                 exit=Exit.UNAVAILABLE,
             ) from None
+        self._closing = os.eventfd(0, os.EFD_CLOEXEC)
         self._thread: threading.Thread | None = None
         self._readings: Readings | None = None
 
@@ -68,15 +71,23 @@ class TelemetryServer:
     def serve(self, run: Path) -> None:
         """Answer from now on with the metrics of the run in the folder ``run``."""
         self._readings = self._http.readings = Readings(run)
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(0.1,), name="telemetry", daemon=True
-        )
+        self._thread = threading.Thread(target=self._answer, name="telemetry", daemon=True)
         self._thread.start()
 
+    def _answer(self) -> None:
+        """Hand each client to a thread of its own until ``close``. Sleeps meanwhile: ``serve_forever`` would
+        look around ten times a second to be stopped in good time."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._http, selectors.EVENT_READ, self._http)
+            selector.register(self._closing, selectors.EVENT_READ)
+            while all(key.data is not None for key, _ in selector.select()):
+                self._http.handle_request()
+
     def close(self) -> None:
+        os.eventfd_write(self._closing, 1)
         if self._thread is not None:
-            self._http.shutdown()
             self._thread.join()
+        os.close(self._closing)
         self._http.server_close()
         if self._readings is not None:
             self._readings.close()
@@ -92,6 +103,7 @@ class TelemetryServer:
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
+    timeout = CLIENT_S  # of a client that hung up between being seen and being accepted
     block_on_close = False
     request_queue_size = MAX_CLIENTS
     readings: Readings
