@@ -150,18 +150,35 @@ def _cpu() -> CpuFacts:
         allowed=allowed,
         isolated=cpu_list(_text(_SYS_CPU / "isolated")),
         cores=tuple(sorted(groups)),
-        quota=_quota(),
+        quota=cpu_quota(Path("/sys/fs/cgroup"), _text(Path("/proc/self/cgroup"))),
     )
 
 
-def _quota() -> float | None:
-    """The cgroup's limit in CPUs, of version 2 or 1."""
-    words = _text(Path("/sys/fs/cgroup/cpu.max")).split()
+def cpu_quota(root: Path, membership: str) -> float | None:
+    """The smallest limit in CPUs of our cgroup and those around it; ``membership`` is /proc/self/cgroup.
+
+    Version 2 (``cpu.max``) and version 1 (``cpu.cfs_quota_us``). A unit's limit stands in its own folder, a
+    container's at the root that it sees.
+    """
+    limits = []
+    for line in membership.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        named = [root / controllers, root / "cpu", root] if controllers else [root]
+        top = next((folder for folder in named if folder.is_dir()), root)
+        own = top / path.lstrip("/")
+        for folder in (own, *(parent for parent in own.parents if parent.is_relative_to(top))):
+            limits += _limit_in(folder)
+    return min(limits, default=None)
+
+
+def _limit_in(folder: Path) -> list[float]:
+    words = _text(folder / "cpu.max").split()
     if len(words) == 2 and words[0].isdigit():
-        return int(words[0]) / int(words[1])
-    quota = _number(Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"))
-    period = _number(Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))
-    return quota / period if quota and period and quota > 0 else None
+        return [int(words[0]) / int(words[1])]
+    quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+    return [quota / period] if quota and period and quota > 0 else []
 
 
 def _memory() -> MemoryFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import threading
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from byteor.runtime.errors import RunError
-from byteor.runtime.host import CpuFacts, HostFacts, MemoryFacts, ShmFacts, cpu_list
+from byteor.runtime.host import CpuFacts, HostFacts, MemoryFacts, ShmFacts, cpu_list, cpu_quota
 from byteor.runtime.tuning import (
     PROFILES,
     Placement,
@@ -210,6 +211,30 @@ def test_an_unknown_profile_is_refused() -> None:
 )
 def test_sets_of_cpus_are_read_as_the_kernel_writes_them(text: str, numbers: tuple[int, ...]) -> None:
     assert cpu_list(text) == numbers
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "quota"),
+    [
+        ("0::/", {}, None),
+        ("0::/", {"cpu.max": "max 100000"}, None),
+        ("0::/", {"cpu.max": "150000 100000"}, 1.5),
+        ("0::/a.slice/b", {"a.slice/b/cpu.max": "300000 100000", "a.slice/cpu.max": "200000 100000"}, 2.0),
+        ("0::/a.slice/b", {"other.slice/cpu.max": "100000 100000"}, None),
+        ("0::/gone/b", {"cpu.max": "100000 100000"}, 1.0),
+        ("4:cpu,cpuacct:/x", {"cpu,cpuacct/x/cpu.cfs_quota_us": "50000",
+                              "cpu,cpuacct/x/cpu.cfs_period_us": "100000"}, 0.5),
+        ("1:cpu:/\n0::/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ("3:cpuset:/\n2:cpuacct:/", {"cpu.max": "100000 100000"}, None),
+    ],
+)  # fmt: skip
+def test_the_quota_is_the_smallest_of_our_cgroup_and_those_around_it(
+    tmp_path: Path, membership: str, files: dict[str, str], quota: float | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert cpu_quota(tmp_path, membership) == quota
 
 
 # -- what the kernel is really asked
