@@ -14,6 +14,7 @@ from byteor.acts.captures import recording_of
 from byteor.acts.host_key import host_signer, trusted_signers
 from byteor.acts.incidents import note_replay
 from byteor.acts.log import open_log
+from byteor.acts.replay_policy import Proof, Recorded, ReplayPermit, judge
 from byteor.atomic import private_folder, write_file
 from byteor.errors import Exit
 from byteor.incident.bundle.manifest import bundle_digest, verify_bundle
@@ -43,7 +44,7 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     which: str | None
     mode: str = "dry_run"
-    env: str | None = None
+    proof: Proof = Proof()
     range: Range = Range()
     rate: float | None = None
     until_divergence: bool = False
@@ -51,7 +52,6 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
     stage_modules: tuple[str, ...] = ()
     out: Path | None = None
     keys: tuple[str, ...] = ()
-    credentials: tuple[Path, ...] = ()
     trust_unsigned: bool = False
 
 
@@ -71,21 +71,22 @@ def replay_now(request: ReplayRequest) -> ReplayDone:
     """Every check comes before the first message.
 
     Raises ``E_BUNDLE_...`` (exit 9: only a bundle that verifies is replayed), ``E_CAPTURE_MISSING``,
-    ``E_REPLAY_SPEC``, ``E_REPLAY_REFUSED``, ``E_STAGE_...`` and what ``replay`` raises.
+    ``E_REPLAY_SPEC``, ``E_STAGE_...``, and what ``judge`` and ``replay`` raise.
     """
     with recording_of(request.which) as (recording, bundle):
         digest = _verified(bundle, request)
         prepared = _prepared(recording, request)
-        judged = judge(prepared, recording, request)
+        permit = _judged(prepared, recording, request, digest)
         order = ReplayOrder(
             range=request.range,
             dry_run=request.mode == "dry_run",
             rate=request.rate,
             until_divergence=request.until_divergence,
         )
-        _note("replay_started", recording, prepared.spec, {"mode": request.mode, "bundle": digest})
-        done = replay(recording, prepared.wiring, prepared.stages, order)
-        return _proved(recording, prepared, request, judged, done, digest)
+        run_id = recording.facts.run_id
+        with permit.started({"mode": request.mode, "bundle": digest, "run_id": run_id}, run_id):
+            done = replay(recording, prepared.wiring, prepared.stages, order)
+        return _proved(recording, prepared, request, permit.judged, done, digest)
 
 
 def minimize_now(request: ReplayRequest) -> tuple[ReplayDone, tuple[int, ...], int, Path]:
@@ -97,7 +98,7 @@ def minimize_now(request: ReplayRequest) -> tuple[ReplayDone, tuple[int, ...], i
     with recording_of(request.which) as (recording, bundle):
         digest = _verified(bundle, request)
         prepared = _prepared(recording, request)
-        judged = judge(prepared, recording, request)
+        permit = _judged(prepared, recording, request, digest)
         found = extent(recording)
         order = ReplayOrder(range=request.range, until_divergence=True)
         whole = replay(recording, prepared.wiring, prepared.stages, order, found)
@@ -134,22 +135,17 @@ def minimize_now(request: ReplayRequest) -> tuple[ReplayDone, tuple[int, ...], i
             ReplayOrder(range=Range(only=frozenset(smallest))),
             found,
         )
-        proved = _proved(recording, prepared, request, judged, last, digest)
+        proved = _proved(recording, prepared, request, permit.judged, last, digest)
         path = proved.audit_path.parent / "minimal.bundle.zip"
         bundle_part(recording, bundle, Range(only=frozenset(smallest)), path)
         return proved, smallest, tests + 2, path
 
 
-def judge(prepared: Prepared, recording: Recording, request: ReplayRequest) -> Judged:
-    """Whether this replay may take place. Raises ``E_REPLAY_REFUSED`` (exit 4) or what the policy raises.
-
-    A dry run acts on nothing outside. XX
-    """
-    if request.mode == "dry_run":
-        return Judged(request.env or recording.facts.env, "dry_run", bool(request.credentials))
-    raise IncidentError(
-        "E_REPLAY_REFUSED", "execute is not offered yet", hint="--mode dry_run", exit=Exit.REFUSED
-    )
+def _judged(
+    prepared: Prepared, recording: Recording, request: ReplayRequest, digest: str | None
+) -> ReplayPermit:
+    facts = recording.facts
+    return judge(prepared, Recorded(facts.run_id, facts.spec_hash, digest), request.mode, request.proof)
 
 
 def _verified(bundle: Bundle | None, request: ReplayRequest) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from byteor.cli.governed import EnvironmentsOption
 from byteor.cli.options import Json, usage_error
 
 if TYPE_CHECKING:
@@ -57,6 +58,25 @@ def command(
         list[str] | None,
         typer.Option("--stages", metavar="MODULE", help="A module that defines stages.", show_default=False),
     ] = None,
+    given: EnvironmentsOption = None,
+    credential: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="An approval for replay_execute; repeatable.", show_default=False),
+    ] = None,
+    companion: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Its approval.dsse, when not beside it.", show_default=False),
+    ] = None,
+    approval: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="A request whose answers are kept here.", show_default=False),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Of a fresh dry run: staging and prod want it.", show_default=False
+        ),
+    ] = None,
     key: Annotated[
         list[str] | None,
         typer.Option(
@@ -73,6 +93,7 @@ def command(
 
     It runs in lanes of its own: no live region is touched, no socket opened and no program started.
     """
+    from byteor.acts.replay_policy import Proof
     from byteor.acts.replays import ReplayRequest, minimize_now, replay_now
     from byteor.cli.output import emit_json, emit_text
     from byteor.errors import Exit
@@ -83,7 +104,14 @@ def command(
     request = ReplayRequest(
         which=which,
         mode=mode,
-        env=env,
+        proof=Proof(
+            env=env,
+            environments=given,
+            credentials=tuple(credential or ()),
+            companions=tuple(companion or ()),
+            approval=approval,
+            certificate=certificate,
+        ),
         range=Range(first=first, last=last, newest=newest),
         rate=_rate(rate),
         until_divergence=until_divergence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from bundles import SPEC
@@ -25,3 +26,12 @@ def members() -> dict[str, bytes]:
         "policy_audit.json": json.dumps({"ok": True}).encode(),
         "environment.json": json.dumps({"pid": 1, "env": {}, "args": []}).encode(),
     }
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("run", "state", "shm"):
+        (tmp_path / name).mkdir(mode=0o700)
+        monkeypatch.setenv(f"BYTEOR_{name.upper().replace('RUN', 'RUNTIME')}_DIR", str(tmp_path / name))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

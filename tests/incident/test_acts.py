@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from recorded import ran, spec
 
 from byteor.acts import bundles, incidents, replays
 from byteor.acts.captures import capture_of, recording_of
 from byteor.acts.host_key import host_signer, trusted_signers
-from byteor.acts.run import RunOrder, run
 from byteor.errors import ByteorError
 from byteor.governance.dsse import open_envelope
 from byteor.incident.bundle.manifest import verify_bundle
@@ -21,31 +20,6 @@ from byteor.incident.errors import IncidentError
 from byteor.incident.replay.audit import Certificate
 from byteor.incident.replay.inputs import Range
 from byteor.incident.signing import CERTIFICATE, opened
-
-RING = (
-    "v=1\nmodel=single_ring\nname={name}\nsingle_ring.capacity=64\n"
-    "single_ring.stages.0.name=one\nsingle_ring.stages.0.key={key}\n"
-)
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("run", "state", "shm"):
-        (tmp_path / name).mkdir(mode=0o700)
-        monkeypatch.setenv(f"BYTEOR_{name.upper().replace('RUN', 'RUNTIME')}_DIR", str(tmp_path / name))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def spec(folder: Path, key: str = "identity", name: str = "pipe") -> Path:
-    path = folder / f"{name}-{key.partition(':')[0]}.spec.kv"
-    path.write_text(RING.format(name=name, key=key))
-    return path
-
-
-def ran(folder: Path, count: int = 500, **order: Any) -> str:
-    done = run(RunOrder(spec=spec(folder), sources=(f"generate:{count},40,7",), sinks=("null:",), **order))
-    return done.result.run_id
 
 
 def test_a_run_is_captured_bundled_verified_and_replays_equal(home: Path) -> None:
