@@ -42,6 +42,22 @@ class Frontier:
         hashes.append(leaf)
         self.size += 1
 
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Add many leaf hashes: the same as ``append`` for each, a level of the tree at a time."""
+        nodes, level, odd = list(leaves), 0, []
+        while nodes:
+            if self.size >> level & 1:
+                nodes.insert(0, self.hashes.pop())
+            if len(nodes) & 1:
+                odd.append(nodes.pop())
+            pairs = iter(nodes)
+            nodes = [
+                sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)
+            ]
+            level += 1
+        self.hashes.extend(reversed(odd))
+        self.size += len(leaves)
+
     def root(self) -> bytes:
         if not self.hashes:
             return EMPTY_ROOT

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from binascii import hexlify
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 import msgspec
@@ -60,6 +62,8 @@ class Anchor(msgspec.Struct, frozen=True):
 class _Erasure(msgspec.Struct):
     seq: int
 
+
+BATCH = 2048  # entries in memory at once
 
 # seq, leaf, its stored hash, salt, body
 Entry = tuple[int, bytes, bytes, bytes | None, bytes | None]
@@ -119,9 +123,57 @@ def walk(entries: Iterable[Entry], anchors: Sequence[Anchor], tree: Frontier) ->
     """
     waiting = [anchor for anchor in reversed(anchors) if anchor.size > 0]
     trusted = 0  # the largest anchor that agreed
-    unbodied: set[int] = set()
-    erased: set[int] = set()
-    for seq, leaf, stored, salt, body in entries:
+    gone = _Gone(set(), set())
+    source = iter(entries)
+    while True:
+        room = waiting[-1].size - tree.size if waiting and waiting[-1].size > tree.size else BATCH
+        batch = list(islice(source, min(BATCH, room)))
+        if not batch:
+            break
+        # A batch that is not wholly right is looked at again, one by one: which one, and why?
+        if not _all_right(batch, tree) and (problem := _first_wrong(batch, tree, gone)) is not None:
+            return problem
+        while waiting and waiting[-1].size == tree.size:
+            if waiting[-1].root != tree.root():
+                return _other_root(trusted, tree.size)
+            trusted = waiting.pop().size
+    if stolen := gone.unbodied - gone.erased:
+        first = min(stolen)
+        return Problem("E_LEAF_HASH", f"the body of entry {first} is gone and no entry says why", first)
+    return None
+
+
+class _Gone(NamedTuple):
+    """Entries whose body is not there, and those that an erase entry names."""
+
+    unbodied: set[int]
+    erased: set[int]
+
+
+def _all_right(batch: Sequence[Entry], tree: Frontier) -> bool:
+    """Whether every entry is in its place, as written, with its body, and erases none; ``tree`` grows then.
+
+    The same questions as in ``_first_wrong``, asked of many at once, which is faster.
+    """
+    if [entry[0] for entry in batch] != list(range(tree.size, tree.size + len(batch))):
+        return False
+    hashes = [sha256(b"\x00" + entry[1]).digest() for entry in batch]
+    if hashes != [entry[2] for entry in batch]:
+        return False
+    for seq, leaf, _, salt, body in batch:
+        if b'"seq":%d,' % seq not in leaf or b'"action":"erase"' in leaf:
+            return False
+        if body is None or salt is None:
+            if b'"body_digest":null' not in leaf:
+                return False
+        elif b'"body_digest":"%b"' % hexlify(sha256(salt + body).digest()) not in leaf:
+            return False
+    tree.extend(hashes)
+    return True
+
+
+def _first_wrong(batch: Sequence[Entry], tree: Frontier, gone: _Gone) -> Problem | None:
+    for seq, leaf, stored, salt, body in batch:
         if seq != tree.size:
             return Problem("E_SEQ_GAP", f"entry {tree.size} is missing: {seq} follows", tree.size)
         hashed = sha256(b"\x00" + leaf).digest()
@@ -132,19 +184,12 @@ def walk(entries: Iterable[Entry], anchors: Sequence[Anchor], tree: Frontier) ->
             return Problem("E_SEQ_GAP", f"what stands at {seq} is another entry", seq)
         if body is None or salt is None:
             if b'"body_digest":null' not in leaf:
-                unbodied.add(seq)
+                gone.unbodied.add(seq)
         elif b'"body_digest":"%b"' % body_digest(salt, body).encode() not in leaf:
             return Problem("E_LEAF_HASH", f"the body of entry {seq} is not what was written", seq)
         elif b'"action":"erase"' in leaf:
-            erased |= _named_by(body)
+            gone.erased.update(_named_by(body))
         tree.append(hashed)
-        while waiting and waiting[-1].size == tree.size:
-            if waiting[-1].root != tree.root():
-                return _other_root(trusted, tree.size)
-            trusted = waiting.pop().size
-    if stolen := unbodied - erased:
-        first = min(stolen)
-        return Problem("E_LEAF_HASH", f"the body of entry {first} is gone and no entry says why", first)
     return None
 
 

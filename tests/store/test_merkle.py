@@ -121,3 +121,19 @@ def test_a_proof_does_not_fit_a_tree_of_another_height() -> None:
     old, new = merkle.root_of(leaves[:4]), merkle.root_of(leaves)
     assert merkle.check_consistency(4, old, 5, new, proof)
     assert not merkle.check_consistency(4, old, 9, new, proof)
+    assert merkle.check_consistency(4, old, 5, new, proof)
+    assert not merkle.check_consistency(4, old, 9, new, proof)
+
+
+@given(start=st.integers(0, 70), sizes=st.lists(st.integers(0, 40), max_size=6))
+def test_leaves_added_together_make_the_tree_of_leaves_added_one_by_one(start: int, sizes: list[int]) -> None:
+    one, many = merkle.Frontier(), merkle.Frontier()
+    for number in range(start):
+        one.append(merkle.leaf_hash(b"%d" % number))
+        many.append(merkle.leaf_hash(b"%d" % number))
+    for size in sizes:
+        leaves = [merkle.leaf_hash(b"%d" % (one.size + number)) for number in range(size)]
+        for leaf in leaves:
+            one.append(leaf)
+        many.extend(leaves)
+        assert (one.size, one.hashes, one.root()) == (many.size, many.hashes, many.root())
