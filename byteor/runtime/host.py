@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import mmap
 import os
+import re
 import resource
 import stat
 import threading
@@ -24,6 +25,7 @@ _MEMBARRIER, _FUTEX = 324, 202  # x86-64, the only machine that the kernels are 
 _MEMBARRIER_GLOBAL_EXPEDITED = 2
 _FUTEX_WAKE = 1
 _CAP_IPC_LOCK = 14
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how proc(5) writes blanks in the names of mount points
 _TIMEX_BYTES, _TIMEX_MAXERROR, _TIMEX_STATUS, _STA_UNSYNC = 208, 24, 40, 0x40
 
 
@@ -240,7 +242,7 @@ def _filesystem(path: Path) -> str:
     real, best, found = str(path.resolve()), "", ""
     for line in _text(Path("/proc/self/mounts")).splitlines():
         point, kind = line.split()[1:3]
-        point = point.encode().decode("unicode_escape")
+        point = _OCTAL.sub(lambda found: chr(int(found[1], 8)), point)
         inside = real == point or real.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(best):
             best, found = point, kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import re
@@ -274,6 +275,21 @@ def test_a_client_that_sends_a_byte_now_and_then_is_hung_up_on(
                     raise ConnectionResetError
             except TimeoutError:
                 continue
+    assert ask(server, "GET", "/metrics")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"\n", b"\0" * 100, b"\xff\xfe GET", b"GET " + b"A" * 70_000, b"GET /metrics HTTP/9.9\r\n" * 500],
+)
+def test_garbage_ends_neither_the_server_nor_the_run(server: TelemetryServer, garbage: bytes) -> None:
+    host, _, port = server.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        with contextlib.suppress(OSError):
+            client.sendall(garbage)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65_536):
+                pass
     assert ask(server, "GET", "/metrics")[0] == 200
 
 
