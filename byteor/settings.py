@@ -22,7 +22,7 @@ PREFIX = "BYTEOR_"
 TABLE = "settings"
 # Other parts of byteor.toml have readers of their own; org_id and project_id stand at its top level.
 TOP_LEVEL = ("org_id", "project_id")
-OTHER_TABLES = ("environments",)
+OTHER_TABLES = ("environments", "incident")
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
@@ -52,6 +52,13 @@ class Settings(BaseModel):
         Field(description="how workers wait for messages; the profile says it when absent"),
     ] = None
     group: Annotated[str | None, Field(description="who may look at runs besides their user")] = None
+    capture: Annotated[
+        Literal["on", "off", "best-effort"] | bool,
+        Field(description="record what passes, to replay it; best-effort: a full disk stops no run"),
+    ] = "on"
+    capture_egress: Annotated[
+        Literal["payload", "digest"], Field(description="what is recorded of outputs")
+    ] = "payload"
     drain_timeout_s: Annotated[
         float, Field(ge=0, le=86_400, description="how long messages in flight may take to finish")
     ] = 5.0

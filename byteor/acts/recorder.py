@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from byteor.acts.incident_watch import watch_for_incidents
 from byteor.acts.run_capture import RunCapture
 from byteor.errors import ByteorError
 from byteor.runtime.adapter import Tap
@@ -21,6 +23,7 @@ class Recorder:
     def __init__(self, tap: Tap | None, prepared: Prepared, modules: Sequence[str]) -> None:
         self._capture = tap if isinstance(tap, RunCapture) else None
         self._prepared, self._modules = prepared, modules
+        self._watch = watch_for_incidents()
 
     @contextlib.contextmanager
     def begin(self, identity: RunIdentity) -> Iterator[None]:
@@ -32,6 +35,14 @@ class Recorder:
         except BaseException:
             self.finish("refused")
             raise
+
+    def running(self, run: Path) -> None:
+        """Every worker runs; ``run`` is its folder."""
+        self._watch.running(run)
+
+    def tick(self) -> None:
+        """At each turn of the supervisor's loop."""
+        self._watch.tick()
 
     def finish(self, state: str) -> None:
         """The run ended as ``state`` says."""

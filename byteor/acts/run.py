@@ -217,10 +217,12 @@ class _Log:
             self.last = self._permit.start(identity, ends)
 
     def running(self, identity: RunIdentity, run: Path) -> None:
+        self._recorder.running(run)
         self._attendants.running(identity, run)
 
     def tick(self, state: str) -> None:
         self._attendants.tick(state)
+        self._recorder.tick()
 
     def not_started(self, identity: RunIdentity, why: str) -> None:
         self._recorder.finish("not started")

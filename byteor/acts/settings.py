@@ -7,7 +7,18 @@ from pathlib import Path
 
 from byteor.settings_files import settings_files
 
-EXPORTED = ("state_dir", "runtime_dir", "shm_dir", "kernel", "profile", "wait", "group", "drain_timeout_s")
+EXPORTED = (
+    "state_dir",
+    "runtime_dir",
+    "shm_dir",
+    "kernel",
+    "profile",
+    "wait",
+    "group",
+    "drain_timeout_s",
+    "capture",
+    "capture_egress",
+)
 
 
 def apply_settings(config: Path | None) -> None:

@@ -109,6 +109,13 @@ ROWS = tuple(
             _REPLAY,
         ),
         (
+            "E_INCIDENT_WHEN",
+            "a condition under [incident] when has one of its forms",
+            'write "error", "drops > N", "lag > N", "stall > SECONDS" or "rate < N"',
+            '[incident]\nwhen = ["drops are many"]',
+            '[incident]\nwhen = ["error", "drops > 100"]',
+        ),
+        (
             "E_INCIDENT_NOT_FOUND",
             "the incident is one of this host's",
             "byteor incident list",
