@@ -284,12 +284,11 @@ def test_a_client_that_sends_a_byte_now_and_then_is_hung_up_on(
 )
 def test_garbage_ends_neither_the_server_nor_the_run(server: TelemetryServer, garbage: bytes) -> None:
     host, _, port = server.address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as client:
-        with contextlib.suppress(OSError):
-            client.sendall(garbage)
-            client.shutdown(socket.SHUT_WR)
-            while client.recv(65_536):
-                pass
+    with socket.create_connection((host, int(port)), timeout=5) as client, contextlib.suppress(OSError):
+        client.sendall(garbage)
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(65_536):
+            pass
     assert ask(server, "GET", "/metrics")[0] == 200
 
 
