@@ -1,7 +1,7 @@
 """The audit log's figures: ``python -m bench.audit [--entries 1000000] [--seconds 5] [--folder DIR]``.
 
-Bars: verification >= 300,000 entries/s in <= 64 MiB (a process of its own, its peak resident set less what
-importing costs); group commit >= 15,000 rows/s at 64 producers; a durable single append within 1.5 times a
+Bars: verification >= 300,000 entries/s (elapsed, with a helper process a core) in <= 64 MiB (its peak
+resident set less what importing costs, and each helper's whole); group commit >= 15,000 rows/s at 64 producers; a durable single append within 1.5 times a
 raw fdatasync of the same bytes. The last depends on the disk under --folder: name one that really syncs.
 """
 
@@ -22,17 +22,17 @@ from byteor_store import AuditLog, Event
 
 GROUP = 10_000
 VERIFY = """
-import json, re, sys, time
+import json, re, resource, sys, time
 from pathlib import Path
 from byteor_store import verify
 def peak():
     return int(re.search("VmHWM:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1])
 base = peak()
-began, cpu = time.perf_counter(), time.process_time()
+began = time.perf_counter()
 found = verify(Path(sys.argv[1]))
 print(json.dumps({"ok": found.ok, "size": found.size, "s": time.perf_counter() - began,
-                  "cpu": time.process_time() - cpu,
-                  "kib": peak() - base}))
+                  "kib": peak() - base,
+                  "child_kib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}))
 """
 
 
@@ -70,9 +70,15 @@ def verification(path: Path, entries: int) -> None:
     found = json.loads(done.stdout)
     assert found["ok"]
     assert found["size"] == entries
-    rate = entries / found["cpu"]
-    told(f"verify {entries:,} entries (CPU time)", f"{rate:,.0f}/s", "300,000/s", rate >= 300_000)
+    rate = entries / found["s"]
+    told(f"verify {entries:,} entries (elapsed)", f"{rate:,.0f}/s", "300,000/s", rate >= 300_000)
     told("  its memory", f"{found['kib'] / 1024:.1f} MiB", "64 MiB", found["kib"] <= 64 << 10)
+    told(
+        "  a helper process, whole",
+        f"{found['child_kib'] / 1024:.1f} MiB",
+        "64 MiB",
+        found["child_kib"] <= 64 << 10,
+    )
 
 
 def group_commit(path: Path, seconds: float) -> None:

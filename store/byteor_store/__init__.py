@@ -9,8 +9,9 @@ from byteor_store.audit import AuditLog, Row, Signer
 from byteor_store.errors import StoreError
 from byteor_store.leaf import Event, Leaf, current_actor
 from byteor_store.location import audit_path
+from byteor_store.parts import Anchor
 from byteor_store.proof import Proof, verify_proof
-from byteor_store.verify import Anchor, Problem, Verdict, verify
+from byteor_store.verify import Problem, Verdict, verify
 
 __all__ = [
     "Anchor",

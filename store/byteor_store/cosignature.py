@@ -17,7 +17,7 @@ from byteor.errors import Exit
 from byteor_store.checkpoint import KEY_HASH_BYTES, MARK, Checkpoint, CheckpointError, decode_base64, read
 from byteor_store.errors import StoreError
 from byteor_store.merkle import check_consistency, consistency_proof, root_of
-from byteor_store.verify import Anchor
+from byteor_store.parts import Anchor
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

@@ -20,6 +20,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+def pair_up(nodes: Sequence[bytes]) -> list[bytes]:
+    """The next level above an even number of ``nodes``."""
+    pairs = iter(nodes)
+    return [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+
+
 class Frontier:
     """The right edge of a growing tree: all that is needed to append a leaf and to tell the root."""
 
@@ -42,21 +48,23 @@ class Frontier:
         hashes.append(leaf)
         self.size += 1
 
-    def extend(self, leaves: Sequence[bytes]) -> None:
-        """Add many leaf hashes: the same as ``append`` for each, a level of the tree at a time."""
-        nodes, level, odd = list(leaves), 0, []
-        while nodes:
-            if self.size >> level & 1:
-                nodes.insert(0, self.hashes.pop())
-            if len(nodes) & 1:
-                odd.append(nodes.pop())
-            pairs = iter(nodes)
-            nodes = [
-                sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)
-            ]
-            level += 1
+    def extend(self, nodes: Sequence[bytes], level: int = 0) -> None:
+        """Add many leaf hashes, or roots of perfect subtrees of 2**level leaves, a level at a time.
+
+        Raises ``ValueError`` unless the size is a multiple of 2**level.
+        """
+        if self.size & (1 << level) - 1:
+            raise ValueError(f"a subtree of {1 << level} leaves begins at no leaf {self.size}")
+        left, at, odd = list(nodes), level, []
+        while left:
+            if self.size >> at & 1:
+                left.insert(0, self.hashes.pop())
+            if len(left) & 1:
+                odd.append(left.pop())
+            left = pair_up(left)
+            at += 1
         self.hashes.extend(reversed(odd))
-        self.size += len(leaves)
+        self.size += len(nodes) << level
 
     def root(self) -> bytes:
         if not self.hashes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import hexlify
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from itertools import islice
@@ -19,6 +18,7 @@ from byteor_store.errors import StoreError
 from byteor_store.leaf import body_digest
 from byteor_store.merkle import Frontier
 from byteor_store.migrations import refuse_newer, shape
+from byteor_store.parts import BATCH, Anchor, Entry, right_hashes, walk_parts
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -52,21 +52,9 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.problem is None
 
 
-class Anchor(msgspec.Struct, frozen=True):
-    """A (size, root) that somebody signed or saw earlier."""
-
-    size: int
-    root: bytes
-
-
 class _Erasure(msgspec.Struct):
     seq: int
 
-
-BATCH = 2048  # entries in memory at once
-
-# seq, leaf, its stored hash, salt, body
-Entry = tuple[int, bytes, bytes, bytes | None, bytes | None]
 
 ENTRIES = (
     "SELECT entries.seq, leaf, leaf_hash, salt, body FROM entries LEFT JOIN bodies USING (seq) ORDER BY seq"
@@ -92,9 +80,12 @@ def verify(path: Path, witnesses: Sequence[Anchor] = (), key: Ed25519PublicKey |
         stored: Any = connection.execute(CHECKPOINTS).fetchall() if version >= 2 else []
         anchors = [Anchor(size, root) for _, size, root, _ in stored] + list(witnesses)
         anchors.sort(key=lambda anchor: anchor.size)
-        rows: Any = connection.execute(ENTRIES)
+
+        def rows() -> Iterable[Any]:
+            return connection.execute(ENTRIES)
+
         problem = (
-            walk(rows, anchors, tree)
+            (None if walk_parts(path, connection, anchors, tree) else walk(rows(), anchors, tree))
             or compare(tree, read_frontier(connection, path), anchors)
             or check_notes(stored, key)
             or _damage(connection)
@@ -151,25 +142,11 @@ class _Gone(NamedTuple):
 
 
 def _all_right(batch: Sequence[Entry], tree: Frontier) -> bool:
-    """Whether every entry is in its place, as written, with its body, and erases none; ``tree`` grows then.
-
-    The same questions as in ``_first_wrong``, asked of many at once, which is faster.
-    """
-    if [entry[0] for entry in batch] != list(range(tree.size, tree.size + len(batch))):
-        return False
-    hashes = [sha256(b"\x00" + entry[1]).digest() for entry in batch]
-    if hashes != [entry[2] for entry in batch]:
-        return False
-    for seq, leaf, _, salt, body in batch:
-        if b'"seq":%d,' % seq not in leaf or b'"action":"erase"' in leaf:
-            return False
-        if body is None or salt is None:
-            if b'"body_digest":null' not in leaf:
-                return False
-        elif b'"body_digest":"%b"' % hexlify(sha256(salt + body).digest()) not in leaf:
-            return False
-    tree.extend(hashes)
-    return True
+    """Whether every entry of ``batch`` is right and erases none; ``tree`` grows then."""
+    hashes = right_hashes(batch, tree.size)
+    if hashes is not None:
+        tree.extend(hashes)
+    return hashes is not None
 
 
 def _first_wrong(batch: Sequence[Entry], tree: Frontier, gone: _Gone) -> Problem | None:
