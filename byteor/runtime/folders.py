@@ -17,7 +17,7 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -260,15 +260,30 @@ def list_runs(folder: Path | None = None) -> list[RunInfo]:
     for path in root.iterdir():
         with contextlib.suppress(RunError, OSError):  # one damaged folder must not hide the others
             found.append(read_run(path))
-    return sorted(found, key=lambda info: age_ns(info.identity))
+    moment = _now()
+    return sorted(found, key=lambda info: _age_ns(info.identity, moment))
 
 
 def age_ns(identity: RunIdentity) -> int:
     """How long ago a run started. By the monotonic clock where this is still its boot: the wall clock may
     have been set meanwhile."""
-    if identity.started_ns and identity.boot_id == boot_id():
-        return time.monotonic_ns() - identity.started_ns
-    return time.time_ns() - identity.started_unix_ns
+    return _age_ns(identity, _now())
+
+
+class _Moment(NamedTuple):
+    unix_ns: int
+    monotonic_ns: int
+    boot: str
+
+
+def _now() -> _Moment:
+    return _Moment(time.time_ns(), time.monotonic_ns(), boot_id())
+
+
+def _age_ns(identity: RunIdentity, now: _Moment) -> int:
+    if identity.started_ns and identity.boot_id == now.boot:
+        return now.monotonic_ns - identity.started_ns
+    return now.unix_ns - identity.started_unix_ns
 
 
 def _check_visible(root: Path) -> None:
