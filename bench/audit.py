@@ -1,8 +1,9 @@
 """The audit log's figures: ``python -m bench.audit [--entries 1000000] [--seconds 5] [--folder DIR]``.
 
 Bars: verification >= 300,000 entries/s (elapsed, with a helper process a core) in <= 64 MiB (its peak
-resident set less what importing costs, and each helper's whole); group commit >= 15,000 rows/s at 64 producers; a durable single append within 1.5 times a
-raw fdatasync of the same bytes. The last depends on the disk under --folder: name one that really syncs.
+resident set less what importing costs; each helper's whole); group commit >= 15,000 rows/s at 64 producers;
+a durable single append within 1.5 times a raw fdatasync of the same bytes. The last depends on the disk
+under --folder: name one that really syncs.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 from binascii import hexlify
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -65,17 +65,24 @@ def right_hashes(batch: Sequence[Entry], first: int) -> list[bytes] | None:
     return hashes
 
 
-def walk_parts(path: Path, connection: apsw.Connection, anchors: Sequence[Anchor], tree: Frontier) -> bool:
+def walk_parts(
+    path: Path,
+    connection: apsw.Connection,
+    anchors: Sequence[Anchor],
+    tree: Frontier,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> bool:
     """Grow the empty ``tree`` over all entries, if they and all ``anchors`` (by size) are right.
 
-    False, and ``tree`` as it was: the log is small, or something wants a closer look.
+    False, and ``tree`` as it was: the log is small, or something wants a closer look. ``meanwhile`` is
+    called while others work.
     """
     size = int(connection.execute("SELECT size FROM log").get)
     whole = size // BLOCK * BLOCK
     cores = len(os.sched_getaffinity(0))
     if size < WORTH_IT or cores < 2 or (anchors and anchors[-1].size > size):
         return False
-    blocks = _blocks(path, whole, min(cores, 4))
+    blocks = _blocks(path, whole, min(cores, 4), meanwhile)
     if blocks is None:
         return False
     grown = Frontier()
@@ -107,12 +114,13 @@ def _root_at(tree: Frontier, connection: apsw.Connection, size: int) -> bytes:
     return beyond.root()
 
 
-def _blocks(path: Path, whole: int, processes: int) -> list[bytes] | None:
+def _blocks(path: Path, whole: int, processes: int, meanwhile: Callable[[], object]) -> list[bytes] | None:
     """The roots of all blocks of the first ``whole`` entries; None when a process found anything odd."""
     step = -(-whole // processes // BLOCK) * BLOCK
     ranges = [(first, min(first + step, whole)) for first in range(0, whole, step)]
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(_process(path, *part)) for part in ranges]
+        meanwhile()
         outputs = [process.communicate()[0] for process in running]
     if any(process.returncode for process in running):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from itertools import islice
@@ -84,11 +85,15 @@ def verify(path: Path, witnesses: Sequence[Anchor] = (), key: Ed25519PublicKey |
         def rows() -> Iterable[Any]:
             return connection.execute(ENTRIES)
 
+        @functools.cache
+        def damage() -> Problem | None:
+            return _damage(connection)
+
         problem = (
-            (None if walk_parts(path, connection, anchors, tree) else walk(rows(), anchors, tree))
+            (None if walk_parts(path, connection, anchors, tree, damage) else walk(rows(), anchors, tree))
             or compare(tree, read_frontier(connection, path), anchors)
             or check_notes(stored, key)
-            or _damage(connection)
+            or damage()
         )
     except apsw.Error as error:
         problem = Problem("E_AUDIT_UNREADABLE", translated(error, path).message, tree.size)
