@@ -121,6 +121,13 @@ def test_an_old_run_that_lost_messages_is_not_followed(
     assert caught.value.code == "E_REPLACE_UNCLEAN"
 
 
+def test_an_old_run_that_was_killed_is_not_followed(runtime: Path, spec: ValidatedSpec) -> None:
+    old = ended(runtime, spec)
+    with pytest.raises(RunError, match="it ended as dead") as caught:
+        replace.take_over(msgspec.structs.replace(old, result=None), {}, 0.1)
+    assert caught.value.code == "E_REPLACE_UNCLEAN"
+
+
 def test_sources_go_on_at_their_position_and_others_are_told(runtime: Path, spec: ValidatedSpec) -> None:
     old = ended(runtime, spec, positions={"ingress": 1234})
     source, other = parse_source("generate:0,16"), parse_source("host:max")
