@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from byteor.governance.allow_list import AllowList, exec_listed, http_listed, http_target
+from byteor.governance.allow_list import AllowList, allow_list_problems, exec_listed, http_listed, http_target
 from byteor.governance.environment import EnvironmentFileError, environments_of
 
 LISTED = AllowList(http=("https://alerts.example/hooks", "http://[::1]:8080/a/"), exec=("/usr/bin/notify",))
@@ -43,6 +43,37 @@ def test_a_url_is_listed_by_origin_and_whole_path_segments(url: str, listed: boo
 def test_paths_that_may_be_read_otherwise_are_refused(path: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         http_target("https://alerts.example" + path)
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("https://h", ("https://h", "/", "/")),
+        ("https://h?x=1", ("https://h", "/", "/?x=1")),
+        ("https://h/a?x=/b?c", ("https://h", "/a", "/a?x=/b?c")),
+        ("https://h/a?", ("https://h", "/a", "/a?")),
+        ("https://h/a;v=1/...", ("https://h", "/a;v=1/...", "/a;v=1/...")),
+    ],
+)
+def test_a_url_is_taken_apart_as_it_is_asked_for(url: str, target: tuple[str, str, str]) -> None:
+    assert tuple(http_target(url)) == target
+
+
+@pytest.mark.parametrize(
+    "tail", ["/\xe9", "/?\xe9", "/\x7f", "/?\x00", "/a?b#c", "#c", "/a/.;x", "/%2e", "/%252e."]
+)
+def test_what_is_not_sent_as_written_is_refused(tail: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        http_target("https://h" + tail)
+
+
+def test_the_default_lists_nothing_of_its_own() -> None:
+    assert AllowList().is_default
+    assert not AllowList(http=()).is_default
+    assert not AllowList(exec=("/bin/a",)).is_default
+    assert allow_list_problems(["https://h/a"], ["/bin/a"]) == []
+    for http, programs in ((["https://h/?a"], []), (["ftp://h/"], []), ([], ["/bin/a|b"]), ([], ["a"])):
+        assert len(allow_list_problems(http, programs)) == 1
 
 
 def test_without_a_list_http_is_policys_business_and_no_program_runs() -> None:

@@ -19,9 +19,10 @@ from byteor.governance.break_glass import (
     seal_break_glass,
     seal_review,
 )
-from byteor.governance.canonical import sha256_of
+from byteor.governance.canonical import digest_of, sha256_of
+from byteor.governance.dsse import LIFT, seal
 from byteor.governance.errors import GovernanceError
-from byteor.governance.freeze import Freeze, effective_side_effects, lifted_by, seal_lift
+from byteor.governance.freeze import Freeze, Lift, effective_side_effects, lifted_by, seal_lift
 from byteor.governance.revocation import revoke
 
 AUDIENCE = "byteor/acme/telemetry/11111111-2222-4333-8444-555555555555"
@@ -62,6 +63,29 @@ def test_a_wish_counts_for_its_own_freeze_and_while_its_key_does(world: Any) -> 
     assert lifted_by([bob], FROZEN, world.keys, world.now + 86_400) == ()
     for damage in (b"", b"{}", bob.replace(b"bob-1", b"dave-1"), bob[:-9]):
         assert lifted_by([damage], FROZEN, world.keys, world.now) == ()
+
+
+def test_a_wish_says_who_signed_it_and_in_which_form(world: Any) -> None:
+    right = Lift("staging-1", digest_of(FROZEN), world.time(world.now), "bob", "bob-1", 1)
+
+    def count(signer: str = "bob", **changes: Any) -> int:
+        document = msgspec.structs.replace(right, **changes)
+        data = seal(LIFT, document, [(f"{signer}-1", world.signer(signer))])
+        return len(lifted_by([data], FROZEN, world.keys, world.now))
+
+    assert count() == 1
+    for change in (
+        {"v": 2},
+        {"kid": "alice-1"},
+        {"issued_by": "alice"},
+        {"issued_at": "x"},
+        {"signer": "alice"},
+    ):
+        assert count(**change) == 0
+    assert (
+        code(seal_lift, FROZEN, "bob-1", world.keys, world.signer("bob"), world.now + 86_400)
+        == "E_UNKNOWN_KEY"
+    )
 
 
 def test_two_keys_of_one_person_lift_nothing(world: Any) -> None:
