@@ -13,7 +13,7 @@ from byteor.acts.approvals import count_uses, host_audience
 from byteor.acts.emergency import open_reviews
 from byteor.acts.freezes import freeze_of
 from byteor.acts.log import open_log
-from byteor.acts.needs import check_listed, needed_capabilities, stages_digest
+from byteor.acts.needs import check_listed, declared_by, needed_capabilities, posted_by, stages_digest
 from byteor.acts.papers import papers
 from byteor.acts.permit import Permit, Ruled, decision_events, strictest
 from byteor.errors import ByteorError, Exit
@@ -99,11 +99,12 @@ def ask(
     stages: Sequence[ResolvedStage],
     *,
     beside: Path | None,
-    declared: Iterable[str] = (),
+    ends: Sequence[object] = (),
+    sinks: Sequence[str] = (),
     note: bool = True,
 ) -> Permit:
-    """May ``spec`` run? ``beside``: the spec's file, next to which ``approval.cred`` may lie. ``note``: write
-    a row when the answer is no.
+    """May ``spec`` run? ``beside``: the spec's file, next to which ``approval.cred`` may lie. ``ends``: its
+    sources and sinks, ``sinks`` as they were named. ``note``: write a row when the answer is no.
 
     Raises ``E_POLICY_DENIED``, ``E_ENVIRONMENT_UNTRUSTED`` and ``E_ACTION_NOT_LISTED`` (exit 4),
     ``E_APPROVAL_REQUIRED`` and too few approvals (5), a credential's code (9). A refusal is an audit row.
@@ -111,6 +112,7 @@ def ask(
     now = int(time.time())
     environment = environment_for(question, now)
     freeze = freeze_of(environment.id)
+    declared = (*declared_by(ends), *posted_by(sinks))
     needed = needed_capabilities(spec, stages, declared)
     common: dict[str, Any] = {"freeze": freeze, "spec_hash": spec.spec_hash, "dry_run": question.dry_effects}
     ruled = rule(environment, needed, approval=None, **common)
@@ -118,13 +120,15 @@ def ask(
     try:
         if not question.dry_effects and not environment.allows_effects_here:
             raise _untrusted(environment)
+        if question.dry_effects and declared:
+            raise _no_dry_sink(declared)
         waits = any(one.explanation.decision == "RequireApproval" for one in ruled)
         if waits or question.credentials or question.approval:
             code = stages_digest(stages)
             approval = _approval(question, environment, spec, needed, beside, now, code)
             ruled = rule(environment, needed, approval=approval, **common)
         _check_allowed(environment, ruled, freeze)
-        check_listed(environment, stages)
+        check_listed(environment, stages, sinks)
     except ByteorError as error:
         if note:
             _note_refusal(environment, spec, ruled, error)
@@ -197,6 +201,15 @@ def _no_approval(environment: Environment, needed: Iterable[str]) -> ByteorError
         f"{environment.name} wants an approval for {', '.join(needed)}",
         hint="byteor approval request; then run with --approval ID or --credential FILE",
         exit=Exit.PENDING,
+    )
+
+
+def _no_dry_sink(declared: Sequence[str]) -> ByteorError:
+    return ByteorError(
+        "E_POLICY_DENIED",
+        f"a dry run sends nothing, but a source or sink would: {', '.join(declared)}",
+        hint="name another sink: --sink=null: or --sink=file:PATH",
+        exit=Exit.REFUSED,
     )
 
 

@@ -14,7 +14,7 @@ from byteor.governance.environment import Environment
 from byteor.governance.errors import refused
 from byteor.runtime.stages import ResolvedStage, resolve
 from byteor.spec import ValidatedSpec
-from byteor.spec.keys import BUILTIN_KEYS, exec_program
+from byteor.spec.keys import BUILTIN_KEYS, StageKeyError, exec_program, http_origin
 from byteor.spec.needs import needs
 
 
@@ -60,8 +60,27 @@ def declared_by(ends: Iterable[object]) -> tuple[str, ...]:
     return tuple(one for one in said if isinstance(one, str))
 
 
-def check_listed(environment: Environment, stages: Iterable[ResolvedStage]) -> None:
+def posted_by(sinks: Iterable[str]) -> tuple[str, ...]:
+    """The capabilities of sinks that POST: what leaves at a pipeline's end has left as it does in a stage."""
+    try:
+        return tuple(f"http_post:{http_origin(text)}" for text in sinks if _posts(text))
+    except StageKeyError as error:
+        raise ByteorError("E_URL", error.message, hint=error.hint, exit=Exit.USAGE) from None
+
+
+def _posts(sink: str) -> bool:
+    return sink.startswith(("http://", "https://"))
+
+
+def check_listed(environment: Environment, stages: Iterable[ResolvedStage], sinks: Iterable[str]) -> None:
     """Raise ``E_ACTION_NOT_LISTED`` for a URL or program that the environment does not list."""
+    for url in (sink.partition("?")[0] for sink in sinks if _posts(sink)):
+        try:
+            listed = http_listed(url, environment.actions)
+        except ValueError:  # a server could read its path in two ways
+            listed = False
+        if not listed:
+            raise _not_listed(environment, url)
     for stage in stages:
         kind, argument = stage.definition.key, stage.parameters
         if kind == "http_post" and not http_listed(argument, environment.actions):
@@ -70,9 +89,11 @@ def check_listed(environment: Environment, stages: Iterable[ResolvedStage]) -> N
             what = exec_program(argument)
         else:
             continue
-        raise ByteorError(
-            "E_ACTION_NOT_LISTED",
-            f"{environment.name} does not list {what}",
-            hint=f"list it under [environments.{environment.name}.actions] in byteor.toml",
-            exit=Exit.REFUSED,
-        )
+        raise _not_listed(environment, what)
+
+
+def _not_listed(environment: Environment, what: str) -> ByteorError:
+    hint = f"list it under [environments.{environment.name}.actions] in byteor.toml"
+    return ByteorError(
+        "E_ACTION_NOT_LISTED", f"{environment.name} does not list {what}", hint=hint, exit=Exit.REFUSED
+    )

@@ -13,7 +13,6 @@ from byteor.acts.attend import Attendants, OnRunning, attend
 from byteor.acts.audit import record, record_killed
 from byteor.acts.ends import check_ends, match_ends
 from byteor.acts.governed import Question, ask
-from byteor.acts.needs import declared_by
 from byteor.acts.permit import Permit
 from byteor.acts.recorder import Recorder
 from byteor.acts.replace import explained, inherited, judge, predecessor, take_over
@@ -152,9 +151,15 @@ def run(
 
 def permit_for(order: RunOrder, found: ReadyRun, *, note: bool = True) -> Permit:
     """May it run? Raises with exit 4, 5 or 9 (``byteor.acts.governed.ask``)."""
-    declared = declared_by((*found.ends.sources, *found.ends.sinks))
-    stages = tuple(found.prepared.stages.values())
-    return ask(order.question, found.prepared.spec, stages, beside=order.spec, declared=declared, note=note)
+    return ask(
+        order.question,
+        found.prepared.spec,
+        tuple(found.prepared.stages.values()),
+        beside=order.spec,
+        ends=(*found.ends.sources, *found.ends.sinks),
+        sinks=found.sinks,
+        note=note,
+    )
 
 
 def _run(order: RunOrder, attendants: Attendants, on_permit: Callable[[Permit], None]) -> EndedRun:

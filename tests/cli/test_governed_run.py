@@ -113,6 +113,21 @@ def test_what_the_table_denies_and_what_no_list_names_does_not_run(desk: Desk) -
     assert (code, told["state"]) == (0, "finished")
 
 
+def test_a_sink_that_posts_is_governed_as_a_stage_is(desk: Desk) -> None:
+    desk.write_spec("identity")
+    sink = f"--sink={desk.server.origin}/in"
+    assert desk.run("dev", sink)[0] == 2  # two sinks for one endpoint
+    run = ("run", desk.spec, "--source=file:in", sink, "--env")
+    code, told = desk.team.run(*run, "prod")
+    assert (code, told["code"]) == (5, "E_APPROVAL_REQUIRED")
+    assert desk.team.run(*run, "dev", "--dry-effects")[1]["code"] == "E_POLICY_DENIED"
+    assert desk.server.got == []
+    request = desk.request("prod", "--capability", f"http_post:{desk.server.origin}")
+    desk.approve(request, "alice")
+    assert desk.team.run(*run, "prod", "--approval", request[0])[0] == 0
+    assert b"".join(body for _, _, body in desk.server.got) == b"one\ntwo\n"
+
+
 def test_a_plan_tells_what_policy_would_say_and_writes_nothing(desk: Desk) -> None:
     before = desk.actions()
     code, told = desk.run("stage", "--dry-run")
