@@ -22,7 +22,6 @@ ANY = "*"  # in a path: every member or element
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw]).decode
 _ITEMS = msgspec.json.Decoder(list[Raw]).decode
 _ENCODE = msgspec.json.Encoder().encode
-_NULL = Raw(b"null")
 
 
 class Rule(NamedTuple):
@@ -76,9 +75,8 @@ class Redactor:
         for at, item in enumerate(_ITEMS(text)):
             below = (*path, str(at))
             rule = self._at(below)
-            # An element that goes leaves a null, so that the others keep their places.
-            changed = self._value(item, below) if rule is None else self._changed(rule, item) or _NULL
-            items.append(changed)
+            # An element that goes leaves a null (None), so that the others keep their places.
+            items.append(self._value(item, below) if rule is None else self._changed(rule, item))
         return Raw(_ENCODE(items))
 
     def _object(self, members: dict[str, Raw], path: Path) -> dict[str, Raw]:

@@ -52,6 +52,12 @@ def test_whatever_was_done_to_a_chain_is_found_where_it_was_done(form: str, harm
     assert (caught.value.code, caught.value.index) == ("E_STAGE_INPUT", at)
 
 
+def test_an_empty_object_is_linked_however_it_is_written() -> None:
+    out = resolve("hash_chain").make()([b"{ }", b'{"a":1 }'])
+    assert [json.loads(one).keys() for one in out] == [{"chain"}, {"a", "chain"}]
+    assert resolve("hash_chain_check").make()(out) == out
+
+
 def test_a_chain_goes_on_over_batches() -> None:
     messages = [b'{"n":%d}' % n for n in range(6)]
     whole, parts = resolve("hash_chain").make(), resolve("hash_chain").make()

@@ -132,5 +132,7 @@ def test_the_first_rule_that_names_a_value_is_applied_and_counted() -> None:
         apply.apply(b'{"a":{"x":0,"y":0},"x":[{"x":5}],"l":[7,8]}') == b'{"a":{"x":1},"x":1,"l":[null,null]}'
     )
     assert apply.hits == [2, 0, 1, 2]
+    same = Redactor([Rule("x", (), lambda _: msgspec.Raw(b"1")), Rule("x", (), lambda _: None)])
+    assert same.apply(b'{"x":0}') == b'{"x":1}'
     backwards = Redactor(rules[1::-1])
     assert backwards.apply(b'{"a":{"x":0}}') == b'{"a":{"x":2}}'
