@@ -43,7 +43,7 @@ def summary(ended: EndedRun) -> str:
         lines.append(f"  error[{failure.code}]: {failure.stage} failed first{place}: {failure.error}")
         if failure.digest:
             lines.append(f"  payload {failure.digest}")
-        lines.append(f"  do: byteor snapshot {result.run_id} shows its lanes as they were; byteor gc removes it")
+        lines.append(f"  do: byteor snapshot {result.run_id} shows its lanes; byteor gc removes them")
     if ended.incident_id is not None:
         lines.append(f"  bundled as {ended.incident_id}; do: byteor replay {ended.incident_id}")
     return "\n".join(lines)

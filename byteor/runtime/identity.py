@@ -12,7 +12,7 @@ from byteor.runtime.assemble import ExecuteOptions
 from byteor.runtime.folders import RUN_JSON_VERSION, LaneIdentity, RunIdentity, WorkerIdentity
 from byteor.runtime.prepare import Prepared
 from byteor.runtime.process import boot_id, myself
-from byteor.runtime.tuning import Tuning, shortfalls
+from byteor.runtime.tuning import Tuning
 from byteor.runtime.wiring import SINK, SOURCE, Wiring
 from byteor.runtime.wiring.groups import Group
 
@@ -49,7 +49,7 @@ def identify(
         executor=options.executor,
         wait=tuning.wait,
         seed=options.seed,
-        notes=(*shortfalls(tuning.lines), *_fusions(wiring, groups)),
+        notes=_fusions(wiring, groups),
         version=__version__,
         started_ns=time.monotonic_ns(),
         profile=options.profile,
