@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,10 @@ def bundle_path(which: str | None) -> Path | None:
     if which is None or _is_capture(which):
         return None
     path = Path(which)
-    return path if path.exists() else incident_bundle(which)
+    # A folder may have a run's name by chance; without a slash it must look like a bundle.
+    if path.is_file() or (path.is_dir() and (os.sep in which or (path / "manifest.json").exists())):
+        return path
+    return incident_bundle(which)
 
 
 def _is_capture(which: str) -> bool:

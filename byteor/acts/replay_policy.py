@@ -195,7 +195,7 @@ def judge(prepared: Prepared, recorded: Recorded, mode: str, proof: Proof) -> Re
         )
     if prepared.spec.spec_hash != recorded.spec_hash:
         raise _refused("only the recorded spec acts again, and --spec names another", "--mode dry_run")
-    check_listed(environment, stages)
+    check_listed(environment, stages, ())
     if environment.posture != "dev":
         _check_certificate(recorded, proof.certificate, now)
     approval = _approval(environment, prepared, needed, proof, now)

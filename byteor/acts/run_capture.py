@@ -12,7 +12,6 @@ from byteor.acts.incidents import incidents
 from byteor.atomic import private_folder
 from byteor.errors import ByteorError, Exit
 from byteor.incident.capture import Capture, CapturedStage, CaptureFacts, CaptureSettings, EgressMode, Mode
-from byteor.incident.frames import Origins, Payload
 from byteor.incident.recording import prune
 from byteor.runtime.folders import RunIdentity, list_runs
 from byteor.runtime.prepare import Prepared
@@ -54,11 +53,9 @@ class RunCapture:
         if self._capture is not None:
             self._capture.ingress(ingress, shard, first_origin, arrival_ns, messages)
 
-    def egress(
-        self, egress: int, origins: Origins, ingresses: Sequence[int], messages: Sequence[Payload]
-    ) -> None:
+    def egress(self, egress: int, origins: bytes, ingresses: bytes, lengths: bytes, payload: bytes) -> None:
         if self._capture is not None:
-            self._capture.egress(egress, origins, ingresses, messages)
+            self._capture.egress(egress, origins, ingresses, lengths, payload)
 
     def close(self) -> None:
         """The workers have gone; how the run ended is still to come, see ``finish``."""

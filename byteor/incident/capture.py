@@ -24,7 +24,7 @@ import msgspec
 from byteor.atomic import private_folder, write_file
 from byteor.errors import Exit
 from byteor.incident.errors import IncidentError
-from byteor.incident.frames import Origins, Payload, egress_frame, ingress_frame, note_frame
+from byteor.incident.frames import Batch, Payload, egress_frame, ingress_frame, note_frame
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal_disk import DiskJournalWriter, segments
 
@@ -117,21 +117,14 @@ class Capture:
             part = messages if end - start == len(messages) else messages[start:end]
             self._append(ingress_frame(ingress, shard, first_origin + start, arrival_ns, part), end - start)
 
-    def egress(
-        self, egress: int, origins: Origins, ingresses: int | Sequence[int], messages: Sequence[Payload]
-    ) -> None:
+    def egress(self, egress: int, origins: bytes, ingresses: bytes, lengths: bytes, payload: bytes) -> None:
         """Record a batch that the sink took."""
-        now = time.time_ns()
-        for start, end in _portions(messages):
-            frame = egress_frame(
-                egress,
-                origins[start:end],
-                ingresses if isinstance(ingresses, int) else ingresses[start:end],
-                now,
-                messages[start:end],
-                digests=self._digests,
-            )
-            self._append(frame, end - start)
+        batch, now = Batch(origins, ingresses, lengths, payload), time.time_ns()
+        portions = [(0, batch.size)] if len(payload) <= FRAME_BYTES else _portions(batch.messages())
+        for start, end in portions:
+            part = batch if end - start == batch.size else batch.part(start, end)
+            if end > start:
+                self._append(egress_frame(egress, part, now, digests=self._digests), end - start)
 
     def note(self, facts: object) -> None:
         """Record what is no message, such as the seed of a stage or a drop."""

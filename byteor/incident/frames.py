@@ -22,7 +22,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -76,36 +76,67 @@ def ingress_frame(ingress: int, shard: int, first: int, at_ns: int, messages: Se
     return b"".join((head, array("I", map(len, messages)), *messages))
 
 
-def egress_frame(
-    egress: int,
-    origins: Origins,
-    ingresses: int | Sequence[int],
-    at_ns: int,
-    messages: Sequence[Payload],
-    *,
-    digests: bool = False,
-) -> bytes:
-    """The batch ``messages`` that egress ``egress`` handed on. One number as ``ingresses`` is that of all."""
-    count = len(messages)
-    first = origins[0] if count else 0
-    parts: list[bytes | memoryview | array[int]] = [b""]
+class Batch(NamedTuple):
+    """Outputs as the sink's worker gathers them: u64 origins, u16 ingresses, u32 lengths, the payloads."""
+
+    origins: bytes
+    ingresses: bytes
+    lengths: bytes
+    payload: bytes
+
+    @property
+    def size(self) -> int:
+        """Messages."""
+        return len(self.lengths) >> 2
+
+    @classmethod
+    def of(cls, origins: Sequence[int], ingresses: Sequence[int], messages: Sequence[Payload]) -> Batch:
+        """A batch of messages that lie apart."""
+        lengths = array("I", map(len, messages)).tobytes()
+        return cls(
+            array("Q", origins).tobytes(), array("H", ingresses).tobytes(), lengths, b"".join(messages)
+        )
+
+    def messages(self) -> list[bytes]:
+        """Each payload as bytes of its own."""
+        starts = accumulate(array("I", self.lengths), initial=0)
+        return [self.payload[start:end] for start, end in pairwise(starts)]
+
+    def part(self, start: int, end: int) -> Batch:
+        """Messages ``start`` to ``end`` of it."""
+        lengths = array("I", self.lengths)
+        first, size = sum(lengths[:start]), sum(lengths[start:end])
+        return Batch(
+            self.origins[8 * start : 8 * end],
+            self.ingresses[2 * start : 2 * end],
+            self.lengths[4 * start : 4 * end],
+            self.payload[first : first + size],
+        )
+
+    def digests(self) -> bytes:
+        """The SHA-256 of each payload, one behind the other."""
+        return b"".join(hashlib.sha256(message).digest() for message in self.messages())
+
+
+def egress_frame(egress: int, batch: Batch, at_ns: int, *, digests: bool = False) -> bytes:
+    """The outputs of egress ``egress``; with ``digests`` only the SHA-256 of each payload."""
+    count = batch.size
+    one = int.from_bytes(batch.ingresses[:2], "little")
     flags = DIGEST if digests else 0
-    if origins == range(first, first + count) or list(origins) == list(range(first, first + count)):
-        flags |= CONSECUTIVE
-    else:
-        parts.append(array("Q", origins))
-    if isinstance(ingresses, int):
-        flags, one = flags | ONE_INGRESS, ingresses
-    else:
-        one = ingresses[0] if count else 0
-        if all(item == one for item in ingresses):
-            flags |= ONE_INGRESS
-        else:
-            parts.append(array("H", ingresses))
-    parts.append(array("I", map(len, messages)))
-    parts.extend((hashlib.sha256(message).digest() for message in messages) if digests else messages)
-    parts[0] = HEAD.pack(EGRESS, flags, egress, 0, one, count, 0, first, at_ns)
-    return b"".join(parts)
+    same = batch.ingresses == batch.ingresses[:2] * count
+    head = HEAD.pack(
+        EGRESS,
+        flags | ONE_INGRESS if same else flags,
+        egress,
+        0,
+        one,
+        count,
+        0,
+        int.from_bytes(batch.origins[:8], "little"),
+        at_ns,
+    )
+    body = batch.digests() if digests else batch.payload
+    return b"".join((head, batch.origins, b"" if same else batch.ingresses, batch.lengths, body))
 
 
 def note_frame(at_ns: int, facts: object) -> bytes:

@@ -187,6 +187,7 @@ class Consumer(_Role, _ConsumerKernel):
     ``payload(i)``, ``describe(i)``, ``write(i, payload)``, ``set_length(i, n)``, ``filter(i)``, and
     ``advance(n)``, which ends every view handed out and refuses (``E_VIEW_HELD``) while a slice or an array
     still points into one.
+    ``gather()`` copies the batch into four buffers: origins (u64), ingresses (u16), lengths (u32), payloads.
     Copies: ``receive(timeout_s)``, ``receive_many(max, timeout_s)``, ``receive_into(buffer, record_bytes)``;
     filtered messages are skipped and counted in ``filtered``.
     Loops: ``drive``, ``drive_batch``, ``run_native``. ``stop()`` ends any of them from another thread.

@@ -114,13 +114,8 @@ class Tap(Protocol):
         """``messages`` with origins ``first_origin``, + 1... came by source ``ingress`` at ``arrival_ns``
         (Unix time); called before they are published."""
 
-    def egress(
-        self,
-        egress: int,
-        origins: Sequence[int],
-        ingresses: Sequence[int],
-        messages: Sequence[bytes | memoryview],
-    ) -> None:
-        """Sink ``egress`` took ``messages``; views are valid only during the call."""
+    def egress(self, egress: int, origins: bytes, ingresses: bytes, lengths: bytes, payload: bytes) -> None:
+        """Sink ``egress`` took a batch: u64 origins, u16 ingresses, u32 lengths, and the payloads one behind
+        the other, as ``Consumer.gather`` gives them."""
 
     def close(self) -> None: ...

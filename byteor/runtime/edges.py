@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from byteor.indexbus import Consumer
-from byteor.indexbus.abi import FILTERED, WATERMARK, End
+from byteor.indexbus.abi import End
 from byteor.indexbus.errors import IndexBusError
 from byteor.runtime.adapter import Sink, Source, Tap
 from byteor.runtime.feed import Feed
@@ -152,9 +152,7 @@ def _hand_over(lane: Consumer, count: int, endpoint: int, sink: Sink, tap: Tap |
     try:
         sink.write(views)
         if tap is not None:
-            heads = [lane.describe(i) for i in range(count)]
-            kept = [head for head in heads if not head[1] & (FILTERED | WATERMARK)]
-            tap.egress(endpoint, [head[3] for head in kept], [head[2] for head in kept], views)
+            tap.egress(endpoint, *lane.gather())
     finally:
         for view in views:  # the slots are the lane's again, whatever the sink's error still holds
             view.release()

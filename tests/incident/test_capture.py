@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from array import array
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from byteor.incident.frames import (
     EGRESS,
     INGRESS,
     NOTE,
+    Batch,
     egress_frame,
     ingress_frame,
     read_frame,
@@ -53,7 +53,7 @@ def test_an_ingress_frame_says_what_came(
 )
 def test_an_egress_frame_says_what_left(rows: list[tuple[int, int, bytes]], digests: bool) -> None:
     origins, ingresses, messages = (list(column) for column in zip(*rows, strict=True))
-    frame = read_frame(egress_frame(3, origins, ingresses, 9, messages, digests=digests))
+    frame = read_frame(egress_frame(3, Batch.of(origins, ingresses, messages), 9, digests=digests))
     assert (frame.kind, frame.endpoint, frame.at_ns, frame.digests) == (EGRESS, 3, 9, digests)
     assert list(frame.origins) == origins
     assert list(frame.ingresses) == ingresses
@@ -73,7 +73,7 @@ def test_what_is_no_frame_is_refused_and_never_read_beyond(data: bytes) -> None:
 
 
 def test_every_cut_frame_is_refused() -> None:
-    whole = egress_frame(0, [5, 9, 5], [0, 1, 0], 1, [b"a", b"bb", b""])
+    whole = egress_frame(0, Batch.of([5, 9, 5], [0, 1, 0], [b"a", b"bb", b""]), 1)
     for size in range(len(whole)):
         with pytest.raises(IncidentError):
             read_frame(whole[:size])
@@ -217,9 +217,11 @@ def test_selection_takes_what_it_says(scene: Scene) -> None:
     assert origins(where=(parse_where("/n=true"),)) == []
 
 
-def test_arrays_are_compared_by_value_whatever_their_type() -> None:
-    frame = read_frame(egress_frame(0, array("Q", [4, 4]), 0, 0, [b"", b""]))
-    assert list(frame.origins) == [4, 4]
+def test_a_part_of_a_batch_is_what_it_says() -> None:
+    batch = Batch.of([7, 8, 9], [0, 1, 2], [b"a", b"", b"ccc"])
+    assert batch.part(1, 3) == Batch.of([8, 9], [1, 2], [b"", b"ccc"])
+    assert batch.messages() == [b"a", b"", b"ccc"]
+    assert batch.part(1, 1).size == 0
 
 
 def test_no_capture_is_told_as_such(tmp_path: Path) -> None:

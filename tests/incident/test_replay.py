@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scenes import Scene
 
 from byteor.incident.errors import IncidentError
-from byteor.incident.frames import Frame, egress_frame, read_frame
+from byteor.incident.frames import Batch, Frame, egress_frame, read_frame
 from byteor.incident.replay.compare import Compared, Comparison
 from byteor.incident.replay.inputs import Range
 
@@ -185,17 +185,21 @@ def test_no_region_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 # -- the comparison itself, against a plain one
 
 
+def batch_of(rows: list[tuple[int, bytes]]) -> Batch:
+    return Batch.of([o for o, _ in rows], [0] * len(rows), [p for _, p in rows])
+
+
 def compared(expected: list[tuple[int, bytes]], actual: list[tuple[int, bytes]], batch: int) -> Compared:
     def framed(rows: list[tuple[int, bytes]]) -> list[Frame]:
         return [
-            read_frame(egress_frame(0, [o for o, _ in part], 0, 0, [p for _, p in part]))
+            read_frame(egress_frame(0, batch_of(part), 0))
             for part in (rows[at : at + 3] for at in range(0, len(rows), 3))
         ]
 
     comparison = Comparison(0, framed(expected))
     for at in range(0, len(actual), batch):
         part = actual[at : at + batch]
-        comparison.feed([o for o, _ in part], [p for _, p in part])
+        comparison.feed(batch_of(part))
     return comparison.finish()
 
 

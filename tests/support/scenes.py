@@ -7,6 +7,7 @@ from pathlib import Path
 
 from byteor._version import __version__
 from byteor.incident.capture import Capture, CapturedStage, CaptureFacts, CaptureSettings
+from byteor.incident.frames import Batch
 from byteor.incident.recording import Recording, open_capture
 from byteor.incident.replay.session import Replayed, ReplayOrder, replay
 from byteor.runtime.stages import resolve
@@ -83,7 +84,8 @@ class Scene:
         rows = list(outputs)
         for first in range(0, len(rows), batch):
             part = rows[first : first + batch]
-            capture.egress(0, [origin for origin, _ in part], [0] * len(part), [data for _, data in part])
+            origins, payloads = [origin for origin, _ in part], [data for _, data in part]
+            capture.egress(0, *Batch.of(origins, [0] * len(part), payloads))
         if finished:
             capture.note({"state": "finished"})
         capture.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from array import array
 from pathlib import Path
 
 import msgspec
@@ -65,7 +65,7 @@ def main() -> int:
 
 def run(order: ChildOrder) -> ChildSaid:
     """The replay itself."""
-    from byteor.incident.frames import Origins, Payload
+    from byteor.incident.frames import Batch
     from byteor.incident.recording import open_capture
     from byteor.incident.replay.inputs import Range, extent, inputs, resolved_range
     from byteor.incident.replay.rehearsal import Rehearsal, rehearse
@@ -82,11 +82,10 @@ def run(order: ChildOrder) -> ChildSaid:
     digests: dict[int, list[tuple[int, bytes]]] = {}
     ordered = is_ordered(prepared.wiring)
 
-    def take(egress: int, origins: Origins, messages: Sequence[Payload]) -> bool:
-        held = digests.setdefault(egress, [])
-        held.extend(
+    def take(egress: int, batch: Batch) -> bool:
+        digests.setdefault(egress, []).extend(
             (origin, hashlib.sha256(message).digest())
-            for origin, message in zip(origins, messages, strict=True)
+            for origin, message in zip(array("Q", batch.origins), batch.messages(), strict=True)
         )
         return True
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import msgspec
 
-from byteor.incident.frames import Frame, Origins, Payload
+from byteor.incident.frames import Batch, Frame
 
 VERDICTS = ("equal", "data", "order", "missing", "extra")
 
@@ -90,15 +90,15 @@ class Comparison:
         self._others: list[tuple[int, bytes]] = []  # outputs from the first difference on
         self.diverged = False
 
-    def feed(self, origins: Origins, messages: Sequence[Payload]) -> bool:
+    def feed(self, batch: Batch) -> bool:
         """Take a batch of outputs; False when nothing more need come (``until_divergence``)."""
         if not self.diverged:
-            done = self._compare(origins, messages)
-            if done == len(messages):
+            done = self._compare(batch)
+            if done == batch.size:
                 return True
             self.diverged = True
-            origins, messages = origins[done:], messages[done:]
-        self._others.extend(zip(origins, map(bytes, messages), strict=True))
+            batch = batch.part(done, batch.size)
+        self._others.extend(zip(array("Q", batch.origins), batch.messages(), strict=True))
         return not self._until
 
     def finish(self) -> Compared:
@@ -113,18 +113,18 @@ class Comparison:
 
     # -- while both agree
 
-    def _compare(self, origins: Origins, messages: Sequence[Payload]) -> int:
-        """How many of ``messages`` are as recorded, up to the first that is not."""
-        done = 0
-        while done < len(messages):
+    def _compare(self, batch: Batch) -> int:
+        """How many messages of ``batch`` are as recorded, up to the first that is not."""
+        done, count = 0, batch.size
+        while done < count:
             frame = self._next_frame()
             if frame is None:
                 return done
-            take = min(frame.count - self._at, len(messages) - done)
-            part = messages if take == len(messages) else messages[done : done + take]
-            size = self._same(frame, origins[done : done + take], part)
+            take = min(frame.count - self._at, count - done)
+            part = batch if take == count else batch.part(done, done + take)
+            size = self._same(frame, part)
             if size is None:
-                return done + self._agreeing(frame, origins[done : done + take], part)
+                return done + self._agreeing(frame, part)
             self._pass(frame, take, size)
             done += take
         return done
@@ -135,27 +135,28 @@ class Comparison:
             self._at = self._byte = 0
         return self._frame
 
-    def _same(self, frame: Frame, origins: Origins, messages: Sequence[Payload]) -> int | None:
+    def _same(self, frame: Frame, batch: Batch) -> int | None:
         """The bytes that the batch takes in the frame's body when it is the same, else None."""
-        end = self._at + len(messages)
-        if list(origins) != list(frame.origins[self._at : end]):
+        start, end = self._at, self._at + batch.size
+        if batch.lengths != _bytes("I", frame.lengths[start:end]):
             return None
-        if array("I", map(len, messages)) != array("I", frame.lengths[self._at : end]):
+        if batch.origins != _bytes("Q", frame.origins[start:end]):
             return None
-        if frame.digests:
-            actual = b"".join(hashlib.sha256(message).digest() for message in messages)
-        else:
-            actual = b"".join(messages)
-        return len(actual) if frame.body[self._byte : self._byte + len(actual)] == actual else None
+        actual = batch.digests() if frame.digests else batch.payload
+        # A frame that is compared whole need not be cut.
+        recorded = (
+            frame.body[self._byte : self._byte + len(actual)] if start or end < frame.count else frame.body
+        )
+        return len(actual) if recorded == actual else None
 
-    def _agreeing(self, frame: Frame, origins: Origins, messages: Sequence[Payload]) -> int:
+    def _agreeing(self, frame: Frame, batch: Batch) -> int:
         """How many messages of a batch that differs somewhere still agree."""
-        for index in range(len(messages)):
-            size = self._same(frame, origins[index : index + 1], messages[index : index + 1])
+        for index in range(batch.size):
+            size = self._same(frame, batch.part(index, index + 1))
             if size is None:
                 return index
             self._pass(frame, 1, size)
-        return len(messages)
+        return batch.size
 
     def _pass(self, frame: Frame, count: int, size: int) -> None:
         self._at += count
@@ -243,6 +244,10 @@ class Comparison:
         digest: bool = False,
     ) -> Difference:
         return Difference(verdict, self._egress, origin, k, self._equal + place, expected, actual, digest)
+
+
+def _bytes(code: str, values: Sequence[int]) -> bytes:
+    return (values if isinstance(values, array) else array(code, values)).tobytes()
 
 
 def _out_of_order(places: list[int]) -> list[int]:

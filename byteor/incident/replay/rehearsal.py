@@ -21,11 +21,11 @@ import msgspec
 from byteor.atomic import private_folder, write_file
 from byteor.errors import Exit
 from byteor.incident.errors import IncidentError
-from byteor.incident.frames import Frame, Origins, Payload
+from byteor.incident.frames import Batch, Frame
 from byteor.incident.replay.inputs import in_order_of_origin, runs_of
 from byteor.incident.replay.stand_ins import StandIn
 from byteor.indexbus import Consumer, MetricsRegion, Producer, Wait
-from byteor.indexbus.abi import FILTERED, WATERMARK, End
+from byteor.indexbus.abi import End
 from byteor.indexbus.work import Rx
 from byteor.runtime.arrivals import FILE as ARRIVALS
 from byteor.runtime.arrivals import Arrivals
@@ -41,7 +41,7 @@ from byteor.runtime.workers import Outcome, outcome_of
 LOOK_S = 0.05
 JOIN_S = 10.0
 
-TakeOutput = Callable[[int, Origins, Sequence[Payload]], bool]
+TakeOutput = Callable[[int, Batch], bool]
 
 
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,9 +66,9 @@ class Rehearsed(msgspec.Struct, frozen=True):
 
 
 def rehearse(plan: Rehearsal, inputs: Iterable[Frame], take: TakeOutput) -> Rehearsed:
-    """Feed ``inputs`` and hand every output to ``take(egress, origins, messages)`` until it returns False.
+    """Feed ``inputs`` and hand every output to ``take(egress, batch)`` until it returns False.
 
-    Messages are views that are valid only during the call. Raises ``E_REPLAY_SPEC`` for an input that has no
+    Raises ``E_REPLAY_SPEC`` for an input that has no
     place in the wiring, ``IndexBusError`` when there is no room for the regions.
     """
     with _regions() as folder, contextlib.ExitStack() as stack:
@@ -248,16 +248,9 @@ class _Pace:
 
 
 def _hand_over(endpoint: int, consumer: Consumer, count: int, take: TakeOutput) -> bool:
-    views = consumer.views()
-    try:
-        heads = [consumer.describe(index) for index in range(count)]
-        origins = [head[3] for head in heads if not head[1] & (FILTERED | WATERMARK)]
-        more = take(endpoint, origins, views)
-    finally:
-        for view in views:
-            view.release()
+    batch = Batch(*consumer.gather())
     consumer.advance(count)
-    return more
+    return not batch.size or take(endpoint, batch)
 
 
 def _origin_at(stage: Rx, sequence: int | None) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from byteor.incident.frames import Origins, Payload
+from byteor.incident.frames import Batch
 from byteor.incident.recording import Recording
 from byteor.incident.replay.compare import Compared, Comparison, Counts, Difference
 from byteor.incident.replay.inputs import (
@@ -181,8 +181,8 @@ def _one_pass(
         for worker in wiring.of_role("sink")
     }
 
-    def take(egress: int, origins: Origins, messages: Sequence[Payload]) -> bool:
-        return comparisons[egress].feed(origins, messages)
+    def take(egress: int, batch: Batch) -> bool:
+        return comparisons[egress].feed(batch)
 
     ended = rehearse(plan, inputs(recording, wanted), take)
     acts = tuple(

@@ -346,6 +346,48 @@ static PyObject *views(PyObject *self, PyObject *args) {
     return list;
 }
 
+/* What is not skipped of the batch, in four buffers of neighbours. Slots are read once: another process may write them. */
+static PyObject *gather(PyObject *self, PyObject *args) {
+    ib_handle *h = (ib_handle *)self;
+    if (!PyArg_ParseTuple(args, "") || ib_handle_enter(h) != 0) return NULL;
+    size_t count = 0, bytes = 0, n = (size_t)h->batch;
+    const ib_slot **slots = PyMem_Malloc((n + 1) * sizeof *slots);
+    uint32_t *lengths = PyMem_Malloc((n + 1) * sizeof *lengths);
+    PyObject *found = slots && lengths ? PyTuple_New(4) : PyErr_NoMemory();
+    for (size_t i = 0; found && i < n; i++) {
+        const ib_slot *slot = ib_consumer_slot(h, h->p.next + i);
+        if (!slot) {
+            Py_CLEAR(found);
+        } else if (!(slot->flags & IB_SKIP)) {
+            uint32_t length = slot->length;
+            slots[count] = slot;
+            lengths[count++] = length <= h->p.slot_bytes ? length : (uint32_t)h->p.slot_bytes;
+            bytes += lengths[count - 1];
+        }
+    }
+    const size_t sizes[4] = {count * sizeof(uint64_t), count * sizeof(uint16_t), count * sizeof(uint32_t), bytes};
+    for (int k = 0; found && k < 4; k++) {
+        PyObject *part = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)sizes[k]);
+        if (!part || PyTuple_SetItem(found, k, part) != 0) Py_CLEAR(found);
+    }
+    if (found) {
+        char *origins = PyBytes_AsString(PyTuple_GetItem(found, 0)), *ingresses = PyBytes_AsString(PyTuple_GetItem(found, 1));
+        char *payload = PyBytes_AsString(PyTuple_GetItem(found, 3));
+        memcpy(PyBytes_AsString(PyTuple_GetItem(found, 2)), lengths, sizes[2]);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t origin = slots[i]->origin;
+            uint16_t ingress = slots[i]->ingress;
+            memcpy(origins + i * sizeof origin, &origin, sizeof origin);
+            memcpy(ingresses + i * sizeof ingress, &ingress, sizeof ingress);
+            memcpy(payload, slots[i]->payload, lengths[i]);
+            payload += lengths[i];
+        }
+    }
+    PyMem_Free(slots);
+    PyMem_Free(lengths);
+    return found;
+}
+
 static PyObject *consumer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) { return ib_handle_new(type, args, kwargs, 0); }
 
 static PyMethodDef methods[] = {
@@ -360,6 +402,7 @@ static PyMethodDef methods[] = {
     {"write", write_message, METH_VARARGS, "write(i, payload): replace message i in place."},
     {"raw", raw, METH_VARARGS, "raw(start, count) -> memoryview over whole slots, headers included."},
     {"views", views, METH_VARARGS, "views() -> memoryviews of the batch without the filtered messages."},
+    {"gather", gather, METH_VARARGS, "gather() -> (origins u64, ingresses u16, lengths u32, payloads) as bytes, without what is filtered."},
     {"advance", advance, METH_O, "advance(n): hand on the first n messages of the batch; its views end."},
     {"receive", (PyCFunction)(void (*)(void))receive, METH_FASTCALL, "receive(timeout_s=None) -> bytes, or None at the end."},
     {"receive_many", receive_many, METH_VARARGS, "receive_many(max=256, timeout_s=None) -> list of bytes; empty at the end."},

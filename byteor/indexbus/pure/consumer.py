@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -154,6 +155,19 @@ class Consumer(Party):
         self._enter()
         places = [self._slot(self._next + i) for i in range(self._batch)]
         return [self._hand_out(at + 16, self._i[at >> 2]) for at in places if not self._q[at >> 3] & SKIP]
+
+    def gather(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """Origins (u64), ingresses (u16), lengths (u32) and payloads of what is not filtered."""
+        self._enter()
+        rows = [(*self.describe(i), i) for i in range(self._batch)]
+        kept = [row for row in rows if not row[1] << 32 & SKIP]
+        payloads = [self.payload(row[4]) for row in kept]
+        return (
+            array("Q", [row[3] for row in kept]).tobytes(),
+            array("H", [row[2] for row in kept]).tobytes(),
+            array("I", map(len, payloads)).tobytes(),
+            b"".join(payloads),
+        )
 
     def advance(self, n: int) -> None:
         self._enter()

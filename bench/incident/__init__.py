@@ -1,0 +1,1 @@
+"""What capture, comparison and replay cost."""
