@@ -12,14 +12,16 @@ The state is one byte, so that a look is one load and never half a change.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mmap
 import os
 import struct
+import tempfile
 import time
 from pathlib import Path
 
-from byteor.atomic import private_folder, write_file
+from byteor.atomic import PRIVATE_FILE, private_folder, sync_folder
 from byteor.errors import ByteorError, Exit
 
 MAGIC = b"BYTEORGT"
@@ -39,21 +41,42 @@ def approval_gate(state: Path, approval_id: str) -> Path:
     return state / "gates" / f"approval-{approval_id}.gate"
 
 
+def make_gate(path: Path) -> None:
+    """Make the cell, open, unless it is there; what it says is never changed, nor is the file replaced:
+    somebody may have mapped it already."""
+    folder = private_folder(private_folder(path.parent.parent) / path.parent.name)
+    if path.exists():
+        return
+    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), PRIVATE_FILE)
+            file.write(_content(OPEN).ljust(SIZE, b"\0"))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            path.hardlink_to(name)
+    finally:
+        Path(name).unlink()
+    sync_folder(folder)
+
+
 def set_gate(path: Path, closed: bool) -> None:
     """Close or open the cell, in place, so that those who mapped it see it; made when missing."""
-    private_folder(private_folder(path.parent.parent) / path.parent.name)
-    content = struct.pack("<8sB3xB3xQ", MAGIC, VERSION, CLOSED if closed else OPEN, time.time_ns())
-    if not path.exists():
-        write_file(path, content.ljust(SIZE, b"\0"))
-        return
+    make_gate(path)
     handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         with _mapped(handle, path, mmap.PROT_READ | mmap.PROT_WRITE) as cell:
-            cell[STATE_AT] = CLOSED if closed else OPEN
+            content = _content(CLOSED if closed else OPEN)
+            cell[STATE_AT] = content[STATE_AT]
             cell[STATE_AT + 1 : len(content)] = content[STATE_AT + 1 :]
             cell.flush()
     finally:
         os.close(handle)
+
+
+def _content(state: int) -> bytes:
+    return struct.pack("<8sB3xB3xQ", MAGIC, VERSION, state, time.time_ns())
 
 
 class Gate:

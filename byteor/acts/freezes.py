@@ -13,10 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from byteor.actions.gate import environment_gate, set_gate
+from byteor.actions.gate import environment_gate, make_gate, set_gate
 from byteor.acts.approvals import MAX_BYTES, file_stem
 from byteor.acts.log import open_log
 from byteor.atomic import check_private_folder, private_folder, sync_folder, write_file
+from byteor.errors import ByteorError
 from byteor.governance.canonical import canonical_json, decode_canonical, time_of
 from byteor.governance.environment import Environment
 from byteor.governance.errors import refused
@@ -63,15 +64,23 @@ def frozen_environments() -> list[Freeze]:
 def freeze(environment: Environment, reason: str, *, now: int) -> int:
     """Freeze an environment; the audit row's seq. Raises ``E_FREEZE`` when it is frozen already.
 
-    First the gate, then the file, last the row: a freeze must take effect also where nothing can be recorded.
+    First the gate, then the file, last the row: a freeze must take effect also where nothing can be recorded,
+    and where the gate is damaged (``E_GATE``, told at the end) at least nothing starts any more.
     """
     if freeze_of(environment.id) is not None:
         raise refused("E_FREEZE", f"{environment.name} is frozen already", hint="byteor unfreeze lifts it")
-    set_gate(environment_gate(state_dir(), environment.id), closed=True)
+    gate, damaged = environment_gate(state_dir(), environment.id), None
+    try:
+        set_gate(gate, closed=True)
+    except ByteorError as error:
+        damaged = error
     document = Freeze(environment.id, current_actor(), time_of(now), reason)
     folder = private_folder(private_folder(state_dir() / "freezes") / _folder(environment.id).name)
     write_file(folder / FREEZE, canonical_json(document))
-    return _record("environment_frozen", environment, None, {"reason": reason})
+    seq = _record("environment_frozen", environment, None, {"reason": reason})
+    if damaged is not None:
+        raise damaged
+    return seq
 
 
 def unfreeze(environment: Environment, kid: str, signer: Signer, *, keys: KeySet, now: int) -> Lifting:
@@ -105,8 +114,7 @@ def ready_gate(environment_id: str) -> Path:
     """The gate cell of an environment where a run is to start: made when missing, closed when frozen."""
     path = environment_gate(state_dir(), environment_id)
     # The cell is there before the freeze is looked at: one that comes in between closes it.
-    if not path.exists():
-        set_gate(path, closed=False)
+    make_gate(path)
     if freeze_of(environment_id) is not None:
         set_gate(path, closed=True)
     return path

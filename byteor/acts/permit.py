@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from byteor.actions.effects import VARIABLE, Effects, write_effects
-from byteor.actions.gate import approval_gate, set_gate
+from byteor.actions.gate import approval_gate, make_gate, set_gate
 from byteor.acts.freezes import ready_gate
 from byteor.acts.log import open_log
 from byteor.atomic import write_file
@@ -21,6 +22,7 @@ from byteor.governance.environment import Environment
 from byteor.governance.errors import refused
 from byteor.governance.explain import Explanation
 from byteor.governance.freeze import Freeze
+from byteor.governance.trust import seen_revocations
 from byteor.runtime.folders import RunIdentity, runtime_dir
 from byteor.spec import ValidatedSpec
 from byteor.state import state_dir
@@ -77,7 +79,12 @@ class Permit:
         """
         folder = runtime_dir() / identity.run_id
         write_file(folder / POLICY_AUDIT, msgspec.json.format(msgspec.json.encode(self.document()), indent=2))
-        os.environ[VARIABLE] = str(write_effects(folder, self._effects(identity.run_id)))
+        effects = write_effects(folder, self._effects(identity.run_id))
+        seq = self._record_start(identity, ends)
+        os.environ[VARIABLE] = str(effects)
+        return seq
+
+    def _record_start(self, identity: RunIdentity, ends: Mapping[str, Any]) -> int:
         approval = self.approval
         common = {"env": self.environment.id, "spec_hash": self._spec.spec_hash, "run_id": identity.run_id}
         events = [*self._decisions(identity.run_id)]
@@ -143,8 +150,12 @@ class Permit:
         stop = None
         if approval is not None:
             stop = approval_gate(state_dir(), approval.approval_id)
-            if not stop.exists():
-                set_gate(stop, closed=False)
+            make_gate(stop)
+            # A revocation that came after it was asked about found no cell to close.
+            revocations = seen_revocations(now=int(time.time()), current=False)
+            if revocations is not None and revocations.revokes(approval.approval_id):
+                set_gate(stop, closed=True)
+                raise refused("E_REVOKED", f"the approval {approval.approval_id} was revoked")
         return Effects(
             run_id=run_id,
             environment_id=self.environment.id,

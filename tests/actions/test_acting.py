@@ -12,7 +12,7 @@ import pytest
 from home import until
 
 from byteor.actions.effects import VARIABLE
-from byteor.actions.gate import Gate, set_gate
+from byteor.actions.gate import Gate, make_gate, set_gate
 from byteor.errors import ByteorError
 
 
@@ -105,6 +105,19 @@ def test_a_freeze_comes_between_two_attempts(server: Any, governed: Any) -> None
     governed.decide(f"http_post:{server.origin}")
     governed.do(f"http_post:{server.origin}/", b"x")
     assert governed.actions() == ["effect_intended", "effects_held", "effects_resumed", "effect_done"]
+
+
+def test_making_a_gate_that_is_there_changes_nothing_and_closing_reaches_who_looks(tmp_path: Path) -> None:
+    path = tmp_path / "gates" / "x.gate"
+    make_gate(path)
+    gate, file = Gate(path), path.stat().st_ino
+    assert (gate.closed, path.stat().st_mode & 0o777, path.stat().st_size) == (False, 0o600, 64)
+    set_gate(path, closed=True)
+    make_gate(path)
+    assert (gate.closed, path.stat().st_ino) == (True, file)
+    set_gate(path, closed=False)
+    assert (gate.closed, path.stat().st_ino) == (False, file)
+    assert [one.name for one in path.parent.iterdir()] == ["x.gate"]
 
 
 def test_a_gate_that_is_none_is_not_open(tmp_path: Path) -> None:

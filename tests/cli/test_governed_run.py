@@ -14,14 +14,18 @@ import pytest
 from desk import TOML, Desk
 from home import until
 
-from byteor.actions.gate import Gate, approval_gate, set_gate
+from byteor.actions.gate import Gate, approval_gate, environment_gate, make_gate, set_gate
 from byteor.acts.approvals import folder_of
 from byteor.acts.freezes import freeze, unfreeze
-from byteor.acts.governed import Question, environment_for
+from byteor.acts.governed import Question, ask, environment_for
+from byteor.errors import ByteorError
 from byteor.governance.break_glass import BreakGlass, seal_break_glass
 from byteor.governance.canonical import time_of
 from byteor.governance.private_key import Signer, open_key
 from byteor.governance.trust import trusted_keys
+from byteor.runtime.folders import runtime_dir
+from byteor.runtime.prepare import prepare
+from byteor.spec import load
 from byteor.state import state_dir
 from byteor_store import audit_path, verify
 
@@ -170,6 +174,31 @@ def lift_told(lifters: list[str], desk: Desk) -> dict[str, Any]:
     seq = len(desk.actions()) - 1
     fields = {"environment": "dev", "lifted": False, "lifters": lifters, "audit_seq": seq}
     return {"schema": "byteor.unfreeze/v1", **fields}
+
+
+def test_a_damaged_gate_is_told_and_the_freeze_holds_all_the_same(desk: Desk) -> None:
+    gate = environment_gate(state_dir(), "dev")
+    make_gate(gate)
+    gate.write_bytes(b"junk")
+    code, told = desk.team.run("freeze", "--env", "dev", "--reason", "odd")
+    assert (code, told["code"]) == (4, "E_GATE")
+    assert desk.run("dev")[1]["code"] == "E_POLICY_DENIED"
+
+
+def test_a_revocation_that_comes_between_question_and_start_counts(desk: Desk) -> None:
+    request = desk.request("prod")
+    desk.approve(request, "alice")
+    question = Question(env="prod", approval=request[0])
+    spec = load(Path(desk.spec), strict=True)
+    permit = ask(question, spec, tuple(prepare(spec).stages.values()), beside=None)
+    desk.team.sign("approval", "revoke", request[0], "--reason", "wrong", name="alice")
+    folder = runtime_dir() / "r1"
+    folder.mkdir()
+    identity = type("Identity", (), {"run_id": "r1", "name": "alerts", "pid": 1})()
+    with pytest.raises(ByteorError) as caught:
+        permit.start(identity, {})
+    assert caught.value.code == "E_REVOKED"
+    assert "approval_used" not in desk.actions()
 
 
 def test_a_freeze_holds_the_acts_of_a_live_run_and_lifting_lets_them_go(desk: Desk) -> None:
