@@ -10,16 +10,18 @@ from pathlib import Path
 
 import msgspec
 
-from byteor.atomic import write_file
+from byteor.atomic import private_folder, write_file
 from byteor.errors import Exit
 from byteor.governance.canonical import decode_base64url
 from byteor.governance.keyset import Key
-from byteor.governance.private_key import Signer
+from byteor.governance.private_key import Signer as PersonalSigner
 from byteor.governance.trust import trust_folder
-from byteor_store import Anchor, AuditLog, StoreError
+from byteor.runtime.folders import list_runs
+from byteor_store import Anchor, AuditLog, Signer, StoreError, audit_path
+from byteor_store.backup import restore
 from byteor_store.checkpoint import CheckpointError, read
 from byteor_store.cosignature import ConsistencyProof, check_growth, cosign, prove_consistency
-from byteor_store.log_key import load_key, public_text, read_public
+from byteor_store.log_key import load_key, make_key, public_text, read_public
 
 FILE_NAME = "witnessed.json"
 
@@ -60,7 +62,7 @@ def cosign_note(
     proof: ConsistencyProof | None,
     log_key: str | None,
     key: Key,
-    signer: Signer,
+    signer: PersonalSigner,
     *,
     now: int,
     path: Path | None = None,
@@ -94,7 +96,7 @@ def cosign_note(
     return Cosigned(line, said.origin, said.size, said.root.hex(), None if seen is None else seen.size)
 
 
-def cosign_log(path: Path, key: Key, signer: Signer, *, now: int) -> Cosigned:
+def cosign_log(path: Path, key: Key, signer: PersonalSigner, *, now: int) -> Cosigned:
     """Witness a log that we can read: the proof is made here, and the note with the line is kept in the log.
 
     Raises ``E_CHECKPOINT_SIG`` when it has no checkpoint or no key.
@@ -129,3 +131,20 @@ def remembered(path: Path) -> list[Anchor]:
         for known, seen in memory.items()
         if known == uuid or seen.path == place
     ]
+
+
+def restore_log(copy: Path, *, now: int) -> tuple[Path, int]:
+    """Put ``copy`` in the place of this host's log; (where the log of before is, the restore entry's seq).
+
+    Raises ``E_AUDIT_RESTORE`` while something runs, or when the copy is not intact.
+    """
+    live = [info.identity.name for info in list_runs() if info.alive]
+    if live:
+        hint = "byteor stop, or byteor drain"
+        raise StoreError(
+            "E_AUDIT_RESTORE", f"{', '.join(live)} writes to the log", hint=hint, exit=Exit.CONFLICT
+        )
+    log = audit_path()
+    private_folder(log.parent)
+    seq = restore(log, copy, Signer(make_key(log)), suffix=f"replaced-{now}")
+    return log.with_name(f"{log.name}.replaced-{now}"), seq

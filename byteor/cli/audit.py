@@ -294,6 +294,45 @@ def export(
         emit_text(f"{db}: {count:,} entries")
 
 
+@app.command("backup")
+def backup(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The copy.", show_default=False)],
+    path: PathOption = None,
+    json: Json = False,
+) -> None:
+    """Copy the log, whole and as it is at one moment, also while it is written. Keep its SIZE:ROOT elsewhere."""
+    from byteor.cli.output import emit_json, emit_text
+    from byteor_store import audit_path
+    from byteor_store.backup import backup as copy
+
+    tree = copy(path or audit_path(), out)
+    root = tree.root().hex()
+    if json:
+        emit_json("audit-backup", {"path": str(out), "size": tree.size, "root": root})
+    else:
+        emit_text(f"{out}: {tree.size:,} entries\nroot {tree.size}:{root}")
+
+
+@app.command("restore")
+def restore(
+    copy: Annotated[Path, typer.Argument(metavar="FILE", help="As byteor audit backup wrote it.")],
+    json: Json = False,
+) -> None:
+    """Put a copy in the place of this host's log, which moves aside; a signed entry says what was lost.
+
+    Nothing may run meanwhile. Witnesses then read E_RESTORED, and cosign anew when they believe it.
+    """
+    from byteor.acts.witness import restore_log
+    from byteor.cli.governed import moment
+    from byteor.cli.output import emit_json, emit_text
+
+    aside, seq = restore_log(copy, now=moment())
+    if json:
+        emit_json("audit-restore", {"audit_seq": seq, "aside": str(aside)})
+    else:
+        emit_text(f"restored; the log of before is {aside}; entry {seq} says so")
+
+
 @app.command("erase")
 def erase(
     seq: Annotated[

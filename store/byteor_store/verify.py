@@ -39,7 +39,7 @@ class Verdict(msgspec.Struct, frozen=True):
     ``problem.code`` is ``E_LEAF_HASH`` (an entry or its body is not what was written), ``E_SEQ_GAP`` (one
     is missing or not at its place), ``E_TRUNCATED`` (fewer than the tree counts), ``E_ROLLBACK`` (a
     checkpoint counts more than the log holds), ``E_ROOT`` (the entries do not give the root that the tree
-    or a checkpoint names), ``E_CHECKPOINT_SIG``, or ``E_AUDIT_UNREADABLE`` (a damaged page).
+    or a checkpoint names), ``E_RESTORED``, ``E_CHECKPOINT_SIG``, or ``E_AUDIT_UNREADABLE`` (a damaged page).
     """
 
     size: int
@@ -69,8 +69,46 @@ def verify(path: Path, witnesses: Sequence[Anchor] = (), key: Ed25519PublicKey |
 
     ``witnesses`` are anchors kept outside this host: only they can tell a log that was written anew.
     With ``key`` every checkpoint must be signed by it (``E_CHECKPOINT_SIG``).
+    A log that was restored from a copy and says so is told apart from one that was rolled back.
     Raises ``StoreError`` when there is no log or it cannot even be opened.
     """
+    found = _verified(path, witnesses, key)
+    if found.problem is None or found.problem.code not in ("E_ROLLBACK", "E_ROOT"):
+        return found
+    restored = _newest_restore(path)
+    if restored is None:
+        return found
+    seq, lost_size = restored
+    kept = [one for one in witnesses if not seq < one.size <= lost_size]
+    if len(kept) == len(witnesses) or not _verified(path, kept, key).ok:
+        return found
+    detail = (
+        f"entries {seq} to {lost_size - 1} are gone: the log was restored from a copy, as entry {seq} says"
+    )
+    return msgspec.structs.replace(found, problem=Problem("E_RESTORED", detail, seq))
+
+
+def _newest_restore(path: Path) -> tuple[int, int] | None:
+    """(seq, size of the log that was lost) of the newest restore entry whose body is there."""
+    connection = open_for_reading(path)
+    query = (
+        "SELECT entries.seq, body FROM entries JOIN bodies USING (seq)"
+        " WHERE json_extract(CAST(leaf AS TEXT), '$.action') = 'restore' ORDER BY seq DESC LIMIT 1"
+    )
+    try:
+        row: Any = connection.execute(query).fetchone()
+        return None if row is None else (row[0], msgspec.json.decode(row[1], type=_Restore).lost_size)
+    except (apsw.Error, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+class _Restore(msgspec.Struct):
+    lost_size: int
+
+
+def _verified(path: Path, witnesses: Sequence[Anchor], key: Ed25519PublicKey | None) -> Verdict:
     connection = open_for_reading(path)
     tree = Frontier()
     anchors: list[Anchor] = []

@@ -109,6 +109,27 @@ ROWS = tuple(
             "byteor audit verify --witness SIZE:ROOT (as checkpoint printed it)",
         ),
         (
+            "E_RESTORED",
+            "a witness has seen no entry that is gone",
+            "compare with the log that byteor audit restore moved aside; then cosign anew",
+            "byteor audit restore backup.db; byteor audit verify --witness SIZE:ROOT (of before)",
+            "byteor audit verify --witness SIZE:ROOT (of the copy)",
+        ),
+        (
+            "E_AUDIT_RESTORE",
+            "a copy that is put back is intact, and nothing runs meanwhile",
+            "take another copy; stop what runs: byteor ps",
+            "byteor audit restore tampered.db",
+            "byteor audit restore backup.db",
+        ),
+        (
+            "E_AUDIT_EXISTS",
+            "a copy overwrites nothing",
+            "name another file",
+            "byteor audit backup -o backup.db (which exists)",
+            "byteor audit backup -o backup-2.db",
+        ),
+        (
             "E_CHECKPOINT_SIG",
             "a checkpoint is signed by the log's key",
             "ask for a new checkpoint, and for the log's public key",
