@@ -65,7 +65,7 @@ def backup(log: Path, out: Path) -> Frontier:
 
 
 def restore(log: Path, copy: Path, signer: Signer, *, suffix: str) -> int:
-    """Put ``copy`` in the place of the log, which moves aside as ``audit.db.SUFFIX``; the restore entry's seq.
+    """Put ``copy`` in the place of the log, which moves aside (``audit.db.SUFFIX``); the restore entry's seq.
 
     Nobody else may have the log open. Raises ``E_AUDIT_RESTORE`` when the copy is not intact.
     """
