@@ -12,7 +12,7 @@ import pytest
 from byteor.cli.stages import command
 from byteor.runtime.stages import StageError
 from byteor.runtime.stages.__main__ import page
-from byteor.runtime.stages.catalogue import built_in
+from byteor.runtime.stages.built_in import built_in
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from byteor.runtime.stages.catalogue import built_in, resolve
+from byteor.runtime.stages.built_in import built_in
+from byteor.runtime.stages.catalogue import resolve
 from byteor.spec.keys import BUILTIN_KEYS
 
 # Above the runtime, which finds them as it finds anybody's: by entry point.

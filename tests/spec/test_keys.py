@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from byteor.runtime.stages.catalogue import built_in
+from byteor.runtime.stages.built_in import built_in
 from byteor.spec.keys import BUILTIN_KEYS, StageKeyError, capability, exec_program, exec_words, http_origin
 
 ACTIONS = {"http_post", "exec"}  # of the actions package, not yet in the runtime's catalogue

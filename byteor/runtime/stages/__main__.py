@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from byteor.runtime.stages.api import StageDef
-from byteor.runtime.stages.catalogue import built_in
+from byteor.runtime.stages.built_in import built_in
 
 
 def page() -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import hashlib
 import importlib
 import importlib.util
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import metadata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,23 +16,9 @@ import msgspec
 
 from byteor._version import __version__
 from byteor.errors import Exit, Where
-from byteor.runtime.stages.api import ATTRIBUTE, StageDef, StageError
+from byteor.runtime.stages.api import StageDef, StageError
+from byteor.runtime.stages.built_in import MODULES, built_in, built_in_stage, definitions_of
 from byteor.runtime.stages.context import Context
-from byteor.runtime.stages.native import NATIVE
-from byteor.spec.keys import BUILTIN_KEYS
-
-GROUP = "byteor.stages"  # entry points: the stage's key = "package.module:function"
-BUILT_IN_MODULES = (
-    "byteor.runtime.stages.normalise",
-    "byteor.runtime.stages.detect",
-    "byteor.runtime.stages.fields",
-    "byteor.runtime.stages.flow",
-    "byteor.runtime.stages.dedupe",
-    "byteor.runtime.stages.pace",
-    "byteor.runtime.stages.chain",
-    "byteor.runtime.stages.enrich",
-    "byteor.runtime.stages.dataguard",
-)
 
 
 class ResolvedStage(msgspec.Struct, frozen=True):
@@ -97,30 +80,15 @@ def resolve(key: str, modules: Sequence[str] = ()) -> ResolvedStage:
     ``E_STAGE_KEY``, ``E_STAGE_PARAMETERS``, ``E_STAGE_MODULE`` or ``E_STAGE_CLASH``.
     """
     base, colon, parameters = key.partition(":")
-    known = {**built_in(), **_named(modules)}
-    if base in known:
-        ours = base in built_in()
-        found = ResolvedStage(
-            key, parameters, known[base], "byteor" if ours else "", __version__ if ours else ""
-        )
+    theirs = _named(modules)
+    if (ours := built_in_stage(base)) is not None:
+        found = ResolvedStage(key, parameters, ours, "byteor", __version__)
+    elif base in theirs:
+        found = ResolvedStage(key, parameters, theirs[base])
     else:
-        found = _installed(base, key, parameters) or _unknown(base, known)
+        found = _installed(base, key, parameters) or _unknown(base, theirs)
     _check_parameters(found, bool(colon))
     return found
-
-
-def built_in() -> Mapping[str, StageDef]:
-    """The project's own stages by key."""
-    if not _BUILT_IN:
-        for definition in NATIVE:
-            _BUILT_IN[definition.key] = definition
-        for name in BUILT_IN_MODULES:
-            for definition in definitions_of(importlib.import_module(name)):
-                _BUILT_IN[definition.key] = definition
-    return _BUILT_IN
-
-
-_BUILT_IN: dict[str, StageDef] = {}
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -136,13 +104,15 @@ def listing(modules: Sequence[str] = ()) -> tuple[list[Listed], list[StageError]
 
     Raises ``StageError`` for ``modules``, as :func:`resolve`.
     """
+    from byteor.runtime.stages import installed
+
     found = {key: Listed(stage, "byteor", __version__) for key, stage in built_in().items()}
     found |= {key: Listed(stage) for key, stage in _named(modules).items() if key not in found}
     broken = []
-    for point in metadata.entry_points(group=GROUP):
+    for point in installed.entry_points():
         if point.name not in found:
             try:
-                found[point.name] = Listed(_load(point), *_package(point))
+                found[point.name] = Listed(installed.load(point), *installed.package(point))
             except StageError as error:
                 broken.append(error)
     return [found[key] for key in sorted(found)], broken
@@ -153,12 +123,6 @@ def known_stages(modules: Sequence[str] = ()) -> list[StageDef]:
     return [listed.definition for listed in listing(modules)[0]]
 
 
-def definitions_of(module: ModuleType) -> list[StageDef]:
-    """The stages that have a name in ``module``: declared there, or imported, as a package's front does."""
-    found = (getattr(value, ATTRIBUTE, None) for value in vars(module).values() if callable(value))
-    return [item for item in found if isinstance(item, StageDef)]
-
-
 def _named(modules: Sequence[str]) -> dict[str, StageDef]:
     found: dict[str, StageDef] = {}
     for name in modules:
@@ -166,7 +130,7 @@ def _named(modules: Sequence[str]) -> dict[str, StageDef]:
         if not definitions:
             raise _bad_module(name, "it has no stage", hint="decorate a function with @stage")
         for definition in definitions:
-            other = built_in().get(definition.key) or found.get(definition.key)
+            other = built_in_stage(definition.key) or found.get(definition.key)
             if other is not None and other is not definition:
                 raise StageError(
                     "E_STAGE_CLASH",
@@ -189,6 +153,8 @@ def _import(name: str) -> ModuleType:
         hint = f"a file is named by its path: --stages ./{name.replace('.', '/')}.py"
         raise _bad_module(name, "no such module", hint=hint) from error
     except (Exception, SystemExit) as error:
+        import traceback
+
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = Where(file=frame.filename, line=frame.lineno)
         raise _bad_module(name, f"{type(error).__name__}: {error}", where=where) from error
@@ -223,31 +189,18 @@ def _bad_module(name: str, why: str, *, hint: str | None = None, where: Where | 
 
 
 def _installed(base: str, key: str, parameters: str) -> ResolvedStage | None:
-    points = list(metadata.entry_points(group=GROUP, name=base))
-    if base in BUILTIN_KEYS:  # the spec layer knows what it may do: nobody else's package may stand in
-        points = [point for point in points if point.dist is not None and point.dist.name == "byteor"]
-    if not points:
-        return None
-    return ResolvedStage(key, parameters, _load(points[0]), *_package(points[0]))
+    from byteor.runtime.stages.installed import installed
+
+    found = installed(base)
+    return None if found is None else ResolvedStage(key, parameters, *found)
 
 
-def _package(point: metadata.EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist is not None else ("", "")
+def _unknown(base: str, theirs: Iterable[str]) -> ResolvedStage:
+    import difflib
 
+    from byteor.runtime.stages.installed import entry_points
 
-def _load(point: metadata.EntryPoint) -> StageDef:
-    try:
-        value = point.load()
-    except Exception as error:
-        raise _bad_module(point.value, f"{type(error).__name__}: {error}") from error
-    definition = getattr(value, ATTRIBUTE, None)
-    if not isinstance(definition, StageDef):
-        raise _bad_module(point.value, "it names no stage", hint="decorate the function with @stage")
-    return definition
-
-
-def _unknown(base: str, known: Mapping[str, StageDef]) -> ResolvedStage:
-    keys = sorted({*known, *(point.name for point in metadata.entry_points(group=GROUP))})
+    keys = sorted({*MODULES, *theirs, *(point.name for point in entry_points())})
     near = difflib.get_close_matches(base, keys, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known stages: {', '.join(keys)}."
     raise StageError(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from byteor.indexbus.pure.stages import STAGES as PURE_STAGES
 from byteor.runtime.stages import Context, ResolvedStage, StageError, resolve
-from byteor.runtime.stages.catalogue import built_in
+from byteor.runtime.stages.built_in import built_in
 from byteor.runtime.stages.enrich import key_text
 
 FORMS = ["json", "append"]
