@@ -24,6 +24,7 @@ from byteor.acts.incidents import (
     open_incident,
     safe_title,
 )
+from byteor.acts.pre_roll import with_pre_roll
 from byteor.atomic import private_folder
 from byteor.errors import ByteorError
 from byteor.incident import evidence
@@ -162,7 +163,7 @@ def _members(
     }
     with contextlib.suppress(ByteorError, OSError):  # its regions may have gone
         name = GRAPH_STATE if identity.model == "lane_graph" else RING_STATE
-        members[name] = take_snapshot(info)
+        members[name] = with_pre_roll(take_snapshot(info), identity.run_id)
     if (config := _config(redactor)) is not None:
         members[CONFIG] = config
     if slice_bytes is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from byteor.acts.audit import record
+from byteor.acts.pre_roll import with_pre_roll
 from byteor.atomic import write_file
 from byteor.runtime.folders import find_run
 from byteor.runtime.snapshot import take_snapshot
@@ -27,7 +28,7 @@ def snapshot(which: str | None, out: Path | None = None) -> TakenSnapshot:
     Raises ``RunError`` when there is no such run; ``OSError`` when ``out`` cannot be written.
     """
     info = find_run(which)
-    document = take_snapshot(info)
+    document = with_pre_roll(take_snapshot(info), info.identity.run_id)
     if out is not None and out.is_dir():
         out = out / f"{info.identity.run_id}.snapshot.json"
     if out is not None:

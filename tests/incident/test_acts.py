@@ -154,3 +154,14 @@ def test_the_timeline_is_one_clock_as_text_json_and_a_page_of_its_own(home: Path
     assert "http" not in page.replace("http-equiv", "")
     assert json.loads(found.json())["events"][0]["ts_unix_ns"].isdigit()
     assert len(found.text().splitlines()) == len(found.events)
+
+
+def test_a_snapshot_names_the_minute_before_it(home: Path) -> None:
+    from byteor.acts.snapshot import snapshot
+
+    run_id = ran(home)
+    found = json.loads(snapshot(run_id).document)["pre_roll"]
+    assert run_id in found["journal"]
+    assert found["from"] < found["to"]
+    ran(home, capture="off", name="dark")
+    assert "pre_roll" not in json.loads(snapshot("dark").document)
