@@ -146,9 +146,8 @@ def _process(path: Path, first: int, last: int) -> Iterator[subprocess.Popen[byt
             process.stdout.close()
 
 
-def main(words: Sequence[str]) -> int:
-    """Write the block roots of a range of entries to stdout; 1 when not all of it is right."""
-    path, first, last = Path(words[0]), int(words[1]), int(words[2])
+def block_roots(path: Path, first: int, last: int) -> bytes | None:
+    """The roots of the blocks of entries ``first`` to ``last``, in a row; None unless all is right."""
     connection = open_for_reading(path)
     rows: Any = connection.execute(RANGE, (first, last))
     out = bytearray()
@@ -156,14 +155,20 @@ def main(words: Sequence[str]) -> int:
     while batch := list(islice(rows, BATCH)):
         hashes = right_hashes(batch, at)
         if hashes is None or len(hashes) % BLOCK:
-            return 1
+            return None
         for _ in range(BLOCK_LEVEL):
             hashes = pair_up(hashes)
         out += b"".join(hashes)
         at += len(batch)
-    if at != last:
+    return bytes(out) if at == last else None
+
+
+def main(words: Sequence[str]) -> int:
+    """Write the block roots of a range of entries to stdout; 1 when not all of it is right."""
+    found = block_roots(Path(words[0]), int(words[1]), int(words[2]))
+    if found is None:
         return 1
-    sys.stdout.buffer.write(out)
+    sys.stdout.buffer.write(found)
     return 0
 
 

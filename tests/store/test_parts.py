@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,9 +27,25 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copy(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    import shutil
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The helpers' work is done in this process: the same function, without the start of interpreters."""
 
+    def blocks(path: Path, whole: int, processes: int, meanwhile: Callable[[], object]) -> list[bytes] | None:
+        meanwhile()
+        found = [
+            parts.block_roots(path, 0, whole // 512 * 256),
+            parts.block_roots(path, whole // 512 * 256, whole),
+        ]
+        if None in found:
+            return None
+        data = b"".join(part or b"" for part in found)
+        return [data[at : at + 32] for at in range(0, len(data), 32)]
+
+    monkeypatch.setattr(parts, "_blocks", blocks)
+
+
+@pytest.fixture
+def copy(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(parts, "WORTH_IT", 100)
     shutil.copytree(filled.parent, tmp_path / "state")
     return tmp_path / "state" / "audit.db"
@@ -57,6 +74,12 @@ def test_the_first_look_grows_the_same_tree_and_meets_every_anchor(copy: Path) -
     assert verify(copy, anchors).ok
 
 
+def test_a_helper_that_finds_something_odd_says_so_by_its_exit(copy: Path) -> None:
+    tamper("UPDATE bodies SET body = zeroblob(9) WHERE seq = 2000")(copy)
+    assert not look(copy, [])[0]
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("size", [1, 256, 2999, 3000])
 def test_an_anchor_of_another_log_is_for_the_walk_to_tell(copy: Path, size: int) -> None:
     anchors = [Anchor(size, bytes(32))]
@@ -77,6 +100,7 @@ def tamper(sql: str) -> Callable[[Path], None]:
     return change
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("sql", "code", "seq"),
     [
@@ -96,6 +120,7 @@ def test_what_is_wrong_is_told_as_the_walk_tells_it(copy: Path, sql: str, code: 
     assert (problem.code, problem.seq) == (code, seq)
 
 
+@pytest.mark.usefixtures("here")
 def test_an_erased_body_is_for_the_walk_which_finds_it_right(copy: Path) -> None:
     with AuditLog.open(copy) as log:
         log.erase_body(1000)
@@ -103,6 +128,7 @@ def test_an_erased_body_is_for_the_walk_which_finds_it_right(copy: Path) -> None
     assert verify(copy).ok
 
 
+@pytest.mark.usefixtures("here")
 def test_entries_that_come_meanwhile_are_none_of_its_business(copy: Path) -> None:
     connection = apsw.Connection(str(copy), flags=apsw.SQLITE_OPEN_READONLY, vfs=checksum_vfs())
     connection.execute("BEGIN; SELECT size FROM log")
