@@ -16,6 +16,7 @@ from byteor.runtime.observe import RunObserver, totals
 from byteor.settings_files import settings_files
 
 LOOK_S = 1.0
+FINISH_S = 10.0
 
 
 class IncidentWatch:
@@ -26,6 +27,7 @@ class IncidentWatch:
         self._run: Path | None = None
         self._memory: Memory | None = None
         self._next = 0.0
+        self._bundling: list[threading.Thread] = []
 
     def running(self, run: Path) -> None:
         """The run in the folder ``run`` has begun."""
@@ -40,7 +42,14 @@ class IncidentWatch:
             holding, self._memory = fired(self._left, self._memory, _reading(self._run))
             for trigger in holding:
                 self._left = tuple(one for one in self._left if one != trigger)
-                threading.Thread(target=_bundle, args=(self._run, trigger), daemon=True).start()
+                thread = threading.Thread(target=_bundle, args=(self._run, trigger), daemon=True)
+                self._bundling.append(thread)
+                thread.start()
+
+    def close(self) -> None:
+        """Wait for bundles that are being written, not for ever."""
+        for thread in self._bundling:
+            thread.join(FINISH_S)
 
 
 def watch_for_incidents() -> IncidentWatch:

@@ -46,6 +46,7 @@ class Recorder:
 
     def finish(self, state: str) -> None:
         """The run ended as ``state`` says."""
+        self._watch.close()
         if self._capture is not None:
             self._capture.finish(state)
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import Scene
 
@@ -37,6 +37,7 @@ U64 = st.integers(0, 2**64 - 2**20)
 PAYLOADS = st.lists(st.binary(max_size=40), min_size=1, max_size=30)
 
 
+@settings(max_examples=40)
 @given(PAYLOADS, U64, st.integers(0, 65535), st.integers(0, 65535), st.integers(-(2**62), 2**62))
 def test_an_ingress_frame_says_what_came(
     messages: list[bytes], first: int, ingress: int, shard: int, at_ns: int
@@ -47,6 +48,7 @@ def test_an_ingress_frame_says_what_came(
     assert frame.payloads() == messages
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(U64, st.integers(0, 65535), st.binary(max_size=40)), min_size=1, max_size=30),
     st.booleans(),
@@ -62,6 +64,7 @@ def test_an_egress_frame_says_what_left(rows: list[tuple[int, int, bytes]], dige
         assert frame.payloads() == messages
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=200))
 def test_what_is_no_frame_is_refused_and_never_read_beyond(data: bytes) -> None:
     try:

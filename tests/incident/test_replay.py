@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import Scene
 
@@ -206,6 +206,7 @@ def compared(expected: list[tuple[int, bytes]], actual: list[tuple[int, bytes]],
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.sampled_from([b"", b"a", b"b"])), max_size=12)
 
 
+@settings(max_examples=40)
 @given(ROWS, ROWS, st.integers(1, 5))
 def test_counts_add_up_and_do_not_depend_on_batches(
     expected: list[tuple[int, bytes]], actual: list[tuple[int, bytes]], batch: int
@@ -217,6 +218,7 @@ def test_counts_add_up_and_do_not_depend_on_batches(
     assert (expected == actual) == (not counts.diverged)
 
 
+@settings(max_examples=40)
 @given(ROWS, st.integers(1, 5))
 def test_the_same_is_equal(rows: list[tuple[int, bytes]], batch: int) -> None:
     done = compared(rows, rows, batch)

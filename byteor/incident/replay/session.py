@@ -101,7 +101,7 @@ def replay(
     """Run the chosen inputs and compare every output.
 
     A stage that fails ends a pass with messages in flight, so the inputs before it are replayed once more by
-    themselves. Raises ``E_REPLAY_INPUT``, ``E_REPLAY_SPEC``, ``E_REPLAY_UNSUPPORTED``, ``E_REPLAY_DIED``.
+    themselves. Raises ``E_REPLAY_INPUT``, ``E_REPLAY_SPEC``, ``E_REPLAY_DIED``.
     """
     found = extent(recording) if found is None else found
     wanted = resolved_range(order.range, found)
