@@ -1,5 +1,5 @@
 """Thirty kinds of secrets are planted; after a day of governed work none is in a file, on a screen or in an
-error."""
+error: .venv/bin/pytest -m campaign tests/cli/test_canaries.py (a few seconds)."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def spellings(pem: bytes, passphrase: bytes | None) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.campaign
 def test_no_canary_gets_out(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planted = {name: f"canary-{number:02d}-Zk3".encode() for number, name in enumerate(VARIABLES)}
     for name, value in planted.items():

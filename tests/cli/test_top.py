@@ -82,6 +82,23 @@ def test_counters_that_go_back_bring_no_negative_rate() -> None:
     assert (pace.in_per_s, pace.busy) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({"age_ns": 1_900_000_000}, "running"),
+        ({"age_ns": 2_100_000_000}, "silent"),
+        ({"age_ns": 2_100_000_000, "alive": False}, "dead"),
+        ({"age_ns": 9_000_000_000, "state": "finished"}, "finished"),
+        ({"age_ns": 9_000_000_000, "state": "failed", "alive": False}, "failed"),
+    ],
+)
+def test_a_worker_that_stopped_writing_its_row_is_silent(fields: dict[str, Any], state: str) -> None:
+    now = sample(1, worker("a", **fields))
+    assert [pace.state for pace in paces(now, None)] == [state]
+    ended = msgspec.structs.replace(now, state="stopped")
+    assert [pace.state for pace in paces(ended, None)] == [now.workers[0].state]
+
+
 def pace(**fields: Any) -> Pace:
     (made,) = paces(sample(1, worker("parse")), None)
     return msgspec.structs.replace(made, **fields)
