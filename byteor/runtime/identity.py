@@ -16,6 +16,8 @@ from byteor.runtime.tuning import Tuning
 from byteor.runtime.wiring import SINK, SOURCE, Wiring
 from byteor.runtime.wiring.groups import Group
 
+MOST_NAMED = 8  # of the workers in one group, on a screen
+
 
 def identify(
     prepared: Prepared,
@@ -115,8 +117,11 @@ def _told(wiring: Wiring, role: str, texts: Sequence[str]) -> str:
 
 
 def _fusions(wiring: Wiring, groups: Sequence[Group]) -> tuple[str, ...]:
-    return tuple(
-        f"fused into one worker: {', '.join(wiring.workers[row].name for row in group.rows)}"
-        for group in groups
-        if len(group.rows) > 1
-    )
+    fused = ([wiring.workers[row].name for row in group.rows] for group in groups if len(group.rows) > 1)
+    return tuple(f"fused into one worker: {_named(names)}" for names in fused)
+
+
+def _named(names: Sequence[str]) -> str:
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{names[0]}, {names[1]}, ... {names[-1]} ({len(names)} in all)"
