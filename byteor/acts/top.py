@@ -12,9 +12,15 @@ from byteor.errors import ByteorError
 from byteor.runtime.observe import RunObserver
 from byteor.runtime.sample import RunSample, WorkerSample
 
+SILENT_NS = 2_000_000_000  # every worker that can writes its row several times a second, idle or not
+
 
 class Pace(msgspec.Struct, frozen=True):
-    """A worker between two looks. Rates in messages per second; ``busy`` is the part of its time at work."""
+    """A worker between two looks. Rates in messages per second; ``busy`` is the part of its time at work.
+
+    ``state`` is what its row says; ``silent`` where a worker of a live run has not written that for a while
+    (it hangs in its own code, in a peer, or is stopped), ``dead`` where its process is gone.
+    """
 
     name: str
     role: str
@@ -44,10 +50,19 @@ def paces(now: RunSample, before: RunSample | None) -> tuple[Pace, ...]:
     """Each worker's pace since ``before``; without it all rates are 0."""
     old: Mapping[str, WorkerSample] = {w.name: w for w in before.workers} if before is not None else {}
     seconds = (now.taken_ns - before.taken_ns) / 1e9 if before is not None else 0.0
-    return tuple(_pace(worker, old.get(worker.name), seconds) for worker in now.workers)
+    live = now.state == "running"
+    return tuple(_pace(worker, old.get(worker.name), seconds, live) for worker in now.workers)
 
 
-def _pace(now: WorkerSample, old: WorkerSample | None, seconds: float) -> Pace:
+def _state(worker: WorkerSample, live: bool) -> str:
+    if not live or worker.state != "running":
+        return worker.state
+    if not worker.alive:
+        return "dead"
+    return "silent" if worker.age_ns > SILENT_NS else worker.state
+
+
+def _pace(now: WorkerSample, old: WorkerSample | None, seconds: float, live: bool) -> Pace:
     def rate(new: int, before: int) -> float:
         return max(0, new - before) / seconds if seconds > 0 else 0.0
 
@@ -57,7 +72,7 @@ def _pace(now: WorkerSample, old: WorkerSample | None, seconds: float) -> Pace:
         name=now.name,
         role=now.role,
         where=now.where,
-        state=now.state,
+        state=_state(now, live),
         in_per_s=rate(now.messages_in, then.messages_in),
         out_per_s=rate(now.messages_out, then.messages_out),
         busy=at_work / (at_work + waiting) if at_work + waiting > 0 else 0.0,

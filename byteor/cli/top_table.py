@@ -45,7 +45,8 @@ def _worker(pace: Pace, colour: bool) -> str:
         f" {pace.out_per_s:>12,.0f} {pace.busy:>5.0%} {pace.lag:>9,} {duration(pace.p99_ns):>8}"
         f" {pace.filtered:>10,} {pace.dropped:>8,} {pace.errors:>7,}"
     )
-    return f"{RED}{line}{PLAIN}" if colour and (pace.errors or pace.state == "failed") else line
+    wrong = pace.errors or pace.state in ("failed", "silent", "dead")
+    return f"{RED}{line}{PLAIN}" if colour and wrong else line
 
 
 def duration(ns: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from plays import ListSink, ListSource, QuietSource, play_ends
 from byteor.errors import ByteorError
 from byteor.indexbus import kernel_name
 from byteor.runtime.folders import find_run, read_run
+from byteor.runtime.observe import RunObserver
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.runtime.shards import shard_of
 from byteor.runtime.snapshot import take_snapshot
@@ -113,6 +115,26 @@ def test_shards_keep_the_order_of_each_key_and_all_work(folders: Path) -> None:
     expected = [sum(place(message) == shard for message in messages) for shard in range(4)]
     assert [worker.messages_in for worker in sample.workers if worker.role == "stage"] == expected
     assert min(expected) > 0
+
+
+def test_every_worker_of_a_quiet_run_gives_signs_of_life(folders: Path) -> None:
+    ages: dict[str, int] = {}
+
+    class Looker(QuietSource):
+        looks = 0
+
+        def read(self, max_messages: int, timeout_s: float) -> Sequence[bytes] | None:
+            self.looks += 1
+            if self.looks == 20:  # a second has passed
+                with RunObserver(Path(find_run("play").folder)) as observer:
+                    ages.update({worker.name: worker.age_ns for worker in observer.sample().workers})
+                self.ended = True
+            return super().read(max_messages, timeout_s)
+
+    ring = single_ring("sharded", shards=2, shard_key="bytes:0:2").stage("mark", "tag:m")
+    play_ends(prepare(ring.build(), MODULES), [Looker()], [ListSink()])
+    assert set(ages) == {"ingress", "mark.0", "mark.1", "egress"}
+    assert max(ages.values()) < 700_000_000
 
 
 def test_neighbours_share_a_worker_where_cores_are_few_and_run_json_says_so(folders: Path) -> None:
