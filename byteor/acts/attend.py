@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from byteor.acts.service import Service
 from byteor.errors import Exit
@@ -15,8 +16,10 @@ from byteor.runtime.adapter import Sink, Source
 from byteor.runtime.end_health import HealthFile
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import RunIdentity
-from byteor.runtime.telemetry_server import TelemetryServer
 from byteor.runtime.tuning import shortfalls
+
+if TYPE_CHECKING:
+    from byteor.runtime.telemetry_server import TelemetryServer
 
 PATIENCE_S = 3.0
 _POLL_S = 0.02
@@ -37,8 +40,12 @@ class Attendants:
 
         ``patient``: the run before this one may hold it a moment longer. Raises ``E_METRICS_ADDR``.
         """
+        if address is None:
+            return
+        from byteor.runtime.telemetry_server import TelemetryServer
+
         deadline = time.monotonic() + (PATIENCE_S if patient else 0.0)
-        while address is not None and self._server is None:
+        while self._server is None:
             try:
                 self._server = self._stack.enter_context(TelemetryServer(address))
             except RunError as error:

@@ -6,11 +6,14 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from byteor.incident.bundle.reader import Bundle
 from byteor.incident.capture import CAPTURE_JSON
 from byteor.incident.recording import Recording, capture_root, find_capture, open_capture
 from byteor.state import state_dir
+
+if TYPE_CHECKING:
+    from byteor.incident.bundle.reader import Bundle
 
 
 def captures_folder() -> Path:
@@ -33,6 +36,8 @@ def recording_of(which: str | None) -> Iterator[tuple[Recording, Bundle | None]]
     if path is None:
         yield (open_capture(Path(which)) if which and _is_capture(which) else capture_of(which)), None
         return
+    from byteor.incident.bundle.reader import Bundle
+
     with Bundle(path) as bundle:
         yield bundle.recording(), bundle
 

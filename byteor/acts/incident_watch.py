@@ -6,13 +6,11 @@ import contextlib
 import os
 import threading
 import time
-import tomllib
 from pathlib import Path
 
 from byteor.errors import ByteorError
 from byteor.incident.triggers import Memory, Reading, Trigger, fired, parse_when
 from byteor.runtime.folders import read_run
-from byteor.runtime.observe import RunObserver, totals
 from byteor.settings_files import settings_files
 
 LOOK_S = 1.0
@@ -54,8 +52,13 @@ class IncidentWatch:
 
 def watch_for_incidents() -> IncidentWatch:
     """The watch that the settings files ask for. Raises ``E_INCIDENT_WHEN``."""
+    files = settings_files(os.environ, None, Path.cwd())
+    if not files:
+        return IncidentWatch(())
+    import tomllib
+
     texts: list[object] = []
-    for path in settings_files(os.environ, None, Path.cwd()):
+    for path in files:
         with contextlib.suppress(
             OSError, tomllib.TOMLDecodeError, UnicodeDecodeError
         ):  # told where it is read
@@ -66,6 +69,8 @@ def watch_for_incidents() -> IncidentWatch:
 
 
 def _reading(run: Path) -> Reading:
+    from byteor.runtime.observe import RunObserver, totals
+
     with RunObserver(run) as observer:
         sample, counted = observer.sample(), totals(observer.rows())
     return Reading(

@@ -22,7 +22,6 @@ from byteor.runtime.errors import RunError
 from byteor.runtime.folders import RunInfo, list_runs, name_lock, runtime_dir
 from byteor.runtime.words import plain
 from byteor.spec import ValidatedSpec, check_document, read_document
-from byteor.spec.compatibility import compatibility
 
 MARGIN_S = 5.0  # beyond the drain's own limit: an abort, the last audit row, the process's end
 _POLL_S = 0.01
@@ -60,6 +59,8 @@ def judge(old: RunInfo, spec: ValidatedSpec, texts: Mapping[str, str]) -> None:
 
     ``texts`` are its sources by endpoint, as they were asked for.
     """
+    from byteor.spec.compatibility import compatibility
+
     before = check_document(read_document(Path(old.folder) / folders.SPEC_KV)).required()
     verdict = compatibility(before, spec)
     if verdict.replace == "no":

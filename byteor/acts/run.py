@@ -18,7 +18,6 @@ from byteor.acts.recorder import Recorder
 from byteor.acts.replace import explained, inherited, judge, predecessor, take_over
 from byteor.acts.run_capture import capture_for
 from byteor.edge import parse_sink, parse_source
-from byteor.edge.dead_letter import DeadLetters
 from byteor.errors import Where
 from byteor.runtime.assemble import Ends, ExecuteOptions
 from byteor.runtime.execute import Ended, engines, execute
@@ -103,10 +102,15 @@ def ready(order: RunOrder) -> ReadyRun:
     sources = match_ends([w.name for w in wiring.of_role(SOURCE)], reads, "--source", "stdin:")
     sinks = match_ends([w.name for w in wiring.of_role(SINK)], writes, "--sink", "stdout:")
     check_ends(sources, sinks)
+    letters = None
+    if order.dead_letters is not None:
+        from byteor.edge.dead_letter import DeadLetters
+
+        letters = DeadLetters(str(order.dead_letters))
     ends = Ends(
         tuple(parse_source(text) for text in sources),
         tuple(parse_sink(text) for text in sinks),
-        dead_letters=None if order.dead_letters is None else DeadLetters(str(order.dead_letters)),
+        dead_letters=letters,
         set_aside_oversize=order.set_aside_oversize,
         tap=capture_for(order.capture, order.capture_egress),
     )

@@ -135,7 +135,6 @@ def command(
     from byteor.acts.governed import Question
     from byteor.acts.permit import would
     from byteor.acts.run import RunOrder, permit_for, planned_workers, ready, run
-    from byteor.cli.detach_report import start_detached
     from byteor.cli.options import usage_error
     from byteor.cli.output import emit_json, note
     from byteor.cli.run_report import document, exit_code, summary
@@ -194,6 +193,8 @@ def command(
             note(f"would run {found.name} ({found.prepared.spec.spec_hash})\npolicy: {policy['told']}")
         return
     if detach:
+        from byteor.cli.detach_report import start_detached
+
         start_detached(order, json=json)
         return
     ended = run(order, on_permit=lambda permit: _tell_permit(order, permit, note))
