@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def peer_rates(repeats: int, single: float) -> dict[str, Any]:
     found: dict[str, Any] = {}
     print(f"\n{'peers, single messages of 64 bytes':42} {'':5} {'M/s':>9} {'ours/theirs':>13}")
     for name, make in peers.PEERS.items():
-        measured = attempt(name, lambda make=make: median_rate(peers.pair(make), repeats))
+        measured = attempt(name, partial(median_rate, peers.pair(make), repeats))
         if measured is not None:
             found[name] = {"rate": measured[0]}
             print(f"  {name:40} {'':5} {measured[0] / 1e6:9.3f} {single / measured[0]:13.1f}")
@@ -98,7 +99,7 @@ def latencies(limit: Limit, rounds: int) -> dict[str, Any]:
         found[f"ours, {wait.name.lower()}"] = ours.round_trip(wait, rounds)
     found["ours, pure twin, yield"] = ours.round_trip(Wait.YIELD, rounds // 10, "pure")
     for name, make in peers.PEERS.items():
-        measured = attempt(name, lambda make=make: peers.round_trip(make, rounds // 4))
+        measured = attempt(name, partial(peers.round_trip, make, rounds // 4))
         if measured is not None:
             found[name] = measured
     print(f"\n{'round trip of 64 bytes, ns':42} {'p50':>9} {'p99':>9} {'p99.9':>9}")

@@ -79,6 +79,7 @@ class Region:
         self.fd = fd
         self.header = header
         self._mapping = mapping
+        self.observed = mapping is None
         self._identity = _identity(os.fstat(fd))
 
     @property

@@ -55,7 +55,7 @@ class State:
     def __init__(self, region: Region, kernel_name: str | None = None) -> None:
         self.region, self.kernel_name = region, kernel_name
         self._peers_at = _peers_at(region.header.slot_bytes)
-        self._read = kernel(kernel_name).state_read
+        self._look = self._look_by_copy if region.observed else self._look_in_place
 
     @classmethod
     def create(
@@ -87,6 +87,11 @@ class State:
         """Open to read or to write. Raises one ``E_REGION_...`` code a check."""
         return cls(open_region(path, Kind.STATE, expected_bytes), kernel)
 
+    @classmethod
+    def observe(cls, path: str | os.PathLike[str]) -> Self:
+        """Open to read only; survives a truncation (``E_REGION_GONE``)."""
+        return cls(open_region(path, Kind.STATE, expected_bytes, observe=True))
+
     def writer(self) -> StateWriter:
         """The one writer. Raises ``E_ROLE_TAKEN``."""
         return StateWriter(self, Claim(self.region, self._peers_at, "writer"))
@@ -99,9 +104,7 @@ class State:
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            code, version, value = self._read(
-                self.region.mapping, LOCK_AT, self.region.header.slot_bytes, TRIES
-            )
+            code, version, value = self._look()
             if code == End.OK:
                 return version >> 1, value
             if code == End.CORRUPT:
@@ -112,6 +115,23 @@ class State:
             if time.monotonic() >= deadline:
                 raise IndexBusError("E_BUSY", f"no quiet moment to read in {timeout_s} s")
             time.sleep(0)
+
+    def _look_in_place(self) -> tuple[int, int, bytes]:
+        look = kernel(self.kernel_name).state_read
+        found: tuple[int, int, bytes] = look(
+            self.region.mapping, LOCK_AT, self.region.header.slot_bytes, TRIES
+        )
+        return found
+
+    def _look_by_copy(self) -> tuple[int, int, bytes]:
+        """As ``kernel/state.c`` over ``pread``: the lock before and after, in calls of their own."""
+        before = int.from_bytes(self.region.read(LOCK_AT, 8), "little")
+        length = int.from_bytes(self.region.read(LOCK_AT + abi.LINE, 4), "little")
+        room = self.region.header.slot_bytes
+        value = self.region.read(PAYLOAD_AT, min(length, room))
+        if before & 1 or int.from_bytes(self.region.read(LOCK_AT, 8), "little") != before:
+            return End.TIMEOUT, 0, b""
+        return (End.OK, before, value) if length <= room else (End.CORRUPT, before, b"")
 
     def peers(self) -> list[Peer]:
         return read_peers(self.region, self._peers_at, ("writer",))

@@ -68,6 +68,41 @@ def test_a_writer_that_died_half_way_is_told_from_a_busy_one(shm: Path) -> None:
     assert state.read()[1] == b"new"
 
 
+def test_an_observer_reads_whole_values_and_says_what_a_reader_would(shm: Path) -> None:
+    state = State.create(shm / "state", slot_bytes=4096)
+    (shm / "state").chmod(0o400)
+    observer = State.observe(shm / "state")
+    assert observer.read() == (0, b"")
+    done = threading.Event()
+
+    def write() -> None:
+        with state.writer() as writer:
+            for number in range(1, 800):
+                writer.write(bytes([number & 0xFF]) * (number % 4000))
+        done.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    last = 0
+    while not done.is_set():
+        version, value = observer.read(5)
+        assert version >= last
+        assert value == bytes([version & 0xFF]) * (version % 4000)
+        last = version
+    thread.join()
+    with memoryview(state.region.mapping) as raw, raw.cast("Q") as words:
+        words[LOCK_AT >> 3] |= 1
+    with pytest.raises(IndexBusError) as caught:
+        observer.read(0.01)
+    assert caught.value.code == "E_PEER_DEAD"
+    (shm / "state").chmod(0o600)
+    with (shm / "state").open("r+b") as file:
+        file.truncate(0)
+    with pytest.raises(IndexBusError) as caught:
+        observer.read()
+    assert caught.value.code == "E_REGION_GONE"
+
+
 @pytest.fixture
 def queues(shm: Path, kernel_name: str) -> Queues:
     return Queues.create(shm / "queues", capacity=4, slot_bytes=32, consumers=3, kernel=kernel_name)
