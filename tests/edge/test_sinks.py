@@ -112,6 +112,13 @@ def test_a_folder_is_unwritable(tmp_path: Path) -> None:
     assert (caught.value.code, caught.value.exit) == ("E_SINK_UNWRITABLE", Exit.UNAVAILABLE)
 
 
+def test_a_fifo_without_a_reader_is_told_as_what_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(EdgeError, match="nobody reads") as caught:
+        parse_sink(f"file:{tmp_path / 'fifo'}").open()
+    assert (caught.value.code, caught.value.exit) == ("E_SINK_UNWRITABLE", Exit.UNAVAILABLE)
+
+
 def test_a_reader_that_went_away_is_told(tmp_path: Path) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
