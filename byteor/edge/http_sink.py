@@ -148,7 +148,7 @@ class HttpSink(SinkEdge):
             raise EdgeError(
                 "E_SINK_REFUSED",
                 f"{self.name}: the peer refuses a message of {len(batch[0]):,} bytes with {status}",
-                hint="set such messages aside with --dead-letter PATH",
+                hint="set such messages aside with --dead-letters PATH",
             )
 
     def _post(self, batch: Body) -> int:

@@ -117,6 +117,13 @@ class FileSink(LineSink):
                 exit=Exit.NOT_FOUND,
             ) from error
         except OSError as error:
+            if error.errno == errno.ENXIO and Path(self._path).is_fifo():
+                raise EdgeError(
+                    "E_SINK_UNWRITABLE",
+                    f"nobody reads {self._path}: a FIFO needs its reader first",
+                    hint=f"start the reader (cat {self._path}), then this run",
+                    exit=Exit.UNAVAILABLE,
+                ) from error
             raise EdgeError(
                 "E_SINK_UNWRITABLE",
                 f"cannot write {self._path}: {reason(error)}",

@@ -79,7 +79,7 @@ class StreamSink(SinkEdge):
                 raise EdgeError(
                     "E_FRAMING",
                     f"{self.name}: a message has a newline inside, and the stream's messages are lines",
-                    hint="use framing=u32, or set such messages aside with --dead-letter PATH",
+                    hint="use framing=u32, or set such messages aside with --dead-letters PATH",
                 )
         return whole
 

@@ -131,7 +131,7 @@ class UdpSink(SinkEdge):
                 raise EdgeError(
                     "E_OVERSIZE",
                     f"{self.name}: a message has {len(message):,} bytes, a datagram {MAX_DATAGRAM_BYTES:,}",
-                    hint="send it over tcp:, or set such messages aside with --dead-letter PATH",
+                    hint="send it over tcp:, or set such messages aside with --dead-letters PATH",
                 )
 
     def _send(self, message: bytes | memoryview) -> None:

@@ -78,7 +78,7 @@ ROWS = tuple(
         (
             "E_SINK_REFUSED",
             "the peer of a sink takes what it is sent",
-            "check the URL and token_file=; --dead-letter PATH sets single messages aside",
+            "check the URL and token_file=; --dead-letters PATH sets single messages aside",
             _run(sink="http://127.0.0.1:8080/nowhere"),
             _run(sink="http://127.0.0.1:8080/events"),
         ),
@@ -92,7 +92,7 @@ ROWS = tuple(
         (
             "E_FRAMING",
             "a message on a stream of lines has no newline inside",
-            "use framing=u32 at both ends, or set such messages aside with --dead-letter PATH",
+            "use framing=u32 at both ends, or set such messages aside with --dead-letters PATH",
             _run(source="udp::9000", sink="tcp:127.0.0.1:9001") + " (a datagram holds two lines)",
             _run(source="udp::9000", sink="tcp:127.0.0.1:9001?framing=u32"),
         ),
@@ -100,8 +100,8 @@ ROWS = tuple(
             "E_DEAD_LETTER",
             "the dead-letter file can be written and is under 1 GiB",
             "move the file away or make room, and see in it why messages were not delivered",
-            _run() + " --dead-letter /nowhere/dead.jsonl",
-            _run() + " --dead-letter dead.jsonl",
+            _run() + " --dead-letters /nowhere/dead.jsonl",
+            _run() + " --dead-letters dead.jsonl",
         ),
         (
             "E_CHECKPOINT",
