@@ -1,0 +1,1 @@
+"""Whole pipelines: a generator, stages, a sink that forgets; and what people would take instead."""
