@@ -7,28 +7,29 @@ $BYTEOR_STATE_DIR/freezes/<digest of the environment's id>/   0700
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
 import msgspec
 
-from byteor.actions.gate import environment_gate, make_gate, set_gate
+from byteor.actions.gate import environment_gate, set_gate
 from byteor.acts.approvals import MAX_BYTES, file_stem
+from byteor.acts.frozen import FREEZE, folder_of, freeze_of
 from byteor.acts.log import open_log
-from byteor.atomic import check_private_folder, private_folder, sync_folder, write_file
+from byteor.atomic import private_folder, sync_folder, write_file
 from byteor.errors import ByteorError
-from byteor.governance.canonical import canonical_json, decode_canonical, time_of
+from byteor.governance.canonical import canonical_json, time_of
 from byteor.governance.environment import Environment
 from byteor.governance.errors import refused
-from byteor.governance.freeze import Freeze, lifted_by, seal_lift
+from byteor.governance.freeze import Freeze
 from byteor.governance.keyset import KeySet
+from byteor.governance.lift import lifted_by, seal_lift
 from byteor.governance.private_key import Signer
 from byteor.governance.regular_file import read_regular
 from byteor.state import state_dir
 from byteor_store import Event, current_actor
 
-FREEZE, LIFT = "freeze.json", ".lift.dsse"
+LIFT = ".lift.dsse"
 
 
 class Lifting(msgspec.Struct, frozen=True):
@@ -37,28 +38,6 @@ class Lifting(msgspec.Struct, frozen=True):
     lifted: bool
     lifters: tuple[str, ...]
     audit_seq: int
-
-
-def freeze_of(environment_id: str) -> Freeze | None:
-    """The freeze of an environment, if it is frozen. What cannot be read freezes, too: ``E_FREEZE``."""
-    folder = _folder(environment_id)
-    if not (folder / FREEZE).exists():
-        return None
-    check_private_folder(folder)
-    try:
-        return decode_canonical(read_regular(folder / FREEZE, MAX_BYTES)[0], Freeze)
-    except ValueError as error:
-        raise refused("E_FREEZE", f"{folder / FREEZE} is damaged: {error}") from None
-
-
-def frozen_environments() -> list[Freeze]:
-    """Every freeze on this host, by environment id."""
-    root = state_dir() / "freezes"
-    found = []
-    for folder in sorted(root.iterdir()) if root.exists() else ():
-        if (folder / FREEZE).exists():
-            found.append(decode_canonical(read_regular(folder / FREEZE, MAX_BYTES)[0], Freeze))
-    return sorted(found, key=lambda freeze: freeze.environment_id)
 
 
 def freeze(environment: Environment, reason: str, *, now: int) -> int:
@@ -75,7 +54,7 @@ def freeze(environment: Environment, reason: str, *, now: int) -> int:
     except ByteorError as error:
         damaged = error
     document = Freeze(environment.id, current_actor(), time_of(now), reason)
-    folder = private_folder(private_folder(state_dir() / "freezes") / _folder(environment.id).name)
+    folder = private_folder(private_folder(state_dir() / "freezes") / folder_of(environment.id).name)
     write_file(folder / FREEZE, canonical_json(document))
     seq = _record("environment_frozen", environment, None, {"reason": reason})
     if damaged is not None:
@@ -92,7 +71,7 @@ def unfreeze(environment: Environment, kid: str, signer: Signer, *, keys: KeySet
     current = freeze_of(environment.id)
     if current is None:
         raise refused("E_FREEZE", f"{environment.name} is not frozen", hint="byteor env show")
-    folder = _folder(environment.id)
+    folder = folder_of(environment.id)
     before = _lifters(folder, current, keys, now)
     lift = seal_lift(current, kid, keys, signer, now)
     after = lifted_by([*_lifts(folder), lift], current, keys, now)
@@ -108,20 +87,6 @@ def unfreeze(environment: Environment, kid: str, signer: Signer, *, keys: KeySet
     shutil.rmtree(folder)
     set_gate(environment_gate(state_dir(), environment.id), closed=False)
     return Lifting(True, after, seq)
-
-
-def ready_gate(environment_id: str) -> Path:
-    """The gate cell of an environment where a run is to start: made when missing, closed when frozen."""
-    path = environment_gate(state_dir(), environment_id)
-    # The cell is there before the freeze is looked at: one that comes in between closes it.
-    make_gate(path)
-    if freeze_of(environment_id) is not None:
-        set_gate(path, closed=True)
-    return path
-
-
-def _folder(environment_id: str) -> Path:
-    return state_dir() / "freezes" / hashlib.sha256(environment_id.encode()).hexdigest()[:32]
 
 
 def _lifts(folder: Path) -> list[bytes]:

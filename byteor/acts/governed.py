@@ -5,36 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from byteor.acts.approvals import count_uses, host_audience
-from byteor.acts.emergency import open_reviews
-from byteor.acts.freezes import freeze_of
+from byteor.acts.frozen import freeze_of
 from byteor.acts.log import open_log
 from byteor.acts.needs import check_listed, declared_by, needed_capabilities, posted_by, stages_digest
-from byteor.acts.papers import papers
 from byteor.acts.permit import Permit, Ruled, decision_events, strictest
 from byteor.errors import ByteorError, Exit
-from byteor.governance.approval import VerifiedApproval, inputs_for, verify_approval, verify_emergency
-from byteor.governance.break_glass import BreakGlass
-from byteor.governance.credential import decode_credential
-from byteor.governance.dsse import BREAK_GLASS, open_envelope
 from byteor.governance.environment import BUILT_IN_DEV, Environment
 from byteor.governance.environment_file import load_environments, user_file
-from byteor.governance.errors import GovernanceError, refused
 from byteor.governance.explain import explain
 from byteor.governance.freeze import Freeze, effective_side_effects
-from byteor.governance.trust import (
-    environment_trust,
-    remember_environments,
-    seen_revocations,
-    trusted_keys,
-)
+from byteor.governance.policy_inputs import inputs_for
+from byteor.governance.trust_folder import environment_trust, remember_environments
 from byteor.runtime.stages import ResolvedStage
 from byteor.spec import ValidatedSpec
 from byteor_store import Event, current_actor
+
+if TYPE_CHECKING:
+    from byteor.governance.approval import VerifiedApproval
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,8 +115,12 @@ def ask(
             raise _no_dry_sink(declared)
         waits = any(one.explanation.decision == "RequireApproval" for one in ruled)
         if waits or question.credentials or question.approval:
+            from byteor.acts.proof import approval_for
+
             code = stages_digest(stages)
-            approval = _approval(question, environment, spec, needed, beside, now, code)
+            approval = approval_for(question, environment, spec, needed, beside, now, code)
+            if approval is None:
+                raise _no_approval(environment, needed)
             ruled = rule(environment, needed, approval=approval, **common)
         _check_allowed(environment, ruled, freeze)
         check_listed(environment, stages, sinks)
@@ -134,47 +129,6 @@ def ask(
             _note_refusal(environment, spec, ruled, error)
         raise
     return Permit(environment, spec, ruled, approval, freeze)
-
-
-def _approval(
-    question: Question,
-    environment: Environment,
-    spec: ValidatedSpec,
-    needed: tuple[str, ...],
-    beside: Path | None,
-    now: int,
-    stages: str,
-) -> VerifiedApproval:
-    texts, companions, emergencies = papers(
-        question.credentials, question.companions, question.approval, beside
-    )
-    if not texts and not emergencies:
-        raise _no_approval(environment, needed)
-    keys = trusted_keys()
-    revocations = seen_revocations(now=now)
-    terms: dict[str, Any] = {
-        "keys": keys,
-        "environment": environment,
-        "spec_hash": spec.spec_hash,
-        "capabilities": needed,
-        "audience": host_audience(environment),
-        "revocations": revocations,
-        "now": now,
-    }
-    if emergencies:
-        if len(emergencies) > 1 or texts:
-            raise refused("E_BREAK_GLASS", "an emergency stands alone: name its file and nothing else")
-        approval_id = open_envelope(emergencies[0], BREAK_GLASS, BreakGlass)[0].approval_id
-        waiting = open_reviews(keys, now)
-        return verify_emergency(emergencies[0], reviews=waiting, uses=count_uses(approval_id), **terms)
-    ids = {decode_credential(text)[0].approval_id for text in texts}
-    uses = count_uses(ids.copy().pop())
-    try:
-        return verify_approval(texts, companions, action="run", uses=uses, stages=stages, **terms)
-    except GovernanceError as error:
-        if error.code == "E_QUORUM" and len(ids) == 1:  # nothing is wrong with them; there are too few
-            error.exit = Exit.PENDING
-        raise
 
 
 def _check_allowed(environment: Environment, ruled: Sequence[Ruled], freeze: Freeze | None) -> None:

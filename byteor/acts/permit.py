@@ -5,28 +5,27 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from byteor.actions.effects import VARIABLE, Effects, write_effects
 from byteor.actions.gate import approval_gate, make_gate, set_gate
-from byteor.acts.freezes import ready_gate
+from byteor.acts.frozen import ready_gate
 from byteor.acts.log import open_log
 from byteor.atomic import write_file
 from byteor.errors import ByteorError
-from byteor.governance.approval import VerifiedApproval
-from byteor.governance.canonical import unix_of
-from byteor.governance.credential import LEEWAY_S
 from byteor.governance.environment import Environment
 from byteor.governance.errors import refused
 from byteor.governance.explain import Explanation
 from byteor.governance.freeze import Freeze
-from byteor.governance.trust import seen_revocations
 from byteor.runtime.folders import RunIdentity, runtime_dir
 from byteor.spec import ValidatedSpec
 from byteor.state import state_dir
 from byteor_store import Event, audit_path, current_actor
+
+if TYPE_CHECKING:
+    from byteor.governance.approval import VerifiedApproval
 
 STRICTEST_FIRST = ("Deny", "RequireApproval", "DryRunOnly", "Allow")
 POLICY_AUDIT = "policy_audit.json"
@@ -151,6 +150,8 @@ class Permit:
         if approval is not None:
             stop = approval_gate(state_dir(), approval.approval_id)
             make_gate(stop)
+            from byteor.governance.trust import seen_revocations
+
             # A revocation that came after it was asked about found no cell to close.
             revocations = seen_revocations(now=int(time.time()), current=False)
             if revocations is not None and revocations.revokes(approval.approval_id):
@@ -164,7 +165,7 @@ class Permit:
             granted=tuple(r.capability for r in self.ruled if r.capability is not None),
             allowed=self.environment.actions,
             approval_id=approval.approval_id if approval else None,
-            ends_at=unix_of(approval.expires_at) + LEEWAY_S if approval else None,
+            ends_at=approval.ends_at if approval else None,
             hold_gate=str(ready_gate(self.environment.id)),
             stop_gate=str(stop) if stop else None,
             audit_log=str(audit_path()),

@@ -21,7 +21,7 @@ import msgspec
 from byteor.actions.effects import VARIABLE, Effects, write_effects
 from byteor.actions.gate import approval_gate, set_gate
 from byteor.acts.approvals import count_uses, host_audience
-from byteor.acts.freezes import freeze_of, ready_gate
+from byteor.acts.frozen import freeze_of, ready_gate
 from byteor.acts.governed import Question, environment_for, rule
 from byteor.acts.host_key import trusted_signers
 from byteor.acts.log import open_log

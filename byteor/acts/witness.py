@@ -15,7 +15,7 @@ from byteor.errors import Exit
 from byteor.governance.canonical import decode_base64url
 from byteor.governance.keyset import Key
 from byteor.governance.private_key import Signer as PersonalSigner
-from byteor.governance.trust import trust_folder
+from byteor.governance.trust_folder import trust_folder
 from byteor.runtime.folders import list_runs
 from byteor_store import Anchor, AuditLog, Signer, StoreError, audit_path
 from byteor_store.backup import restore

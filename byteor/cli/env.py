@@ -75,7 +75,8 @@ def sign(
     from byteor.cli.governed import moment, signer_from
     from byteor.cli.output import emit_json, emit_text
     from byteor.governance.canonical import time_of
-    from byteor.governance.environment_file import read_file, sign_file
+    from byteor.governance.environment_file import read_file
+    from byteor.governance.environment_signature import sign_file
 
     read_file(path, trust=None, now=0)  # nobody signs a file that no host would read
     signer = signer_from(key_file, passphrase_fd)
@@ -90,13 +91,13 @@ def sign(
 
 def _effects(environment: Environment) -> str:
     """The policy that counts now."""
-    from byteor.acts.freezes import freeze_of
+    from byteor.acts.frozen import freeze_of
 
     return "frozen" if freeze_of(environment.id) is not None else environment.side_effects
 
 
 def _fields(environment: Environment) -> dict[str, Any]:
-    from byteor.acts.freezes import freeze_of
+    from byteor.acts.frozen import freeze_of
 
     return {
         "name": environment.name,

@@ -16,7 +16,6 @@ from byteor.governance.dsse import APPROVAL, open_envelope
 from byteor.governance.environment import Environment
 from byteor.governance.errors import refused
 from byteor.governance.keyset import KeySet
-from byteor.governance.policy import Inputs
 from byteor.governance.quorum import Tally, people, tally
 from byteor.governance.revocation import RevocationList
 
@@ -58,6 +57,11 @@ class VerifiedApproval:
 
     def __reduce__(self) -> str:
         raise TypeError("a VerifiedApproval is not pickled: verify again")
+
+    @property
+    def ends_at(self) -> int:
+        """When it no longer holds, in seconds of Unix time: as late as a clock that is slow may have it."""
+        return unix_of(self.expires_at) + LEEWAY_S
 
 
 _SEAL: Final = object()
@@ -255,37 +259,3 @@ def check_quorum(
         message = f"{result.filled} of {result.needed} approvals; open: {open_places}"
         raise refused("E_QUORUM", message)
     return result
-
-
-def inputs_for(
-    environment: Environment,
-    capability: str | None,
-    *,
-    side_effects: str,
-    spec_hash: str,
-    dry_run: bool,
-    replay: bool,
-    approval: VerifiedApproval | None,
-) -> Inputs:
-    """The policy's inputs for one capability (``None``: a run that has none).
-
-    ``side_effects`` is the effective policy (``freeze``). An approval counts only for its own spec,
-    environment, action and capabilities: holding one says nothing about another run.
-    """
-    action = "replay_execute" if replay else "run"
-    approved = (
-        approval is not None
-        and approval.spec_hash == spec_hash
-        and approval.environment_digest == environment.digest
-        and approval.action == action
-        and capability in approval.capabilities
-    )
-    return Inputs(
-        posture=environment.posture,
-        replay_policy=environment.replay,
-        side_effect_policy=side_effects,
-        side_effecting=capability is not None,
-        dry_run=dry_run,
-        approved=approved,
-        replay=replay,
-    )

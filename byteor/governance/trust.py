@@ -1,57 +1,19 @@
-"""What this user's tools remember: the pinned key set, the newest seen, and versions of what it signs.
-
-$BYTEOR_STATE_DIR/trust/            0700
-  pinned.json                       the key set that a person compared by fingerprint
-  signing_keys.json                 the newest that chains from it
-  revocations.dsse                  the newest list seen
-  seen.json                         highest version of a signed byteor.toml
-"""
+"""The pinned key set, the newest seen, and the newest list of revocations; they lie in ``trust_folder``."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from byteor.atomic import check_private_folder, private_folder, write_file
-from byteor.governance.canonical import canonical_json, decode_json
-from byteor.governance.environment_file import Trust
+from byteor.atomic import check_private_folder, write_file
 from byteor.governance.errors import refused
 from byteor.governance.keyset import KeySet, check_self_signed, check_successor, read_key_set
 from byteor.governance.revocation import RevocationList, check_newer, open_revocations
+from byteor.governance.trust_folder import PINNED, locked, trust_folder
 from byteor.state import state_dir
 
-PINNED: Final = "pinned.json"
 NEWEST: Final = "signing_keys.json"
 REVOCATIONS: Final = "revocations.dsse"
-SEEN: Final = "seen.json"
-
-
-class _Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    environments_version: int = 0
-    v: int = 1
-
-
-def trust_folder(state: Path | None = None) -> Path:
-    """The folder, made 0700 when missing."""
-    return private_folder((state or state_dir()) / "trust")
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One writer at a time: reading the highest version, comparing and writing are one step."""
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(handle, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def pin(data: bytes, fingerprint: str, *, now: int, state: Path | None = None) -> KeySet:
@@ -65,7 +27,7 @@ def pin(data: bytes, fingerprint: str, *, now: int, state: Path | None = None) -
         raise refused("E_FINGERPRINT", f"the fingerprint is {keys.fingerprint}, not {fingerprint}")
     check_self_signed(keys, now)
     folder = trust_folder(state)
-    with _locked(folder):
+    with locked(folder):
         if (folder / NEWEST).exists():
             seen = read_key_set((folder / NEWEST).read_bytes(), source=str(folder / NEWEST))
             if keys.version < seen.version:
@@ -93,7 +55,7 @@ def learn(data: bytes, *, now: int, state: Path | None = None) -> KeySet:
     """
     keys = read_key_set(data)
     folder = trust_folder(state)
-    with _locked(folder):
+    with locked(folder):
         newest = trusted_keys(state)
         check_successor(keys, newest, now)
         if keys.version > newest.version:
@@ -104,7 +66,7 @@ def learn(data: bytes, *, now: int, state: Path | None = None) -> KeySet:
 def learn_revocations(data: bytes, *, now: int, state: Path | None = None) -> RevocationList:
     """Take a revocation list: signed, current, and not older than the one seen. It is remembered."""
     folder = trust_folder(state)
-    with _locked(folder):
+    with locked(folder):
         keys = trusted_keys(state)
         new = open_revocations(data, keys, now)
         seen = seen_revocations(now=now, state=state, current=False)
@@ -134,29 +96,3 @@ def seen_revocations(*, now: int, state: Path | None = None, current: bool = Tru
         return open_envelope(data, KIND, RevocationList)[0]
     except ValueError as error:
         raise refused("E_REVOCATIONS", f"{path} is damaged: {error}") from None
-
-
-def environment_trust(state: Path | None = None) -> Trust | None:
-    """What makes a signed byteor.toml count, or ``None`` while no key set is pinned."""
-    folder = (state or state_dir()) / "trust"
-    if not (folder / PINNED).exists():
-        return None
-    return Trust(trusted_keys(state), _read_seen(folder).environments_version)
-
-
-def remember_environments(version: int, state: Path | None = None) -> None:
-    """Remember that a signed byteor.toml of ``version`` was used."""
-    folder = trust_folder(state)
-    with _locked(folder):
-        if version > _read_seen(folder).environments_version:
-            write_file(folder / SEEN, canonical_json(_Seen(environments_version=version)))
-
-
-def _read_seen(folder: Path) -> _Seen:
-    path = folder / SEEN
-    if not path.exists():
-        return _Seen()
-    try:
-        return decode_json(path.read_bytes(), _Seen)
-    except ValueError as error:
-        raise refused("E_ENVIRONMENTS_ROLLBACK", f"{path} is damaged: {error}") from None

@@ -12,7 +12,6 @@ import pytest
 from byteor.governance.approval import (
     VerifiedApproval,
     companion_required,
-    inputs_for,
     verify_approval,
 )
 from byteor.governance.canonical import digest_of, sha256_of
@@ -29,6 +28,7 @@ from byteor.governance.dsse import (
 from byteor.governance.environment import Quota
 from byteor.governance.errors import GovernanceError
 from byteor.governance.policy import decide
+from byteor.governance.policy_inputs import inputs_for
 from byteor.governance.request import Request, Shown
 from byteor.governance.revocation import RevocationList, Revoked
 

@@ -22,7 +22,8 @@ from byteor.governance.break_glass import (
 from byteor.governance.canonical import digest_of, sha256_of
 from byteor.governance.dsse import LIFT, seal
 from byteor.governance.errors import GovernanceError
-from byteor.governance.freeze import Freeze, Lift, effective_side_effects, lifted_by, seal_lift
+from byteor.governance.freeze import Freeze, effective_side_effects
+from byteor.governance.lift import Lift, lifted_by, seal_lift
 from byteor.governance.revocation import revoke
 
 AUDIENCE = "byteor/acme/telemetry/11111111-2222-4333-8444-555555555555"

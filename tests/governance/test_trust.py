@@ -12,14 +12,13 @@ import pytest
 from byteor.errors import ByteorError
 from byteor.governance.revocation import revoke, seal_revocations
 from byteor.governance.trust import (
-    environment_trust,
     learn,
     learn_revocations,
     pin,
-    remember_environments,
     seen_revocations,
     trusted_keys,
 )
+from byteor.governance.trust_folder import environment_trust, remember_environments
 from byteor.state import state_dir
 
 IDS = [f"{digit * 8}-2222-4333-8444-555555555555" for digit in "123"]

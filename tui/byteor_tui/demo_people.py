@@ -45,7 +45,7 @@ def make_people(root: Path, receiver: str) -> People:
     from byteor.acts.keys import trust
     from byteor.governance.canonical import time_of
     from byteor.governance.edit_keyset import add_key, key_set_text, new_key_set, sign_key_set
-    from byteor.governance.environment_file import sign_file
+    from byteor.governance.environment_signature import sign_file
     from byteor.governance.keyset import Key
     from byteor.governance.private_key import generate, save
 

@@ -75,9 +75,9 @@ class Collector:
 
 def read_environments() -> tuple[Environment, ...]:
     """The environments that count here. Nothing is remembered of having read them; none when unreadable."""
-    from byteor.acts.freezes import frozen_environments
+    from byteor.acts.frozen import frozen_environments
     from byteor.governance.environment_file import load_environments, user_file
-    from byteor.governance.trust import environment_trust
+    from byteor.governance.trust_folder import environment_trust
 
     try:
         found = load_environments(

@@ -1,0 +1,68 @@
+"""On whose word a run may start: the papers that it is handed, verified together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from byteor.acts.approvals import count_uses, host_audience
+from byteor.acts.emergency import open_reviews
+from byteor.acts.papers import papers
+from byteor.errors import Exit
+from byteor.governance.approval import VerifiedApproval, verify_approval, verify_emergency
+from byteor.governance.break_glass import BreakGlass
+from byteor.governance.credential import decode_credential
+from byteor.governance.dsse import BREAK_GLASS, open_envelope
+from byteor.governance.environment import Environment
+from byteor.governance.errors import GovernanceError, refused
+from byteor.governance.trust import seen_revocations, trusted_keys
+from byteor.spec import ValidatedSpec
+
+if TYPE_CHECKING:
+    from byteor.acts.governed import Question
+
+
+def approval_for(
+    question: Question,
+    environment: Environment,
+    spec: ValidatedSpec,
+    needed: tuple[str, ...],
+    beside: Path | None,
+    now: int,
+    stages: str,
+) -> VerifiedApproval | None:
+    """The approval that the papers named by ``question`` make, or those ``beside`` the spec; None without any.
+
+    ``stages``: the digest of the stages' code. Raises the code of what does not hold; exit 5 (``E_QUORUM``)
+    when only more of them are wanted.
+    """
+    texts, companions, emergencies = papers(
+        question.credentials, question.companions, question.approval, beside
+    )
+    if not texts and not emergencies:
+        return None
+    keys = trusted_keys()
+    revocations = seen_revocations(now=now)
+    terms: dict[str, Any] = {
+        "keys": keys,
+        "environment": environment,
+        "spec_hash": spec.spec_hash,
+        "capabilities": needed,
+        "audience": host_audience(environment),
+        "revocations": revocations,
+        "now": now,
+    }
+    if emergencies:
+        if len(emergencies) > 1 or texts:
+            raise refused("E_BREAK_GLASS", "an emergency stands alone: name its file and nothing else")
+        approval_id = open_envelope(emergencies[0], BREAK_GLASS, BreakGlass)[0].approval_id
+        waiting = open_reviews(keys, now)
+        return verify_emergency(emergencies[0], reviews=waiting, uses=count_uses(approval_id), **terms)
+    ids = {decode_credential(text)[0].approval_id for text in texts}
+    uses = count_uses(ids.copy().pop())
+    try:
+        return verify_approval(texts, companions, action="run", uses=uses, stages=stages, **terms)
+    except GovernanceError as error:
+        if error.code == "E_QUORUM" and len(ids) == 1:  # nothing is wrong with them; there are too few
+            error.exit = Exit.PENDING
+        raise
