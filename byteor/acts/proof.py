@@ -31,7 +31,7 @@ def approval_for(
     now: int,
     stages: str,
 ) -> VerifiedApproval | None:
-    """The approval that the papers named by ``question`` make, or those ``beside`` the spec; None without any.
+    """The approval that the papers named by ``question`` or found ``beside`` the spec make; None without any.
 
     ``stages``: the digest of the stages' code. Raises the code of what does not hold; exit 5 (``E_QUORUM``)
     when only more of them are wanted.

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from byteor.indexbus import Wait
 from byteor.indexbus.abi import ABORTED, FILTERED, WATERMARK
-from byteor.indexbus.pure.work import run
 from byteor.indexbus.work import AnyJob, Rx, WorkEnd
 from byteor.runtime.arrivals import Arrivals
 from byteor.runtime.stages import ResolvedStage
@@ -50,4 +49,6 @@ def batch_of(resolved: ResolvedStage, batch: int) -> int:
 
 def work_by_the_clock(jobs: Sequence[AnyJob], batch: int, wait: Wait) -> WorkEnd:
     """``byteor.indexbus.work.work``, in Python whatever the kernel."""
+    from byteor.indexbus.pure.work import run
+
     return WorkEnd(*run(jobs, batch, wait))
