@@ -1,0 +1,203 @@
+"""The console's bars: first paint, cost at 40 and 1,000 stages, keys, memory, stalls, the audit tail.
+
+    python -m bench.console [--seconds 8] [--audit-rows 1000000] [--only first-paint,...]
+
+Each figure comes from a console of its own on a pseudo-terminal of 120x40; stages are synthetic and move all
+at once, which is worse than life. CPU is that of the whole process, in % of one core. A loaded machine makes
+everything slower but CPU shares and bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+SIZE = (120, 40)
+
+
+class Console:
+    """``python -m bench.console_child STAGES`` on a terminal; ``read`` drains it."""
+
+    def __init__(self, *args: str) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
+        environ = {**os.environ, "TERM": "xterm-256color"}
+        environ.pop("SSH_CONNECTION", None)
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.console_child", *args],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=environ,
+        )  # fmt: skip
+        os.close(slave)
+        self.total = 0
+
+    def read(self, seconds: float) -> bytes:
+        """Everything that comes within ``seconds``."""
+        end, data = time.monotonic() + seconds, b""
+        while (left := end - time.monotonic()) > 0:
+            if select.select([self.master], [], [], left)[0]:
+                data += os.read(self.master, 1 << 16)
+        self.total += len(data)
+        return data
+
+    def until(self, pattern: bytes, seconds: float = 20.0) -> float:
+        """When ``pattern`` has come (monotonic seconds)."""
+        end, data = time.monotonic() + seconds, b""
+        while time.monotonic() < end:
+            if select.select([self.master], [], [], 0.5)[0]:
+                data += os.read(self.master, 1 << 16)
+                if re.search(pattern, data):
+                    return time.monotonic()
+        raise TimeoutError(f"{pattern!r} did not come: {data[-300:]!r}")
+
+    def cpu_s(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def rss_mb(self) -> float:
+        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())
+        return int(found[1]) / 1024 if found else 0.0
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def close(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        os.close(self.master)
+
+    def measure(self, seconds: float) -> tuple[float, float]:
+        """(% of a core, KB/s) over ``seconds``."""
+        cpu, start = self.cpu_s(), time.monotonic()
+        got = len(self.read(seconds))
+        elapsed = time.monotonic() - start
+        return 100 * (self.cpu_s() - cpu) / elapsed, got / 1024 / elapsed
+
+
+def say(name: str, value: str, bar: str) -> None:
+    sys.stdout.write(f"{name:<34} {value:<30} bar {bar}\n")
+    sys.stdout.flush()
+
+
+def first_paint(seconds: float) -> None:
+    times = []
+    for _ in range(5):
+        console = Console("40")
+        times.append((console.until(rb"stage-1\b") - console.started) * 1000)
+        console.close()
+    say("first paint, median of 5", f"{statistics.median(times):.0f} ms", "<= 350 ms")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "byteor_tui", "--help"], capture_output=True, text=True
+    )
+    say("--help imports Textual", str("textual" in done.stderr), "False")
+
+
+def cost(seconds: float) -> None:
+    for stages, bar in (("40", "<= 10 %, <= 200 KB/s"), ("1000", "<= 15 %")):
+        console = Console(stages)
+        console.until(rb"stage-1\b")
+        console.read(3)
+        cpu, rate = console.measure(seconds)
+        say(f"{stages} stages, 10 Hz", f"{cpu:.1f} %, {rate:.0f} KB/s", bar)
+        if stages == "40":
+            console.press("__")
+            console.read(1.5)
+            say("40 stages, 2 Hz", f"{console.measure(seconds)[0]:.1f} %", "<= 3 %")
+            console.press("++ ")
+            console.read(1.5)
+            say("40 stages, paused", f"{console.measure(seconds)[0]:.1f} %", "<= 1 %")
+            say("memory", f"{console.rss_mb():.0f} MB after {3 + 3 * seconds:.0f} s", "<= 60 MB, flat")
+        console.close()
+
+
+def keys(seconds: float) -> None:
+    console = Console("40")
+    console.until(rb"stage-1\b")
+    console.read(3)
+    times = []
+    for turn in range(40):
+        key, row = ("j", turn % 20 + 1)
+        if turn and turn % 20 == 0:
+            console.press("k" * 20)
+            console.read(0.5)
+        start = time.monotonic()
+        console.press(key)
+        seen = console.until(rb">[^\n]{0,60}stage-" + str(row).encode() + rb"\b")
+        times.append((seen - start) * 1000)
+        console.read(0.03)
+    console.close()
+    times.sort()
+    p95 = times[int(0.95 * len(times))]
+    say("key to paint, 10 Hz", f"median {statistics.median(times):.0f} ms, p95 {p95:.0f} ms", "p95 <= 40 ms")
+
+
+def stall(seconds: float) -> None:
+    console = Console("40")
+    console.until(rb"stage-1\b")
+    console.read(3)
+    frame = len(console.read(2)) / 20
+    time.sleep(5)
+    start, backlog = time.monotonic(), b""
+    while select.select([console.master], [], [], 0.02)[0]:
+        backlog += os.read(console.master, 1 << 16)
+        if time.monotonic() - start > 1:
+            break
+    frames = len(backlog) / max(1.0, frame)
+    say("frames kept for a stall of 5 s", f"{frames:.1f} ({len(backlog)} bytes)", "<= 2 and the pty's buffer")
+    console.close()
+
+
+def audit(rows: int) -> None:
+    from byteor_store import AuditLog, Event
+    from byteor_tui.model import audit_tail
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["BYTEOR_STATE_DIR"] = folder
+        path = Path(folder, "audit.db")
+        with AuditLog.open(path) as log:
+            event = Event(action="effect_done", actor="user:bench", run_id="r")
+            for _ in range(0, rows, 20_000):
+                log.append_many([event] * 20_000)
+        tail = audit_tail.AuditTail()
+        start = time.perf_counter()
+        page = tail.look()
+        opened = (time.perf_counter() - start) * 1000
+        times = []
+        for turn in range(50):
+            start = time.perf_counter()
+            audit_tail.page_before(page.size - 1 - turn * (page.size // 51))
+            times.append((time.perf_counter() - start) * 1000)
+        tail.close()
+        say(f"audit tail of {page.size:,} rows: open", f"{opened:.0f} ms", "<= 100 ms")
+        say("audit page of 200", f"median {statistics.median(times):.1f} ms", "<= 5 ms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--audit-rows", type=int, default=1_000_000)
+    parser.add_argument("--only", default="first_paint,cost,keys,stall,audit")
+    given = parser.parse_args()
+    for name in given.only.split(","):
+        if name == "audit":
+            audit(given.audit_rows)
+        else:
+            {"first_paint": first_paint, "cost": cost, "keys": keys, "stall": stall}[name](given.seconds)
+
+
+if __name__ == "__main__":
+    main()
