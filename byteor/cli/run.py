@@ -34,14 +34,15 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="[NAME=]KIND:ARG",
-            help="Where messages come from: stdin: (default), file:PATH, host:[RATE|max]...",
+            help="stdin: (default), file:, host:, generate:, tcp:, udp:, unix:, http:, ws:, sqlite:, journal:; options as "
+            "in tcp:HOST:PORT?framing=u32 (docs/sources-and-sinks.md).",
         ),
     ] = None,
     sink: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[NAME=]KIND:ARG",
-            help="Where messages go: stdout: (default), file:PATH, null:...",
+            help="stdout: (default), file:, null:, tcp:, udp:, unix:, http:, https:, ws:, sqlite:, journal:.",
         ),
     ] = None,
     name: Annotated[
