@@ -31,8 +31,10 @@ def write_file(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which one
         raise
     sync_folder(path.parent)
 

@@ -33,8 +33,14 @@ class Recorder:
         try:
             yield
         except BaseException:
-            self.finish("refused")
+            self.not_started()
             raise
+
+    def not_started(self) -> None:
+        """No message came; there is nothing to keep."""
+        self._watch.close()
+        if self._capture is not None:
+            self._capture.discard()
 
     def running(self, run: Path) -> None:
         """Every worker runs; ``run`` is its folder."""

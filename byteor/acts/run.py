@@ -234,7 +234,7 @@ class _Log:
         self._recorder.tick()
 
     def not_started(self, identity: RunIdentity, why: str) -> None:
-        self._recorder.finish("not started")
+        self._recorder.not_started()
         self._permit.end()
         self.last = record("run_failed", identity, {"state": "not started", "error": why}, seal=True)
 

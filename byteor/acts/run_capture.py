@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Sequence
 
@@ -37,9 +38,14 @@ class RunCapture:
             kept = {one.run_id or "" for one in incidents().values() if one.state != "closed"}
             prune(root, KEPT_BYTES, KEPT_AGE_S, time.time(), frozenset(live | kept))
         facts = facts_of(identity, prepared, modules, self._settings.egress)
+        folder = root / identity.run_id
         try:
-            self._capture = Capture(root / identity.run_id, facts, prepared.spec.canonical, self._settings)
+            self._capture = Capture(folder, facts, prepared.spec.canonical, self._settings)
+        except ByteorError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
             raise ByteorError(
                 "E_CAPTURE_SPACE",
                 f"the capture cannot begin in {root}: {error.strerror}",
@@ -72,6 +78,13 @@ class RunCapture:
                 self._capture.note({"state": state})
             with contextlib.suppress(ByteorError):
                 self._capture.close()
+
+    def discard(self) -> None:
+        """The run did not start: nothing was recorded, and what is kept would only crowd out evidence."""
+        if self._capture is not None:
+            with contextlib.suppress(ByteorError):
+                self._capture.close()
+            shutil.rmtree(self._capture.folder, ignore_errors=True)
 
 
 def capture_for(mode: str, egress: str) -> RunCapture | None:

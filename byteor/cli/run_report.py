@@ -33,8 +33,9 @@ def summary(ended: EndedRun) -> str:
     ]
     lines += [f"  {note}" for note in ended.notes]
     if result.stuck:
-        names = ", ".join(result.stuck)
-        lines.append(f"  error[E_DRAIN_TIMEOUT]: stopped before it had finished: {names}")
+        culprit, *others = result.stuck
+        told = f"{culprit} did not finish in time" + (f"; nor did {', '.join(others)}" if others else "")
+        lines.append(f"  error[E_DRAIN_TIMEOUT]: {told}")
     if result.unfinished:
         lines.append(f"  {result.unfinished:,} messages were taken from the source and went nowhere")
     failure = result.first_failure

@@ -75,6 +75,7 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
             _share(options, run, regions)
             witness.starting(identity)
         except BaseException:
+            signals.pass_over()
             _remove(run, regions)
             raise
         with contextlib.ExitStack() as stack:
@@ -83,22 +84,25 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
                 identity = msgspec.structs.replace(identity, tuning=tuner.settled())
                 folders.write_identity(run, identity)
                 _share(options, run, regions)
+                supervisor = assembled.supervisor
+                signals.on_signal = supervisor.note_signal  # from here on there is something to drain
             except BaseException as error:
+                signals.pass_over()
                 stack.close()
                 witness.not_started(identity, in_words(error)[1])
                 _remove(run, regions)
                 raise
-            supervisor = assembled.supervisor
-            signals.on_signal = supervisor.note_signal  # from here on there is something to drain
             assembled.begin()
             with contextlib.suppress(Exception):  # who only looks on cannot end a run
                 witness.running(identity, run)
             supervisor.on_tick = witness.tick
             result = _supervise(supervisor, assembled.metrics, identity)
-            result = msgspec.structs.replace(result, positions=assembled.positions())
+            result = msgspec.structs.replace(
+                result, positions=assembled.positions(), stuck=_culprit_first(run, result.stuck)
+            )
             if identity.model == "lane_graph" and result.state != "finished":
                 result = msgspec.structs.replace(result, unfinished=_left_in_lanes(run))
-            signals.on_signal = lambda number: None  # it is ending already
+            signals.pass_over()
             with contextlib.suppress(Exception):  # what cannot be let go of goes with this process
                 stack.close()
         ended = Ended(identity, result, supervisor.signal)
@@ -135,6 +139,19 @@ def engines(prepared: Prepared, ends: Ends, executor: Executor) -> list[Engine]:
         return "native" if native and executor != "mp" else "edge"
 
     return [engine(worker) for worker in prepared.wiring.workers]
+
+
+def _culprit_first(run: Path, stuck: tuple[str, ...]) -> tuple[str, ...]:
+    """Those who did not finish, first whoever the most messages wait for; the others only waited for it."""
+    if len(stuck) < 2:
+        return stuck
+    try:
+        with RunObserver(run) as observer:
+            lag = {worker.name: worker.lag for worker in observer.sample().workers}
+    except (ByteorError, OSError):  # somebody removed the folder
+        return stuck
+    place = {name: index for index, name in enumerate(lag)}  # workers stand in the order of the flow
+    return tuple(sorted(stuck, key=lambda name: (-lag.get(name, 0), place.get(name, len(place)))))
 
 
 def _left_in_lanes(run: Path) -> int:

@@ -126,7 +126,9 @@ def run_posts(
             ready()
             try:
                 ended = _work(posts, jobs, batch, wait)
-            except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
+            except Exception:
+                raise
+            except BaseException as error:  # noqa: BLE001
                 # Signals are not for us here: a stage raised it, and a Python stage works alone.
                 ended = WorkEnd(End.STAGE_ERROR, 0, posts[0].rx[0].sequence, error)
             failure = None if ended.clean else _failure(posts, ended)

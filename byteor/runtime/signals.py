@@ -18,12 +18,13 @@ class Signals:
     """Catches SIGINT, SIGTERM and SIGHUP; only a main thread can.
 
     Until ``on_signal`` is set a signal raises ``E_INTERRUPTED`` (exit 130 or 143) where the run is being
-    started, so that it is taken down again; afterwards it calls ``on_signal``, which must only take note. One
-    that was ignored when we came (nohup, a background job) stays ignored.
+    started, so that it is taken down again, once: a second one must not break that off. Afterwards it calls
+    ``on_signal``, which must only take note. One that was ignored when we came (nohup, a background
+    job) stays ignored.
     """
 
     def __init__(self) -> None:
-        self.on_signal: Callable[[int], None] = _give_up
+        self.on_signal: Callable[[int], None] = self._give_up
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -42,8 +43,12 @@ class Signals:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.on_signal(number)
 
+    def pass_over(self) -> None:
+        """Whatever comes from now on changes nothing: the run is being taken down, or its end told."""
+        self.on_signal = lambda number: None
 
-def _give_up(number: int) -> None:
-    code = Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
-    name = signal.Signals(number).name
-    raise RunError("E_INTERRUPTED", f"{name} while the run was starting: nothing runs", exit=code)
+    def _give_up(self, number: int) -> None:
+        self.pass_over()
+        code = Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
+        name = signal.Signals(number).name
+        raise RunError("E_INTERRUPTED", f"{name} while the run was starting: nothing runs", exit=code)

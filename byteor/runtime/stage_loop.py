@@ -67,7 +67,9 @@ def _drive(stage: Consumer, resolved: ResolvedStage, function: Callable[..., Any
             views = resolved.definition.views
             return stage.drive_batch(function if views else never_none(function), batch, views=views)
         return stage.drive(function, batch)
-    except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
+    except Exception:
+        raise
+    except BaseException as error:  # noqa: BLE001
         # Signals are not for us here: the stage raised it, so it is the stage's failure.
         return LoopEnd(End.STAGE_ERROR, stage.sequence, error)
 
@@ -88,7 +90,7 @@ def failure_of(name: str, stage: Rx | None, end: LoopEnd | WorkEnd) -> Failure:
     """Which message was at fault, by sequence and by the digest of its payload, and what went wrong."""
     error = end.error
     if isinstance(error, IndexBusError) and error.code == "E_OVERSIZE":
-        code, text = "E_STAGE_OVERSIZE", "its result " + error.message.partition(" has ")[2]
+        code, text = "E_STAGE_OVERSIZE", "its result has " + error.message.partition(" has ")[2]
     elif _is_list_result(error):
         code, text = "E_STAGE_FANOUT", "it returned a list, and a ring has one slot for each message"
     elif error is not None:

@@ -94,6 +94,7 @@ def test_a_failing_stage_stops_the_pipeline_and_is_named(
     assert isinstance(failure, dict)
     assert (result["state"], failure["stage"], failure["code"]) == ("failed", "bad", code)
     assert failure["sequence"] == sequence
+    assert code != "E_STAGE_OVERSIZE" or failure["error"].startswith("its result has ")
     assert result["errors"] == 1
     assert failure["digest"] == "sha256:" + hashlib.sha256(str(sequence).encode()).hexdigest()
     assert home.actions() == ["run_started", "run_failed"]
@@ -179,6 +180,17 @@ def test_a_stage_that_cannot_start_means_that_nothing_starts(home: Home) -> None
     assert [path.name for path in (home.root / "run").iterdir() if path.name != "names"] == []
 
 
+def test_a_sink_that_cannot_open_leaves_no_folder_no_region_and_no_capture(home: Home) -> None:
+    done = home.byteor(
+        "run", home.spec(*MINE[:1]), "--source", "generate:9,8", "--sink", f"file:{home.root}/none/out"
+    )
+    assert done.returncode == 7
+    assert [path.name for path in (home.root / "run").iterdir()] == ["names"]
+    assert list((home.root / "shm" / f"byteor-{os.geteuid()}").iterdir()) == []
+    assert list((home.root / "state" / "capture").iterdir()) == []
+    assert home.actions() == ["run_started", "run_failed"]
+
+
 # -- how a run is stopped
 
 
@@ -218,7 +230,7 @@ def test_a_stage_that_hangs_is_killed_when_the_drain_takes_too_long(home: Home) 
     told, _ = process.communicate(timeout=30)
     result = json.loads(told)
     assert process.returncode == 10
-    assert "stuck" in result["stuck"]
+    assert result["stuck"] == ["stuck", "ingress", "egress"]  # the culprit first
     assert result["unfinished"] == result["in"] > 0
     assert children
     assert not any(is_alive(pid, start) for pid, start in children)

@@ -81,6 +81,11 @@ def stage(
     )
 
 
+@overload
+def batch_stage(key: Function, /) -> Function: ...
+
+
+@overload
 def batch_stage(
     key: str | None = None,
     /,
@@ -94,7 +99,23 @@ def batch_stage(
     waits: bool = False,
     views: bool = False,
     example: Example | None = None,
-) -> Callable[[Function], Function]:
+) -> Callable[[Function], Function]: ...
+
+
+def batch_stage(
+    key: Function | str | None = None,
+    /,
+    *,
+    kind: Kind = "pure",
+    writes: bool = True,
+    parameters: str = "",
+    required: bool = False,
+    decode: type | None = None,
+    on_invalid: OnInvalid = "fail",
+    waits: bool = False,
+    views: bool = False,
+    example: Example | None = None,
+) -> Function | Callable[[Function], Function]:
     """Declare a function of a whole batch as a stage: several times faster than one call a message.
 
     It takes a list of bytes and returns one result for each: bytes, None to filter, the very object that
@@ -104,6 +125,8 @@ def batch_stage(
     With ``decode`` it takes and returns lists of values. Raise ``StageError`` with ``index`` to name the
     message that is at fault. Everything else as in :func:`stage`.
     """
+    if callable(key):
+        return _define(key, None, "batch", kind, writes, parameters, required)
     return lambda function: _define(
         function, key, "batch", kind, writes, parameters, required, decode, on_invalid, waits, example, views
     )
@@ -125,7 +148,7 @@ def _define(
 ) -> Function:
     key = key or function.__name__
     if not BASE_KEY.fullmatch(key):
-        raise _misdeclared(key, "a key is [a-z][a-z0-9_]*")
+        raise _misdeclared(key, 'a key is [a-z][a-z0-9_]*; give it one: @stage("my_key")')
     if kind not in get_args(Kind):
         raise _misdeclared(key, f"its kind is one of {', '.join(get_args(Kind))}, not {kind!r}")
     if on_invalid not in get_args(OnInvalid):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -316,3 +317,45 @@ def test_a_report_replaces_the_one_before_and_needs_a_folder(tmp_path: Path) -> 
     context.report({"in": 2, "out": 1})
     assert (tmp_path / "guard.report.kv").read_text() == "in=2\nout=1\n"
     Context("guard").report({"in": 1})
+
+
+def test_the_bare_decorators_take_the_name_as_key() -> None:
+    @stage
+    def shout(message: bytes) -> bytes:
+        return message.upper()
+
+    @batch_stage
+    def shout_all(messages: list[bytes]) -> list[bytes]:
+        return [message.upper() for message in messages]
+
+    assert shout(b"a") == b"A"
+    assert shout_all([b"a"]) == [b"A"]
+    found = [getattr(function, ATTRIBUTE) for function in (shout, shout_all)]
+    assert [(one.key, one.shape) for one in found] == [("shout", "message"), ("shout_all", "batch")]
+
+
+def test_a_class_whose_name_is_no_key_is_told_to_be_given_one() -> None:
+    class Lookup:
+        def __call__(self, message: bytes) -> bytes:
+            return message
+
+    with pytest.raises(StageError, match="give it one"):
+        stage(Lookup)
+
+
+def test_whatever_a_stage_raises_names_its_message(tmp_path: Path) -> None:
+    @stage("gives_up")
+    def gives_up(message: bytes) -> bytes:
+        if message == b"b":
+            raise asyncio.CancelledError
+        return message
+
+    with (
+        SequencedSlots.create(tmp_path / "ring", capacity=8, slot_bytes=16, egress=(0,)) as ring,
+        ring.producer() as producer,
+        ring.stage(0) as consumer,
+    ):
+        producer.publish_many([b"a", b"b"])
+        outcome = run_stage("s", consumer, resolved(gives_up), 4)
+    assert outcome.failure is not None
+    assert (outcome.failure.error, outcome.failure.sequence) == ("CancelledError", 1)
