@@ -137,3 +137,10 @@ def test_leaves_added_together_make_the_tree_of_leaves_added_one_by_one(start: i
             one.append(leaf)
         many.extend(leaves)
         assert (one.size, one.hashes, one.root()) == (many.size, many.hashes, many.root())
+
+
+def test_a_subtree_begins_only_where_one_can() -> None:
+    tree = merkle.Frontier()
+    tree.append(merkle.leaf_hash(b"0"))
+    with pytest.raises(ValueError, match="begins"):
+        tree.extend([merkle.leaf_hash(b"x")], 1)
