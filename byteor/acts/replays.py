@@ -30,7 +30,7 @@ from byteor.incident.replay.audit import (
 )
 from byteor.incident.replay.inputs import Range, extent, inputs, resolved_range
 from byteor.incident.replay.minimize import minimize
-from byteor.incident.replay.session import Replayed, ReplayOrder, replay
+from byteor.incident.replay.session import STALL_S, Replayed, ReplayOrder, replay
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.spec import ValidatedSpec, check_document, load, read_document
 from byteor.state import state_dir
@@ -48,6 +48,7 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
     range: Range = Range()
     rate: float | None = None
     until_divergence: bool = False
+    stall_s: float = STALL_S
     spec: Path | None = None
     stage_modules: tuple[str, ...] = ()
     out: Path | None = None
@@ -82,6 +83,7 @@ def replay_now(request: ReplayRequest) -> ReplayDone:
             dry_run=request.mode == "dry_run",
             rate=request.rate,
             until_divergence=request.until_divergence,
+            stall_s=request.stall_s,
         )
         run_id = recording.facts.run_id
         with permit.started({"mode": request.mode, "bundle": digest, "run_id": run_id}, run_id):
@@ -100,7 +102,7 @@ def minimize_now(request: ReplayRequest) -> tuple[ReplayDone, tuple[int, ...], i
         prepared = _prepared(recording, request)
         permit = _judged(prepared, recording, request, digest)
         found = extent(recording)
-        order = ReplayOrder(range=request.range, until_divergence=True)
+        order = ReplayOrder(range=request.range, until_divergence=True, stall_s=request.stall_s)
         whole = replay(recording, prepared.wiring, prepared.stages, order, found)
         if whole.first is None:
             raise IncidentError(
@@ -132,7 +134,7 @@ def minimize_now(request: ReplayRequest) -> tuple[ReplayDone, tuple[int, ...], i
             recording,
             prepared.wiring,
             prepared.stages,
-            ReplayOrder(range=Range(only=frozenset(smallest))),
+            ReplayOrder(range=Range(only=frozenset(smallest)), stall_s=request.stall_s),
             found,
         )
         proved = _proved(recording, prepared, request, permit.judged, last, digest)

@@ -44,6 +44,9 @@ def command(
     until_divergence: Annotated[
         bool, typer.Option("--until-divergence", help="Stop at the first difference.")
     ] = False,
+    stall: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="Give up when nothing moves for so long.")
+    ] = 30.0,
     minimize: Annotated[
         bool,
         typer.Option("--minimize", help="Find the fewest inputs that still differ; write them as a bundle."),
@@ -115,6 +118,7 @@ def command(
         range=Range(first=first, last=last, newest=newest),
         rate=_rate(rate),
         until_divergence=until_divergence,
+        stall_s=stall,
         spec=spec,
         stage_modules=tuple(stages or ()),
         out=out,

@@ -357,8 +357,7 @@ class _Site:
     def abort(self) -> None:
         self._aborting.set()
         for lane in self._lanes.values():
-            if lane.state == "open":
-                lane.abort()
+            lane.abort()  # one that was closed too: somebody may wait for what lies in it
         for sink in self._ends.sinks:
             sink.cancel()
 

@@ -17,6 +17,7 @@ from byteor.incident.replay.inputs import Range
 
 CODE = """
 import os
+import time
 from byteor.runtime.stages import batch_stage, stage
 
 @stage
@@ -42,6 +43,19 @@ seen = 0
 def fails_at_50(message):
     if message == b"m50":
         raise ValueError("fifty")
+    return message
+
+@stage
+def fails_late(message):
+    if message == b"m9":
+        time.sleep(0.1)  # the feeder has closed its lane by now
+        raise ValueError("nine")
+    return message
+
+@stage
+def never_returns(message):
+    while message == b"m3":
+        pass
     return message
 
 @stage
@@ -122,6 +136,30 @@ def test_a_stage_that_fails_fails_again_and_what_came_before_is_compared(tmp_pat
     assert done.failure is not None
     assert (done.failure.stage, done.failure.code, done.failed_at) == ("s1", "E_STAGE_RAISED", 50)
     assert (done.counts.equal, done.counts.beyond, done.diverged) == (44, 6, False)
+
+
+def test_a_stage_that_fails_after_the_last_input_was_fed_ends_the_pass(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, CODE, "identity", "fails_late")
+    done = scene.replay(scene.record(MESSAGES[:12], [(n, b"m%d" % n) for n in range(9)], finished=False))
+    assert (done.failed_at, done.counts.equal, done.diverged) == (9, 9, False)
+
+
+def test_a_stage_that_never_returns_ends_the_replay_with_where_it_stood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BYTEOR_SHM_DIR", str(tmp_path / "shm"))
+    scene = Scene(tmp_path, CODE, "identity", "never_returns")
+    with pytest.raises(IncidentError) as caught:
+        scene.replay(scene.record(MESSAGES, []), stall_s=1.0)
+    assert caught.value.code == "E_REPLAY_STALLED"
+    assert "s1 3" in caught.value.message
+    assert list((tmp_path / "shm" / f"byteor-{os.geteuid()}").iterdir()) == []
+
+
+def test_a_slow_pace_is_no_stall(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, CODE, "upper")
+    recording = scene.record(MESSAGES[:3], [(n, b"M%d" % n) for n in range(3)], batch=1)
+    assert not scene.replay(recording, rate=2.0, stall_s=0.4).diverged
 
 
 def test_a_range_replays_only_its_part(tmp_path: Path) -> None:

@@ -102,6 +102,13 @@ ROWS = tuple(
             "@stage\ndef mine(message):\n    raise ValueError('no')",
         ),
         (
+            "E_REPLAY_STALLED",
+            "something moves in a replay at least every 30 s",
+            "the message says how far each worker came; for a stage that is only slow, --stall SECONDS",
+            "@stage\ndef mine(message):\n    while True: pass",
+            "byteor replay demo --stall 300",
+        ),
+        (
             "E_REPLAY_EQUAL",
             "only a replay that diverges is minimised",
             "byteor determinism check runs it under other conditions",

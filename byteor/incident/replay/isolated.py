@@ -6,7 +6,10 @@ A fork is no new program: a replay executes nothing but this one. Call it where 
 from __future__ import annotations
 
 import os
+import select
+import shutil
 import signal
+import time
 import traceback
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,6 +18,10 @@ import msgspec
 
 from byteor.errors import ByteorError, Exit
 from byteor.incident.errors import IncidentError
+from byteor.incident.replay.beat import Beat
+from byteor.runtime.folders import region_root
+
+LOOK_S = 0.25
 
 T = TypeVar("T")
 
@@ -29,32 +36,65 @@ class _Said(msgspec.Struct):
     exit: int = 11
 
 
-def isolated(function: Callable[[], T], kind: type[T]) -> T:
+def isolated(function: Callable[[Beat], T], kind: type[T], stall_s: float) -> T:
     """What ``function`` returns (a msgspec struct ``kind``), computed in a child of this process.
 
     Raises what it raises when that is a ``ByteorError``, else ``E_REPLAY_DIED`` (exit 11): it ended
-    otherwise, as by a signal.
+    otherwise, as by a signal; ``E_REPLAY_STALLED`` (exit 11) when during a pass its beat stood still for
+    ``stall_s`` seconds: the child is killed then.
     """
+    beat = Beat()
     read, write = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
         os.close(read)
-        _child(function, write)
+        _child(lambda: function(beat), write)
     os.close(write)
     try:
-        with open(read, "rb") as pipe:  # noqa: PTH123  (a descriptor)
-            data = pipe.read()
+        data = _heard(read, beat, stall_s)
         _, status = os.waitpid(pid, 0)
     except BaseException:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+        for left in region_root().glob(f"replay-{pid}-*"):
+            shutil.rmtree(left, ignore_errors=True)
         raise
+    finally:
+        os.close(read)
     if status != 0 or not data:
         raise _died(status)
     said = msgspec.msgpack.decode(data, type=_Said)
     if said.code is not None:
         raise IncidentError(said.code, said.message, hint=said.hint, exit=Exit(said.exit))
     return msgspec.msgpack.decode(said.result, type=kind)
+
+
+def _heard(read: int, beat: Beat, stall_s: float) -> bytes:
+    """Everything that the child writes to ``read``. Raises ``E_REPLAY_STALLED``."""
+    poll = select.poll()
+    poll.register(read, select.POLLIN)
+    parts: list[bytes] = []
+    seen, since = beat.look(), time.monotonic()
+    while True:
+        if poll.poll(LOOK_S * 1000):
+            part = os.read(read, 1 << 20)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+        now = beat.look()
+        if now is None or now != seen:
+            seen, since = now, time.monotonic()
+        elif time.monotonic() - since > stall_s:
+            raise _stalled(beat.text(), stall_s)
+
+
+def _stalled(where: str, stall_s: float) -> IncidentError:
+    return IncidentError(
+        "E_REPLAY_STALLED",
+        f"nothing moved for {stall_s:g} s; messages taken: {where or 'none'}",
+        hint="a stage waits or never returns; for one that is only slow, --stall SECONDS",
+        exit=Exit.RUNTIME,
+    )
 
 
 def _child(function: Callable[[], object], write: int) -> None:

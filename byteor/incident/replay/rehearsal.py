@@ -19,9 +19,10 @@ from pathlib import Path
 import msgspec
 
 from byteor.atomic import private_folder, write_file
-from byteor.errors import Exit
+from byteor.errors import ByteorError, Exit
 from byteor.incident.errors import IncidentError
 from byteor.incident.frames import Batch, Frame
+from byteor.incident.replay.beat import Beat
 from byteor.incident.replay.inputs import in_order_of_origin, runs_of
 from byteor.incident.replay.stand_ins import StandIn
 from byteor.indexbus import Consumer, MetricsRegion, Producer, Wait
@@ -39,6 +40,7 @@ from byteor.runtime.wiring import Wiring
 from byteor.runtime.workers import Outcome, outcome_of
 
 LOOK_S = 0.05
+TELL_S = 0.25
 JOIN_S = 10.0
 
 TakeOutput = Callable[[int, Batch], bool]
@@ -65,14 +67,16 @@ class Rehearsed(msgspec.Struct, frozen=True):
     failed_at: int | None = None
 
 
-def rehearse(plan: Rehearsal, inputs: Iterable[Frame], take: TakeOutput) -> Rehearsed:
+def rehearse(
+    plan: Rehearsal, inputs: Iterable[Frame], take: TakeOutput, beat: Beat | None = None
+) -> Rehearsed:
     """Feed ``inputs`` and hand every output to ``take(egress, batch)`` until it returns False.
 
-    Raises ``E_REPLAY_SPEC`` for an input that has no
-    place in the wiring, ``IndexBusError`` when there is no room for the regions.
+    ``beat`` is told how far the workers are, as long as something moves. Raises ``E_REPLAY_SPEC`` for an
+    input that has no place in the wiring, ``IndexBusError`` when there is no room for the regions.
     """
     with _regions() as folder, contextlib.ExitStack() as stack:
-        return _Pass(plan, folder, stack).run(inputs, take)
+        return _Pass(plan, folder, stack, beat or Beat()).run(inputs, take)
 
 
 @contextlib.contextmanager
@@ -91,8 +95,8 @@ def _regions() -> Iterator[Path]:
 class _Pass:
     """One pass: its lanes, its threads, and how they end."""
 
-    def __init__(self, plan: Rehearsal, folder: Path, stack: contextlib.ExitStack) -> None:
-        self._plan, self._stack = plan, stack
+    def __init__(self, plan: Rehearsal, folder: Path, stack: contextlib.ExitStack, beat: Beat) -> None:
+        self._plan, self._stack, self._beat = plan, stack, beat
         wiring = plan.wiring
         self._lanes: list[Lane] = []
         for lane_plan in wiring.lanes:
@@ -131,10 +135,16 @@ class _Pass:
         threads.append(self._thread(self._feed, inputs, sources))
         self._stack.callback(self._end, threads)
         began = time.monotonic_ns()
+        self._beat.begin()
         for thread in threads:
             thread.start()
-        self._drain(sinks, take)
+        try:
+            self._drain(sinks, take, posts)
+        except BaseException:
+            self._abort()  # or the threads would wait for a sink that has gone
+            raise
         self._end(threads)
+        self._beat.end()
         duration = time.monotonic_ns() - began
         failure, at = (None, None) if self._failures.empty() else self._failures.get()
         return Rehearsed(self._taken, duration, failure, at)
@@ -150,7 +160,7 @@ class _Pass:
             self._fail(outcome.failure, None)
 
     def _publish(self, inputs: Iterable[Frame], sources: Mapping[int, Post]) -> Outcome:
-        pace = _Pace(self._plan.rate)
+        pace = _Pace(self._plan.rate, self._beat)
         # Merges in order downstream wait until a source says that nothing older follows.
         awaited = [post for post in sources.values() if post.plan.watermarks] if len(sources) > 1 else []
         for frame in in_order_of_origin(inputs):
@@ -182,11 +192,19 @@ class _Pass:
             plan.name, lambda: run_posts(plan.name, [post], self._plan.batch, self._ground.wait)
         )
         if outcome.failure is not None:
-            self._fail(outcome.failure, _origin_at(post.rx[0], outcome.failure.sequence))
+            origin = None
+            with contextlib.suppress(ByteorError):  # whatever becomes of this, the pass must end
+                origin = _origin_at(post.rx[0], outcome.failure.sequence)
+            self._fail(outcome.failure, origin)
 
-    def _drain(self, sinks: Sequence[tuple[int, Consumer]], take: TakeOutput) -> None:
-        live = list(sinks)
+    def _drain(self, sinks: Sequence[tuple[int, Consumer]], take: TakeOutput, posts: Sequence[Post]) -> None:
+        live, told, look_at = list(sinks), "", 0.0
         while live:
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + TELL_S
+                if (now := _progress(posts)) != told:
+                    self._beat.tell(now)
+                    told = now
             for endpoint, consumer in list(live):
                 count = consumer.peek(4096, LOOK_S / len(live))
                 if count:
@@ -202,8 +220,7 @@ class _Pass:
 
     def _abort(self) -> None:
         for lane in self._lanes:
-            if lane.state == "open":
-                lane.abort()
+            lane.abort()  # also one that was closed: what lies in it would be waited for
 
     def _end(self, threads: Sequence[threading.Thread]) -> None:
         deadline = time.monotonic() + JOIN_S
@@ -234,16 +251,16 @@ def _producer_of(frame: Frame, sources: Mapping[int, Post]) -> Producer:
 class _Pace:
     """Holds the feeder back to so many messages a second."""
 
-    def __init__(self, rate: float | None) -> None:
-        self._rate = rate
+    def __init__(self, rate: float | None, beat: Beat) -> None:
+        self._rate, self._beat = rate, beat
         self._due = time.monotonic()
 
     def wait(self, messages: int) -> None:
         if self._rate is None:
             return
-        left = self._due - time.monotonic()
-        if left > 0:
-            time.sleep(left)
+        while (left := self._due - time.monotonic()) > 0:
+            self._beat.tell("what the rate lets through")
+            time.sleep(min(left, 1.0))
         self._due += messages / self._rate
 
 
@@ -251,6 +268,11 @@ def _hand_over(endpoint: int, consumer: Consumer, count: int, take: TakeOutput) 
     batch = Batch(*consumer.gather())
     consumer.advance(count)
     return not batch.size or take(endpoint, batch)
+
+
+def _progress(posts: Sequence[Post]) -> str:
+    """How many messages each worker has taken."""
+    return ", ".join(f"{post.plan.name} {post.row.value('in')}" for post in posts if post.rx)
 
 
 def _origin_at(stage: Rx, sequence: int | None) -> int | None:

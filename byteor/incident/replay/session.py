@@ -9,6 +9,7 @@ import msgspec
 
 from byteor.incident.frames import Batch
 from byteor.incident.recording import Recording
+from byteor.incident.replay.beat import Beat
 from byteor.incident.replay.compare import Compared, Comparison, Counts, Difference
 from byteor.incident.replay.inputs import (
     Extent,
@@ -26,17 +27,21 @@ from byteor.runtime.folders import Failure
 from byteor.runtime.stages import ResolvedStage
 from byteor.runtime.wiring import Wiring
 
+STALL_S = 30.0
 SAMPLES = 16  # inputs whose digest the audit lists
 
 
 class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for. ``rate`` in messages a second; None: as fast as it goes."""
+    """What was asked for. ``rate`` in messages a second; None: as fast as it goes. ``stall_s``: for how long
+    nothing may move before the pass is given up.
+    """
 
     range: Range = Range()
     dry_run: bool = True
     rate: float | None = None
     batch: int = 256
     until_divergence: bool = False
+    stall_s: float = STALL_S
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -101,7 +106,8 @@ def replay(
     """Run the chosen inputs and compare every output.
 
     A stage that fails ends a pass with messages in flight, so the inputs before it are replayed once more by
-    themselves. Raises ``E_REPLAY_INPUT``, ``E_REPLAY_SPEC``, ``E_REPLAY_DIED``.
+    themselves. Raises ``E_REPLAY_INPUT``, ``E_REPLAY_SPEC``, ``E_REPLAY_DIED``,
+    ``E_REPLAY_STALLED``.
     """
     found = extent(recording) if found is None else found
     wanted = resolved_range(order.range, found)
@@ -151,7 +157,9 @@ def _isolated_pass(
     wanted: Range,
     found: Extent,
 ) -> _Pass:
-    return isolated(lambda: _one_pass(recording, wiring, stages, order, wanted, found), _Pass)
+    return isolated(
+        lambda beat: _one_pass(recording, wiring, stages, order, wanted, found, beat), _Pass, order.stall_s
+    )
 
 
 def _one_pass(
@@ -161,6 +169,7 @@ def _one_pass(
     order: ReplayOrder,
     wanted: Range,
     found: Extent,
+    beat: Beat,
 ) -> _Pass:
     standing = stand_ins(stages, dry_run=order.dry_run)
     plan = Rehearsal(
@@ -184,7 +193,7 @@ def _one_pass(
     def take(egress: int, batch: Batch) -> bool:
         return comparisons[egress].feed(batch)
 
-    ended = rehearse(plan, inputs(recording, wanted), take)
+    ended = rehearse(plan, inputs(recording, wanted), take, beat)
     acts = tuple(
         Act(worker.name, worker.key, "replaced" if stand_in.replaced else "performed", sum(stand_in.acts))
         for worker in wiring.of_role("stage")
