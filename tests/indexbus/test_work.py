@@ -386,6 +386,20 @@ def test_rows_of_jobs_add_up_and_latency_goes_end_to_end(lanes: Lanes, shm: Path
         assert all(row.heartbeat_ns > 0 and row.busy_ns > 0 for row in (source, bridge, stage, sink))
 
 
+def test_what_a_generator_loses_is_counted_once(lanes: Lanes, shm: Path) -> None:
+    first = lanes("a", capacity=8)
+    with MetricsRegion.create(shm / "metrics", 2) as metrics:
+        rows = [metrics.row(i) for i in range(2)]
+        for row in rows:
+            row.begin("", "", "source", "thread")
+        generate = Generate([first[0]], 100, 20, 1, row=rows[0], on_full="drop")
+        finished(work([generate, Discard([first[1]], row=rows[1])]))
+        source, sink = metrics.rows()
+        assert (source.taken, source.handed_on) == (100, sink.taken)
+        assert source.handed_on + source.dropped == 100
+        assert source.dropped > 0
+
+
 def test_jobs_that_make_no_sense_are_refused(lanes: Lanes) -> None:
     first = lanes("a")
     for jobs in ([], [Route(first[1], [])], [Discard([])], [Through(first[1], function=shout, batch=list)]):

@@ -232,15 +232,17 @@ class GenerateStep(Step):
         self._over = start >= last or any(handle.stopped for handle in job.txs)
         if self._over:
             return 0
-        lanes = len(self.outlets)
+        lanes, out = len(self.outlets), 0
         while self._next < last:
             outlet = self.outlets[self._next % lanes]
+            lost = outlet.lost
             payload = message(self._next, job.size, self._text, self._period)
             stamp = time.monotonic_ns() if self._next == start else 0
             if not outlet.put(Item(payload, 0, self._next, 0, stamp)):
                 break
+            out += outlet.lost == lost
             self._next += 1
-        self.batch(self._next - start, self._next - start)
+        self.batch(self._next - start, out)
         return self._next - start
 
 
