@@ -390,8 +390,8 @@ def test_what_a_generator_loses_is_counted_once(lanes: Lanes, shm: Path) -> None
     first = lanes("a", capacity=8)
     with MetricsRegion.create(shm / "metrics", 2) as metrics:
         rows = [metrics.row(i) for i in range(2)]
-        for row in rows:
-            row.begin("", "", "source", "thread")
+        for row, role in zip(rows, ("source", "sink"), strict=True):
+            row.begin(role, "", role, "thread")
         generate = Generate([first[0]], 100, 20, 1, row=rows[0], on_full="drop")
         finished(work([generate, Discard([first[1]], row=rows[1])]))
         source, sink = metrics.rows()
