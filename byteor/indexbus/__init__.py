@@ -41,18 +41,23 @@ Offsets and constants: ``byteor.indexbus.abi``. Errors: ``IndexBusError`` with a
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from byteor.indexbus.abi import End, Kind, Wait
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.events import Events
 from byteor.indexbus.fanout import Fanout
 from byteor.indexbus.handles import Batch, Consumer, LoopEnd, Producer
 from byteor.indexbus.journal import Journal
-from byteor.indexbus.journal_disk import DiskJournalReader, DiskJournalWriter
 from byteor.indexbus.kernel_choice import crc32c, install_sigbus, kernel_name, native_stage_names
 from byteor.indexbus.metrics import MetricsRegion, MetricsRow, RowSample
-from byteor.indexbus.router import Queues
 from byteor.indexbus.sequenced import SequencedSlots
-from byteor.indexbus.state import State
+
+if TYPE_CHECKING:
+    from byteor.indexbus.journal_disk import DiskJournalReader, DiskJournalWriter
+    from byteor.indexbus.router import Queues
+    from byteor.indexbus.state import State
 
 __all__ = [
     "Batch",
@@ -79,3 +84,17 @@ __all__ = [
     "kernel_name",
     "native_stage_names",
 ]
+
+# What few processes use is loaded when it is first asked for: a worker starts sooner without.
+_ON_USE = {
+    "DiskJournalReader": "journal_disk",
+    "DiskJournalWriter": "journal_disk",
+    "Queues": "router",
+    "State": "state",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_ON_USE[name]}"), name)

@@ -9,7 +9,8 @@ import msgspec
 from byteor.errors import Exit, Where
 from byteor.runtime.errors import RunError
 from byteor.runtime.stages import ResolvedStage, StageError, resolve
-from byteor.runtime.wiring import Wiring, wire
+from byteor.runtime.wiring import Wiring
+from byteor.runtime.wiring.wire import wire
 from byteor.spec import SingleRing, ValidatedSpec
 
 MAX_ROWS = 4096  # of a metrics region

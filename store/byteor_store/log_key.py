@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 KEY_FILE = "audit.key"
 MAX_PEM_BYTES = 1 << 16
+# A key as ``make_key`` writes it: PEM of the one DER that RFC 8410 (section 7) has for 32 bytes of Ed25519.
+_ARMOUR = (b"-----BEGIN PRIVATE KEY-----\n", b"\n-----END PRIVATE KEY-----\n")
+_DER_HEAD = bytes.fromhex("302e020100300506032b657004220420")
 
 
 def key_path(log: Path) -> Path:
@@ -27,12 +30,11 @@ def key_path(log: Path) -> Path:
 def make_key(log: Path) -> Ed25519PrivateKey:
     """The key of the log at ``log``; made when there is none yet. Two processes at once get the same."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     path = key_path(log)
     if (found := load_key(log)) is not None:
         return found
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem = _pem_of(Ed25519PrivateKey.generate())
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -53,10 +55,6 @@ def make_key(log: Path) -> Ed25519PrivateKey:
 
 def load_key(log: Path) -> Ed25519PrivateKey | None:
     """The key of the log at ``log``; None when it has none. Raises ``StoreError`` ``E_AUDIT_KEY``."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
     path = key_path(log)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -69,6 +67,36 @@ def load_key(log: Path) -> Ed25519PrivateKey | None:
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
             raise _bad_key(path, "it is not a plain file of ours alone", f"chmod 600 {path}")
         pem = file.read(MAX_PEM_BYTES)
+    return _plain_key(pem) or _any_key(path, pem)
+
+
+def _pem_of(key: Ed25519PrivateKey) -> bytes:
+    """The plain PKCS#8 PEM of ``key``, as any other tool writes it."""
+    return base64.b64encode(_DER_HEAD + key.private_bytes_raw()).join(_ARMOUR)
+
+
+def _plain_key(pem: bytes) -> Ed25519PrivateKey | None:
+    """The key of our own form of file, else None. Each run signs, and the parser of all other forms takes
+    longer to load than the run takes to sign.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    begin, end = _ARMOUR
+    if not (pem.startswith(begin) and pem.endswith(end)):
+        return None
+    try:
+        der = base64.b64decode(pem[len(begin) : -len(end)], validate=True)
+    except binascii.Error:
+        return None
+    head, secret = der[: len(_DER_HEAD)], der[len(_DER_HEAD) :]
+    return Ed25519PrivateKey.from_private_bytes(secret) if head == _DER_HEAD and len(secret) == 32 else None
+
+
+def _any_key(path: Path, pem: bytes) -> Ed25519PrivateKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

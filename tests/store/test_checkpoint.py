@@ -14,6 +14,7 @@ import apsw
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ from byteor_store import Anchor, AuditLog, Event, Signer, StoreError, log_key, v
 from byteor_store.checkpoint import Checkpoint, CheckpointError, checkpoint_text, origin, read, sign
 from byteor_store.database import checksum_vfs
 from byteor_store.leaf import leaf_text
-from byteor_store.log_key import key_path, load_key, make_key, public_text, read_public
+from byteor_store.log_key import _plain_key, key_path, load_key, make_key, public_text, read_public
 from byteor_store.merkle import leaf_hash
 from byteor_store.proof import prove
 
@@ -175,6 +176,20 @@ def test_the_logs_key_is_made_once_and_private(log: AuditLog, path: Path) -> Non
     assert [file.name for file in path.parent.iterdir() if file.name.startswith(".")] == []
     public = first.public_key()
     assert read_public(public_text(public)).public_bytes_raw() == public.public_bytes_raw()
+
+
+def test_the_logs_key_is_read_in_our_form_and_in_any_other(log: AuditLog, path: Path) -> None:
+    key = make_key(path)
+    pem = key_path(path).read_bytes()
+    assert pem == key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert _plain_key(pem) is not None
+    other = pem.replace(b"\n", b"\r\n")
+    assert _plain_key(other) is None
+    for text in (pem, other):
+        key_path(path).write_bytes(text)
+        again = load_key(path)
+        assert again is not None
+        assert again.private_bytes_raw() == key.private_bytes_raw()
 
 
 MAKER = """

@@ -11,7 +11,7 @@ from byteor.incident.frames import Batch
 from byteor.incident.recording import Recording, open_capture
 from byteor.incident.replay.session import Replayed, ReplayOrder, replay
 from byteor.runtime.stages import resolve
-from byteor.runtime.wiring import wire
+from byteor.runtime.wiring.wire import wire
 from byteor.spec import ValidatedSpec, check_document, read_document
 
 Outputs = Iterable[tuple[int, bytes]]  # (origin, payload), in the order of the egress
