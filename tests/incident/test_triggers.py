@@ -64,7 +64,7 @@ def test_what_is_no_condition_is_refused(text: str) -> None:
 
 
 def test_a_condition_of_byteor_toml_bundles_the_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (home / "byteor.toml").write_text('[incident]\nwhen = ["error", "lag > 1"]\n')
+    (home / "byteor.toml").write_text('[incident]\nwhen = ["error", "lag > 1000000"]\n')
     assert [one.kind for one in watch_for_incidents()._left] == ["error", "lag"]
     ran(home)
     watch = watch_for_incidents()
