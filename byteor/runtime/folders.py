@@ -8,6 +8,7 @@ $BYTEOR_SHM_DIR/byteor-<uid>/<run id>/ 0700; metrics.region, <lane>.region
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -31,6 +32,7 @@ RUN_JSON, RESULT_JSON, CONTROL_SOCK = "run.json", "result.json", "control.sock"
 METRICS_REGION, SPEC_KV = "metrics.region", "spec.kv"
 OWNER_JSON = "owner.json"  # in the region folder
 RUN_JSON_VERSION = 1
+MAX_DOCUMENT_BYTES = 16 << 20  # of run.json and result.json; 1,000 roles take one
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -226,11 +228,9 @@ def write_result(run: Path, result: RunResult) -> None:
 def read_run(run: Path) -> RunInfo:
     """The run in the folder ``run``. Raises ``E_RUN_NOT_FOUND`` or, for a damaged file, ``E_RUN_JSON``."""
     try:
-        identity = msgspec.json.decode((run / RUN_JSON).read_bytes(), type=RunIdentity)
+        identity = msgspec.json.decode(_read(run / RUN_JSON), type=RunIdentity)
         result_file = run / RESULT_JSON
-        result = (
-            msgspec.json.decode(result_file.read_bytes(), type=RunResult) if result_file.exists() else None
-        )
+        result = msgspec.json.decode(_read(result_file), type=RunResult) if result_file.exists() else None
     except FileNotFoundError:
         raise RunError(
             "E_RUN_NOT_FOUND", f"no run in {run}", hint="byteor ps lists the runs", exit=Exit.NOT_FOUND
@@ -248,6 +248,23 @@ def read_run(run: Path) -> RunInfo:
         result is None and identity.boot_id == boot_id() and is_alive(identity.pid, identity.pid_start_time)
     )
     return RunInfo(str(run), identity, alive, result, run.stat().st_uid == os.geteuid())
+
+
+def _read(path: Path) -> bytes:
+    """A document of a run. It may be another user's: no link, pipe or endless file must hold a reader up."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise RunError("E_RUN_JSON", f"{path} is a link", exit=Exit.INVALID) from None
+        raise
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_DOCUMENT_BYTES:
+            raise RunError("E_RUN_JSON", f"{path} is no document of a run", exit=Exit.INVALID)
+        return os.read(handle, MAX_DOCUMENT_BYTES)
+    finally:
+        os.close(handle)
 
 
 def list_runs(folder: Path | None = None) -> list[RunInfo]:

@@ -114,6 +114,26 @@ def test_a_damaged_run_json_is_told_and_does_not_hide_the_others(runtime: Path) 
     assert [info.folder for info in folders.list_runs(runtime)] == [str(good)]
 
 
+@pytest.mark.parametrize("name", [folders.RUN_JSON, folders.RESULT_JSON])
+@pytest.mark.parametrize("what", ["fifo", "endless", "folder"])
+def test_a_forged_document_holds_no_reader_up(runtime: Path, name: str, what: str) -> None:
+    mine, start = os.getpid(), start_time_of(os.getpid())
+    make_run(runtime, pid=mine, start=start, name="good")
+    forged = make_run(runtime, pid=mine, start=start, name="forged")
+    (forged / name).unlink(missing_ok=True)
+    match what:
+        case "fifo":
+            os.mkfifo(forged / name)
+        case "endless":
+            (forged / name).symlink_to("/dev/zero")
+        case _:
+            (forged / name).mkdir()
+    assert [info.identity.name for info in folders.list_runs(runtime)] == ["good"]
+    with pytest.raises(RunError) as caught:
+        folders.read_run(forged)
+    assert caught.value.code == "E_RUN_JSON"
+
+
 def test_find_prefers_the_id_then_a_live_run_then_the_newest(runtime: Path) -> None:
     me, start = os.getpid(), start_time_of(os.getpid())
     live = make_run(runtime, pid=me, start=start, started_unix_ns=1)
