@@ -27,7 +27,7 @@ def test_it_opens_the_only_live_run_takes_a_snapshot_survives_resizing_and_gives
     console = terminal(size=(120, 40))
     console.wait_for("LIVE", "parse", "detect", "annotate", "ring-0", "Needs you", "? help")
     console.press("s")
-    console.wait_for("$ byteor snapshot", "audit #")
+    console.wait_for("$ byteor snapshot", "ok  audit #")
     (file,) = (private / "state" / "snapshots").iterdir()
     assert json.loads(file.read_bytes())["run_id"] == live.run.run_id
     assert file.stat().st_mode & 0o077 == 0

@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--screen", metavar="S", choices=PLACE_IDS, help=", ".join(PLACE_IDS))
     root.add_argument("--read-only", action="store_true", help="no key that acts; RO in the top bar")
     root.add_argument("--spec", type=Path, metavar="FILE", help="the spec on disk that Diff compares with")
+    root.add_argument("--stages", action="append", metavar="MODULE", help="stages of your own, for requests")
     root.add_argument("--kid", metavar="KID", help="your key's id in the key set (BYTEOR_KID)")
     root.add_argument("--key-file", metavar="PEM", help="your key; the verb opens it (BYTEOR_KEY_FILE)")
     root.add_argument("--record", type=Path, metavar="FILE", help="write what you see to this file")

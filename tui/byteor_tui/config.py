@@ -39,6 +39,7 @@ def session_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Session
         record=given.record,
         keys=keys,
         theme=theme,
+        stages=tuple(given.stages or ()),
     )
 
 

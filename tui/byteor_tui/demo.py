@@ -120,6 +120,7 @@ def session_in(found: Demo, given: Session) -> Session:
         identities=given.identities or found.people.identities,
         spec=given.spec or found.root / SPEC_NAME,
         fault=found.fault,
+        stages=given.stages or ("byteor_tui.demo_stage",),
     )
 
 

@@ -29,20 +29,27 @@ def bundle(run_id: str) -> tuple[str, ...]:
     return ("incident-bundle", run_id)
 
 
-def dry_run(source: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
+def dry_run(source: str, env: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
     name = Path(source).name.removesuffix(".bundle.zip")
-    return ("replay", source, "--mode=dry_run", f"--out={folder / f'{name}.{stamp(unix_ns)}'}")
+    where = (f"--env={env}",) if env else ()
+    return ("replay", source, "--mode=dry_run", *where, f"--out={folder / f'{name}.{stamp(unix_ns)}'}")
 
 
-def execute(source: str, env: str, approval: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
+def execute(
+    source: str, env: str, approval: str, certificate: str, unix_ns: int, folder: Path
+) -> tuple[str, ...]:
     name = Path(source).name.removesuffix(".bundle.zip")
     out = folder / f"{name}.{stamp(unix_ns)}"
-    return ("replay", source, "--mode=execute", f"--env={env}", f"--approval={approval}", f"--out={out}")
+    terms = (f"--env={env}", f"--approval={approval}", f"--certificate={certificate}")
+    return ("replay", source, "--mode=execute", *terms, f"--out={out}")
 
 
-def request(spec: str, env: str, action: str, reason: str, certificate: str = "") -> tuple[str, ...]:
+def request(
+    spec: str, env: str, action: str, reason: str, certificate: str = "", stages: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     argv = ("approval", "request", spec, f"--env={env}", f"--action={action}", f"--reason={reason}")
-    return (*argv, f"--certificate={certificate}") if certificate else argv
+    shown = (f"--certificate={certificate}",) if certificate else ()
+    return (*argv, *shown, *(f"--stages={module}" for module in stages))
 
 
 def approve(request_id: str, digest: str, kid: str, key_file: str) -> tuple[str, ...]:

@@ -106,7 +106,9 @@ def execute(app: ConsoleApp) -> None:
         act="execute",
         title=f"EXECUTE REPLAY {chosen.id} IN {now.env.upper()}",
         target=Target("replay", chosen.id, f"{chosen.certificate}/{chosen.records}"),
-        argv=commands.execute(chosen.what, now.env, now.approved_request, time.time_ns(), folder),
+        argv=commands.execute(
+            chosen.what, now.env, now.approved_request, chosen.certificate, time.time_ns(), folder
+        ),
         facts=facts,
         code=_code(posture),
         born_s=time.monotonic(),

@@ -45,7 +45,7 @@ def replay(app: ConsoleApp) -> None:
     except (ByteorError, OSError) as error:
         app.say(f"no place for replays: {error}", ok=False)
         return
-    app.run_act(commands.dry_run(source, time.time_ns(), folder))
+    app.run_act(commands.dry_run(source, found.env, time.time_ns(), folder))
     if app.here.screen != "replay":
         app.go("replay")
 
@@ -75,7 +75,7 @@ def _ask(app: ConsoleApp, spec: str, action: str, certificate: str) -> None:
 
     def done(reason: str | None) -> None:
         if reason and reason.strip():
-            app.run_act(commands.request(spec, env, action, reason.strip(), certificate))
+            app.run_act(commands.request(spec, env, action, reason.strip(), certificate, app.session.stages))
             app.go("approvals")
         elif reason is not None:
             app.say("a request needs a reason", ok=False)

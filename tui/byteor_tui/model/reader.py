@@ -12,6 +12,7 @@ from byteor_tui.model.source import Source
 from byteor_tui.model.tape import Tape
 
 PERIOD_S = 0.1
+ROWS_A_PERIOD = 250  # folding a thousand stages ten times a second would cost a quarter of a core
 
 
 class Reader:
@@ -55,7 +56,8 @@ class Reader:
                     reason = f"cannot read the run: {error.strerror or type(error).__name__}"
                     self.error = ByteorError("E_RUN_UNREADABLE", reason, hint="byteor ps")
                 # No catching up: after a stall the next sample is now, not ten old ones in a row.
-                due = max(due + self._period_s, time.monotonic())
+                rows = len(self.latest.rows) if self.latest is not None else 0
+                due = max(due + self._period_s * (1 + rows // ROWS_A_PERIOD), time.monotonic())
                 self._stop.wait(due - time.monotonic())
         finally:
             self._source.close()

@@ -21,3 +21,4 @@ class Session(msgspec.Struct, frozen=True):
     keys: dict[str, tuple[str, ...]] = {}
     theme: str = ""
     fault: Path | None = None
+    stages: tuple[str, ...] = ()
