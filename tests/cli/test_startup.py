@@ -19,7 +19,6 @@ single_ring.stages.0.key=identity
 """
 RUN = ("run", "pipe.spec.kv", "--source=generate:10,16", "--sink=null:")
 NOT_FOR_A_RUN = (
-    "apsw.shell",
     "byteor.acts.approvals",
     "byteor.acts.detach",
     "byteor.cli.detach_report",
@@ -93,13 +92,13 @@ def test_a_run_of_native_stages_loads_what_it_uses(ring: None) -> None:
     modules = loaded(main, RUN)
     assert "byteor.runtime.execute" in modules  # it ran
     assert heavy(modules, NOT_FOR_A_RUN) == set()
-    assert len(modules) < 440, len(modules)
+    assert len(modules) < 420, len(modules)
 
 
 def test_a_workers_process_knows_no_specs_no_policy_and_no_log() -> None:
     modules = loaded("import byteor.runtime.worker_main")
     assert heavy(modules, NOT_FOR_A_WORKER) == set()
-    assert len(modules) < 240, len(modules)
+    assert len(modules) < 220, len(modules)
 
 
 def test_the_version_loads_no_command(ring: None) -> None:
