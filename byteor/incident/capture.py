@@ -24,12 +24,13 @@ import msgspec
 from byteor.atomic import private_folder, write_file
 from byteor.errors import Exit
 from byteor.incident.errors import IncidentError
-from byteor.incident.frames import Batch, Payload, egress_frame, ingress_frame, note_frame
+from byteor.incident.frames import Batch, Payload, egress_parts, ingress_head, note_frame
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal_disk import DiskJournalWriter, segments
 
 CAPTURE_JSON, SPEC_KV, JOURNAL = "capture.json", "spec.kv", "journal"
 FRAME_BYTES = 1 << 20  # a batch of more is recorded in several frames
+LONGEST = 1 << 32
 RETAIN_S = 0.5
 RETRY_S = 1.0  # after a full disk, best-effort capture looks again
 
@@ -113,9 +114,13 @@ class Capture:
         self, ingress: int, shard: int, first_origin: int, arrival_ns: int, messages: Sequence[bytes]
     ) -> None:
         """Record a batch that came in, before anybody sees it."""
+        count = len(messages)
+        head = ingress_head(ingress, shard, first_origin, arrival_ns, count)
+        if not count or self._append(head, messages, count, table=True, most=FRAME_BYTES):
+            return
         for start, end in _portions(messages):
-            part = messages if end - start == len(messages) else messages[start:end]
-            self._append(ingress_frame(ingress, shard, first_origin + start, arrival_ns, part), end - start)
+            head = ingress_head(ingress, shard, first_origin + start, arrival_ns, end - start)
+            self._append(head, messages[start:end], end - start, table=True)
 
     def egress(self, egress: int, origins: bytes, ingresses: bytes, lengths: bytes, payload: bytes) -> None:
         """Record a batch that the sink took."""
@@ -124,11 +129,12 @@ class Capture:
         for start, end in portions:
             part = batch if end - start == batch.size else batch.part(start, end)
             if end > start:
-                self._append(egress_frame(egress, part, now, digests=self._digests), end - start)
+                head, *parts = egress_parts(egress, part, now, digests=self._digests)
+                self._append(head, parts, end - start)
 
     def note(self, facts: object) -> None:
         """Record what is no message, such as the seed of a stage or a drop."""
-        self._append(note_frame(time.time_ns(), facts), 0)
+        self._append(note_frame(time.time_ns(), facts), (), 0)
 
     def close(self) -> None:
         """Everything is on the disk when this returns. Closing twice is fine."""
@@ -142,16 +148,28 @@ class Capture:
     def _open(self, segment_bytes: int) -> DiskJournalWriter:
         return DiskJournalWriter(self.folder / JOURNAL, segment_bytes=segment_bytes)
 
-    def _append(self, frame: bytes, messages: int) -> None:
+    def _append(
+        self,
+        head: bytes,
+        parts: Sequence[Payload],
+        messages: int,
+        *,
+        table: bool = False,
+        most: int = LONGEST,
+    ) -> bool:
+        """False when the record would be longer than ``most``. Else it was recorded, or its loss was."""
         with self._lock:
             if self._retry_at and time.monotonic() < self._retry_at:
                 self._lose(messages)
-                return
+                return True
             try:
                 if self._unnoted:
                     self._journal.append(note_frame(time.time_ns(), {"lost": self._unnoted}))
                     self._unnoted = 0
-                self._journal.append(frame)
+                if self._journal.append_joined(head, parts, table=table, most=most) < 0:
+                    if most < LONGEST:
+                        return False
+                    raise IndexBusError("E_OVERSIZE", "a message is longer than a segment of the journal")
                 self._retry_at = 0.0
                 if not self._grown and self._journal.position > self._settings.first_segment_bytes >> 1:
                     self._journal.close()
@@ -162,6 +180,7 @@ class Capture:
                     raise _no_space(error) from None
                 self._retry_at = time.monotonic() + RETRY_S
                 self._lose(messages)
+        return True
 
     def _lose(self, messages: int) -> None:
         self.lost += messages

@@ -68,11 +68,14 @@ class Frame(msgspec.Struct, frozen=True):
         return [body[start:end] for start, end in pairwise(accumulate(self.lengths, initial=0))]
 
 
+def ingress_head(ingress: int, shard: int, first: int, at_ns: int, count: int) -> bytes:
+    """What stands before lengths and payloads of ``count`` messages with the origins ``first``, + 1, ..."""
+    return HEAD.pack(INGRESS, CONSECUTIVE | ONE_INGRESS, ingress, shard, ingress, count, 0, first, at_ns)
+
+
 def ingress_frame(ingress: int, shard: int, first: int, at_ns: int, messages: Sequence[bytes]) -> bytes:
     """The batch ``messages`` with the origins ``first``, ``first`` + 1, ... as it came in."""
-    head = HEAD.pack(
-        INGRESS, CONSECUTIVE | ONE_INGRESS, ingress, shard, ingress, len(messages), 0, first, at_ns
-    )
+    head = ingress_head(ingress, shard, first, at_ns, len(messages))
     return b"".join((head, array("I", map(len, messages)), *messages))
 
 
@@ -118,25 +121,23 @@ class Batch(NamedTuple):
         return b"".join(hashlib.sha256(message).digest() for message in self.messages())
 
 
-def egress_frame(egress: int, batch: Batch, at_ns: int, *, digests: bool = False) -> bytes:
-    """The outputs of egress ``egress``; with ``digests`` only the SHA-256 of each payload."""
+def egress_parts(egress: int, batch: Batch, at_ns: int, *, digests: bool = False) -> tuple[bytes, ...]:
+    """The outputs of egress ``egress`` as parts of a frame; with ``digests`` only the SHA-256 of each."""
     count = batch.size
     one = int.from_bytes(batch.ingresses[:2], "little")
     flags = DIGEST if digests else 0
     same = batch.ingresses == batch.ingresses[:2] * count
-    head = HEAD.pack(
-        EGRESS,
-        flags | ONE_INGRESS if same else flags,
-        egress,
-        0,
-        one,
-        count,
-        0,
-        int.from_bytes(batch.origins[:8], "little"),
-        at_ns,
-    )
+    if same:
+        flags |= ONE_INGRESS
+    first = int.from_bytes(batch.origins[:8], "little")
+    head = HEAD.pack(EGRESS, flags, egress, 0, one, count, 0, first, at_ns)
     body = batch.digests() if digests else batch.payload
-    return b"".join((head, batch.origins, b"" if same else batch.ingresses, batch.lengths, body))
+    return head, batch.origins, b"" if same else batch.ingresses, batch.lengths, body
+
+
+def egress_frame(egress: int, batch: Batch, at_ns: int, *, digests: bool = False) -> bytes:
+    """The parts of ``egress_parts`` in one."""
+    return b"".join(egress_parts(egress, batch, at_ns, digests=digests))
 
 
 def note_frame(at_ns: int, facts: object) -> bytes:

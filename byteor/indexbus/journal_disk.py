@@ -69,7 +69,7 @@ class DiskJournalWriter:
         self._fsync, self._always = fsync, fsync == "always"
         chosen = kernel()
         self._write, self._sizes = chosen.record_write, chosen.record_sizes
-        self._write_many = chosen.record_write_many
+        self._write_many, self._join = chosen.record_write_many, chosen.record_join
         self._closed = False
         self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -104,6 +104,26 @@ class DiskJournalWriter:
             self._next_segment()
         position = self.position
         self._write(self._segment.mapping, self._at, payload)
+        self._wrote(self._at + size)
+        return position
+
+    def append_joined(self, head: Buffer, parts: Sequence[Buffer], *, table: bool, most: int) -> int:
+        """Add one record: ``head``, with ``table`` the length of each part as little-endian u32, the parts;
+        without a joined copy of them. Its position, or -1 when it would be longer than ``most`` bytes:
+        nothing was added then. Raises as ``append`` does.
+        """
+        self._check()
+        most = min(most, self._limit)
+        room = self._size - self._at
+        batch = parts if type(parts) in (list, tuple) else list(parts)
+        size = self._join(self._segment.mapping, self._at, min(room, record_bytes(most)), head, batch, table)
+        if not size:
+            length = len(head) + sum(map(len, batch)) + (4 * len(batch) if table else 0)
+            if length > most:
+                return -1
+            self._next_segment()
+            size = self._join(self._segment.mapping, self._at, record_bytes(length), head, batch, table)
+        position = self.position
         self._wrote(self._at + size)
         return position
 

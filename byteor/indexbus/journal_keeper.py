@@ -83,7 +83,9 @@ class Syncer:
         now = self._written()
         # Read first, looked at second: a segment that is not the first unsynced one waits for its turn.
         if now != self._synced and not self._full:
-            self._attempt(now[0].sync)
+            segment, at = now
+            before = self._synced[1] if self._synced[0] is segment else 0
+            self._attempt(partial(segment.sync_range, before, at))
             self._synced = now
 
     def _attempt(self, sync: Callable[[], None]) -> None:

@@ -97,6 +97,12 @@ class Segment:
         """What was written to the mapping is on the disk when this returns; other threads may run."""
         os.fdatasync(self.fd)
 
+    def sync_range(self, start: int, end: int) -> None:
+        """As ``sync``, of these bytes only. Of a whole segment every page would be written, also those that
+        are only populated, and each would fault again at its first record.
+        """
+        kernel().sync_range(self.mapping, start, end)
+
     def seal(self) -> None:
         """Say in its header that it is whole and synced: recovery need not walk it."""
         self.mapping[_SEALED_AT] = 1

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal import WINDOW_AT, Journal, JournalWriter
 from byteor.indexbus.journal_disk import DiskJournalReader, DiskJournalWriter, read_head, segments
+from byteor.indexbus.journal_segment import Segment
 from byteor.indexbus.kernel_choice import kernel
 from byteor.indexbus.record import record_bytes
 
@@ -306,13 +307,13 @@ def test_a_record_reaches_the_disk_in_time_though_nothing_follows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
-    sync = os.fdatasync
+    sync = Segment.sync_range
 
-    def watched(fd: int) -> None:
-        sync(fd)
-        synced.append(fd)
+    def watched(segment: Segment, start: int, end: int) -> None:
+        sync(segment, start, end)
+        synced.append(end)
 
-    monkeypatch.setattr(os, "fdatasync", watched)
+    monkeypatch.setattr(Segment, "sync_range", watched)
     with DiskJournalWriter(tmp_path, segment_bytes=4096, interval_ms=5) as writer:
         writer.append(b"x")
         before = time.monotonic()
@@ -357,3 +358,29 @@ def test_a_full_disk_is_told_by_the_append_that_needs_room_and_loses_nothing(tmp
     with DiskJournalReader(tmp_path) as reader:
         assert drain(reader) == [*wrote, b"space again"]
     assert not list(tmp_path.glob(".new-*"))
+
+
+@pytest.mark.parametrize("which", ["native", "pure"])
+@pytest.mark.parametrize("table", [False, True])
+def test_a_record_of_parts_reads_as_the_parts_in_one(which: str, table: bool) -> None:
+    chosen, parts = kernel(which), [b"", b"a" * 64, bytearray(b"bcd"), b"e" * 5]
+    lengths = b"".join(len(part).to_bytes(4, "little") for part in parts) if table else b""
+    whole = b"head" + lengths + b"".join(parts)
+    size = record_bytes(len(whole))
+    one, other = bytearray(size + 64), bytearray(size + 64)
+    assert chosen.record_join(one, 0, size - 1, b"head", parts, table) == 0
+    assert one == bytes(len(one))
+    assert chosen.record_join(one, 0, size, b"head", parts, table) == size
+    assert kernel("pure").record_write(other, 0, whole) == size
+    assert one == other
+
+
+def test_joined_records_go_on_in_the_next_segment_and_long_ones_are_refused(tmp_path: Path) -> None:
+    with DiskJournalWriter(tmp_path, segment_bytes=4096, fsync="none") as writer:
+        at = [writer.append_joined(b"h%d" % n, (b"x" * 500,), table=False, most=600) for n in range(20)]
+        assert writer.append_joined(b"h", (b"x" * 600,), table=False, most=600) == -1
+        assert writer.append_joined(b"h", (b"x" * 5000,), table=True, most=1 << 32) == -1
+    with DiskJournalReader(tmp_path) as reader:
+        found = reader.read(100)
+    assert [place for place, _ in found] == at
+    assert [data for _, data in found] == [b"h%d" % n + b"x" * 500 for n in range(20)]

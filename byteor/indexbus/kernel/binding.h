@@ -58,6 +58,8 @@ PyObject *ib_py_populate(PyObject *self, PyObject *args);
 PyObject *ib_py_record_write(PyObject *self, PyObject *args);
 PyObject *ib_py_record_sizes(PyObject *self, PyObject *args);
 PyObject *ib_py_record_write_many(PyObject *self, PyObject *args);
+PyObject *ib_py_record_join(PyObject *self, PyObject *args);
+PyObject *ib_py_sync_range(PyObject *self, PyObject *args);
 PyObject *ib_py_record_read(PyObject *self, PyObject *args);
 
 PyObject *ib_handle_stop(PyObject *self, PyObject *ignored);

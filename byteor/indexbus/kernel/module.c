@@ -103,6 +103,8 @@ static PyMethodDef functions[] = {
     {"record_sizes", ib_py_record_sizes, METH_VARARGS, "record_sizes(messages, first, head, room, limit) -> (messages that fit, bytes)"},
     {"record_write_many", ib_py_record_write_many, METH_VARARGS,
      "record_write_many(mapping, at, end, messages, first, count, heads, head, counter) -> (messages written, at)"},
+    {"record_join", ib_py_record_join, METH_VARARGS, "record_join(mapping, at, room, head, parts, table) -> bytes of the record, 0 without room"},
+    {"sync_range", ib_py_sync_range, METH_VARARGS, "sync_range(mapping, from, to): those bytes are on the disk when it returns."},
     {"record_read", ib_py_record_read, METH_VARARGS, "record_read(data, at, position, most) -> ([(position, payload)], bytes, corrupt)"},
     {"work", ib_host_work, METH_VARARGS, "work(jobs, max_batch, wait) -> (code, job, sequence, error)"},
     {"clock_ns", clock_ns, METH_NOARGS, "CLOCK_MONOTONIC in ns."},

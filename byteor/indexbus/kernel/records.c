@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -117,6 +118,73 @@ out:
     PyBuffer_Release(&heads);
     PyBuffer_Release(&map);
     return result;
+}
+
+/* A record of many parts: what stands in front, with `table` a u32 length of each part, then the parts. 0: no room. */
+PyObject *ib_py_record_join(PyObject *self, PyObject *args) {
+    Py_buffer map, head, view;
+    PyObject *parts, *result = NULL;
+    unsigned long long at, room;
+    int table;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "w*KKy*Op", &map, &at, &room, &head, &parts, &table)) return NULL;
+    Py_ssize_t n = count_of(parts);
+    uint64_t total = n < 0 ? 0 : (uint64_t)head.len + (table ? 4 * (uint64_t)n : 0);
+    if (n < 0 || !ib_inside(&map, at, room)) goto out;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (bytes_of(item(parts, i), &view) != 0) goto out;
+        total += (uint64_t)view.len;
+        if (view.obj) PyBuffer_Release(&view);
+    }
+    if (total > UINT32_MAX || ib_record_bytes(total) > room) {
+        result = PyLong_FromLong(0);
+        goto out;
+    }
+    uint8_t *record = (uint8_t *)map.buf + at, *end = record + 8 + total;
+    uint8_t *length = record + 8 + head.len, *to = length + (table ? 4 * n : 0);
+    __atomic_store_n((uint32_t *)record + 1, 0, __ATOMIC_RELAXED);
+    __atomic_store_n((uint32_t *)record, (uint32_t)total, __ATOMIC_RELEASE);
+    memcpy(record + 8, head.buf, (size_t)head.len);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (bytes_of(item(parts, i), &view) != 0) goto out;
+        uint32_t size = (uint32_t)view.len;
+        int fits = view.len <= end - to;
+        if (fits) ib_copy(to, view.buf, (size_t)view.len);
+        if (view.obj) PyBuffer_Release(&view);
+        if (!fits) break;
+        if (table) memcpy(length + 4 * i, &size, 4);
+        to += size;
+    }
+    if (to != end || count_of(parts) != n) { /* never committed, and written over by the next */
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "somebody changed the parts meanwhile");
+        goto out;
+    }
+    uint32_t crc = ib_crc32c(0, record + 8, (size_t)total);
+    memcpy(end, &crc, 4);
+    __atomic_store_n((uint32_t *)record + 1, IB_RECORD_COMMITTED, __ATOMIC_RELEASE);
+    result = PyLong_FromUnsignedLongLong(ib_record_bytes(total));
+out:
+    PyBuffer_Release(&head);
+    PyBuffer_Release(&map);
+    return result;
+}
+
+/* Only these bytes, and not the whole file: a page that the disk has got faults when it is written again. */
+PyObject *ib_py_sync_range(PyObject *self, PyObject *args) {
+    Py_buffer map;
+    unsigned long long from, to;
+    int failed;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*KK", &map, &from, &to)) return NULL;
+    unsigned long long page = (unsigned long long)sysconf(_SC_PAGESIZE);
+    from -= from % page;
+    if (to > (unsigned long long)map.len) to = (unsigned long long)map.len;
+    Py_BEGIN_ALLOW_THREADS
+    failed = from < to && msync((uint8_t *)map.buf + from, (size_t)(to - from), MS_SYNC) != 0;
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&map);
+    if (failed) return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
 }
 
 PyObject *ib_py_record_read(PyObject *self, PyObject *args) {

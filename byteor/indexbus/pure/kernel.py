@@ -10,7 +10,13 @@ from byteor.indexbus.pure import futex
 from byteor.indexbus.pure.consumer import Consumer
 from byteor.indexbus.pure.crc32c import crc32c
 from byteor.indexbus.pure.producer import Producer
-from byteor.indexbus.pure.records import record_read, record_sizes, record_write, record_write_many
+from byteor.indexbus.pure.records import (
+    record_join,
+    record_read,
+    record_sizes,
+    record_write,
+    record_write_many,
+)
 from byteor.indexbus.pure.stages import STAGES
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "crc32c",
     "install_sigbus",
     "populate",
+    "record_join",
     "record_read",
     "record_sizes",
     "record_write",
@@ -69,6 +76,13 @@ def populate(mapping: mmap.mmap) -> None:
     """See ``kernel/records.c``."""
     for at in range(0, len(mapping), mmap.PAGESIZE):
         mapping[at] = mapping[at]
+
+
+def sync_range(mapping: mmap.mmap, start: int, end: int) -> None:
+    """See ``kernel/records.c``."""
+    start -= start % mmap.PAGESIZE
+    if start < min(end, len(mapping)):
+        mapping.flush(start, min(end, len(mapping)) - start)
 
 
 def install_sigbus() -> None:

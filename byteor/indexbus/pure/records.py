@@ -28,6 +28,17 @@ def record_write(mapping: object, at: int, data: Buffer) -> int:
     return _size(n)
 
 
+def record_join(
+    mapping: object, at: int, room: int, head: Buffer, parts: Sequence[Buffer], table: bool
+) -> int:
+    """One record of ``head``, with ``table`` the length of each part as u32, and the parts. Its size; 0 when
+    it takes more than ``room``.
+    """
+    lengths = b"".join(len(part).to_bytes(4, "little") for part in parts) if table else b""
+    whole = b"".join((head, lengths, *parts))
+    return record_write(mapping, at, whole) if _size(len(whole)) <= room else 0
+
+
 def record_sizes(messages: Sequence[Buffer], first: int, head: int, room: int, limit: int) -> tuple[int, int]:
     """How many messages from ``first`` fit into ``room`` bytes, each with ``head`` bytes before it, and their
     bytes. Raises ``E_OVERSIZE`` when any of them is longer than ``limit``.
