@@ -109,7 +109,7 @@ class DiskJournalWriter:
 
     def append_joined(self, head: Buffer, parts: Sequence[Buffer], *, table: bool, most: int) -> int:
         """Add one record: ``head``, with ``table`` the length of each part as little-endian u32, the parts;
-        without a joined copy of them. Its position, or -1 when it would be longer than ``most`` bytes:
+        without a joined copy of them. Its position, or -1 when it would be longer than ``most`` bytes (to the next word):
         nothing was added then. Raises as ``append`` does.
         """
         self._check()

@@ -378,7 +378,7 @@ def test_a_record_of_parts_reads_as_the_parts_in_one(which: str, table: bool) ->
 def test_joined_records_go_on_in_the_next_segment_and_long_ones_are_refused(tmp_path: Path) -> None:
     with DiskJournalWriter(tmp_path, segment_bytes=4096, fsync="none") as writer:
         at = [writer.append_joined(b"h%d" % n, (b"x" * 500,), table=False, most=600) for n in range(20)]
-        assert writer.append_joined(b"h", (b"x" * 600,), table=False, most=600) == -1
+        assert writer.append_joined(b"h", (b"x" * 700,), table=False, most=600) == -1
         assert writer.append_joined(b"h", (b"x" * 5000,), table=True, most=1 << 32) == -1
     with DiskJournalReader(tmp_path) as reader:
         found = reader.read(100)
