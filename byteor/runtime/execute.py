@@ -21,7 +21,7 @@ from byteor.runtime.observe import RunObserver, totals
 from byteor.runtime.prepare import Prepared
 from byteor.runtime.process import free_cores
 from byteor.runtime.sharing import share
-from byteor.runtime.signals import Signals
+from byteor.runtime.signals import BrokenOff, Signals
 from byteor.runtime.supervisor import Supervisor
 from byteor.runtime.tuner import Tuner, plan_run
 from byteor.runtime.wiring import SINK, SOURCE, WorkerPlan
@@ -85,11 +85,12 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
                 folders.write_identity(run, identity)
                 _share(options, run, regions)
                 supervisor = assembled.supervisor
-                signals.on_signal = supervisor.note_signal  # from here on there is something to drain
+                signals.hand_to(supervisor.note_signal)
             except BaseException as error:
                 signals.pass_over()
                 stack.close()
-                witness.not_started(identity, in_words(error)[1])
+                told = error.told if isinstance(error, BrokenOff) else error
+                witness.not_started(identity, in_words(told)[1])
                 _remove(run, regions)
                 raise
             assembled.begin()
