@@ -75,7 +75,7 @@ def test_without_a_terminal_it_is_headless_by_itself_for_5_s(
 
 def test_leaving_stops_the_run_and_removes_everything(private: Path, terminal: Start) -> None:
     console = terminal("demo")
-    console.wait_for("LIVE", "annotate", "demo: f switches")
+    console.wait_for("LIVE", "check", "demo: f switches")
     folder = folder_of(console.process.pid)
     assert [path.name for path in (folder / "run").glob("host-telemetry-*")]
     console.press("q")

@@ -52,6 +52,8 @@ def test_it_holds_nothing_writable_of_the_run_and_kill_9_of_it_changes_nothing(
     opened = [link for link in (proc / "fd").iterdir() if str(private) in str(link.readlink())]
     assert opened or mapped, "it looks at the run's regions"
     for link in opened:
+        if str(link.readlink()).endswith(("-wal", "-shm")):  # SQLite's own, also of a reader
+            continue
         flags = int((proc / "fdinfo" / link.name).read_text().split("flags:")[1].split()[0], 8)
         assert flags & (os.O_WRONLY | os.O_RDWR) == 0, link.readlink()
     console.process.kill()

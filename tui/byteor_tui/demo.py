@@ -32,7 +32,7 @@ SPEC_NAME = "host-telemetry.plan.kv"
 VARIABLE = "BYTEOR_DEMO_FAULT"
 NOTE = "demo: f switches a fault on; everything here, snapshots too, goes when you leave (q)"
 TOUR_NOTE = "demo: follow the line over the log; everything here goes when you leave (q)"
-RATE = 200
+RATE = 20
 _PR_SET_PDEATHSIG = 1
 
 
