@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -118,10 +119,15 @@ def _report(error: ByteorError, as_json: bool) -> None:
     report_error(error, as_json=as_json)
 
 
+_OS_HINTS = {
+    errno.EMFILE: "raise the limit of open files: ulimit -n 4096 (a service: LimitNOFILE=)",
+    errno.ENOSPC: "make room there; byteor gc removes what ended runs left",
+}
+
+
 def _from_os_error(error: OSError) -> ByteorError:
     reason = error.strerror or type(error).__name__
     name = error.filename2 or error.filename
     what = f"{name}: {reason}" if name else reason
-    return ByteorError(
-        "E_OS", what, hint="check that the path exists, is yours, and has space", exit=Exit.UNAVAILABLE
-    )
+    hint = _OS_HINTS.get(error.errno or 0, "check that the path exists, is yours, and has space")
+    return ByteorError("E_OS", what, hint=hint, exit=Exit.UNAVAILABLE)

@@ -54,11 +54,11 @@ def command(
                 before, now = now, look([info.folder for info in found])
             rows = []
             for info in found:
-                if (sample := now.get(info.identity.run_id)) is not None:
-                    workers = paces(sample, before.get(sample.run_id))
-                    out = sum(worker.out_per_s for worker in workers if worker.role == "sink")
-                    ends = to_builtins(read_ends(Path(info.folder)))
-                    rows.append(({**run_row(info), "rate_per_s": out, "ends": ends}, workers))
+                sample = now.get(info.identity.run_id)  # None: somebody removed its regions
+                workers = () if sample is None else paces(sample, before.get(sample.run_id))
+                out = sum(worker.out_per_s for worker in workers if worker.role == "sink")
+                ends = to_builtins(read_ends(Path(info.folder)))
+                rows.append(({**run_row(info), "rate_per_s": out, "ends": ends}, workers))
             if json:
                 emit_json("top", {"runs": [{**row, "workers": workers} for row, workers in rows]})
             else:

@@ -30,6 +30,7 @@ def _run(row: Mapping[str, Any], workers: Sequence[Pace], colour: bool) -> list[
         f"{BOLD}{head}{PLAIN}" if colour else head,
         _HEAD,
         *(_worker(pace, colour) for pace in workers),
+        *(() if workers else ("  its regions cannot be read: removed? byteor drain still reaches it",)),
         *(_end(end, colour) for end in row.get("ends", ()) if not end["ok"]),
     ]
 

@@ -113,6 +113,12 @@ def test_a_run_is_a_head_and_a_line_a_worker() -> None:
     assert table([], colour=True) == "no live runs"
 
 
+def test_a_live_run_whose_regions_are_gone_is_not_hidden() -> None:
+    text = table([(ROW, ())], colour=False)
+    assert "pipe-1  running" in text
+    assert "its regions cannot be read" in text
+
+
 def test_what_is_wrong_is_red_and_a_degraded_end_is_told() -> None:
     ends = [
         {"endpoint": "egress", "name": "tcp:x", "ok": False, "detail": "reconnecting"},
