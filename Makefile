@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
+# Every byteor process would compile its modules again, at twice the start-up time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check bench screenshots clean
 .DEFAULT_GOAL := demo
 

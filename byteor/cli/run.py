@@ -34,8 +34,8 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="[NAME=]KIND:ARG",
-            help="stdin: (default), file:, host:, generate:, tcp:, udp:, unix:, http:, ws:, sqlite:, journal:; options as "
-            "in tcp:HOST:PORT?framing=u32 (docs/sources-and-sinks.md).",
+            help="stdin: (default), file:, host:, generate:, tcp:, udp:, unix:, http:, ws:, sqlite:, "
+            "journal:; options as in tcp:HOST:PORT?framing=u32 (docs/sources-and-sinks.md).",
         ),
     ] = None,
     sink: Annotated[

@@ -14,7 +14,11 @@ from byteor.cli.verbs import VERBS
 CLI = Path(__file__).resolve().parents[2] / "byteor" / "cli"
 HELPERS = {
     "__init__",
+    "approval_answer",
+    "approval_request",
+    "approval_verify",
     "detach_report",
+    "emergency",
     "governed",
     "main",
     "options",
