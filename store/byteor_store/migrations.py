@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import uuid
 from pathlib import Path
@@ -132,3 +133,29 @@ def shape(connection: apsw.Connection) -> int:
         return 0
     newest = connection.execute("SELECT max(version) FROM migrations").get
     return int(newest or 0)
+
+
+class Made(NamedTuple):
+    """A table, index, trigger or view as SQLite keeps it."""
+
+    kind: str
+    name: str
+    table: str
+    sql: str | None
+
+
+def schema_of(connection: apsw.Connection) -> frozenset[Made]:
+    """Everything that the database is made of, but the statistics of ANALYZE, which change no answer."""
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat[0-9]'"
+    return frozenset(Made(*row) for row in connection.execute(query))
+
+
+@functools.cache
+def expected_schema(version: int) -> frozenset[Made]:
+    """What the steps up to ``version`` (from 1) make."""
+    connection = apsw.Connection(":memory:")
+    try:
+        migrate(connection, Path(":memory:"), upto=version)
+        return schema_of(connection)
+    finally:
+        connection.close()

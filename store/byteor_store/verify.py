@@ -18,8 +18,8 @@ from byteor_store.database import open_for_reading, translated
 from byteor_store.errors import StoreError
 from byteor_store.leaf import body_digest
 from byteor_store.merkle import Frontier
-from byteor_store.migrations import refuse_newer, shape
-from byteor_store.parts import BATCH, Anchor, Entry, right_hashes, walk_parts
+from byteor_store.migrations import expected_schema, refuse_newer, schema_of, shape
+from byteor_store.parts import BATCH, WORTH_IT, Anchor, Entry, right_hashes, walk_parts
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -39,7 +39,8 @@ class Verdict(msgspec.Struct, frozen=True):
     ``problem.code`` is ``E_LEAF_HASH`` (an entry or its body is not what was written), ``E_SEQ_GAP`` (one
     is missing or not at its place), ``E_TRUNCATED`` (fewer than the tree counts), ``E_ROLLBACK`` (a
     checkpoint counts more than the log holds), ``E_ROOT`` (the entries do not give the root that the tree
-    or a checkpoint names), ``E_RESTORED``, ``E_CHECKPOINT_SIG``, or ``E_AUDIT_UNREADABLE`` (a damaged page).
+    or a checkpoint names), ``E_RESTORED``, ``E_CHECKPOINT_SIG``, or ``E_AUDIT_UNREADABLE`` (a damaged page,
+    or tables and indexes that are not the program's own and so may show other entries than those).
     """
 
     size: int
@@ -131,6 +132,7 @@ def _verified(path: Path, witnesses: Sequence[Anchor], key: Ed25519PublicKey | N
             (None if walk_parts(path, connection, anchors, tree, damage) else walk(rows(), anchors, tree))
             or compare(tree, read_frontier(connection, path), anchors)
             or check_notes(stored, key)
+            or _other_schema(connection, version)
             or damage()
         )
     except apsw.Error as error:
@@ -239,9 +241,26 @@ def compare(tree: Frontier, stored: Frontier, anchors: Sequence[Anchor]) -> Prob
     return None
 
 
+def _other_schema(connection: apsw.Connection, version: int) -> Problem | None:
+    """A view in place of the entries, or a column that reads another member of the leaf, would show something
+    else than what was verified: who used an approval, what a run did."""
+    found, expected = schema_of(connection), expected_schema(version)
+    # A guard that is gone changes nothing that is shown; one of somebody else's may.
+    differing = (found - expected) | {one for one in expected - found if one.kind != "trigger"}
+    if not differing:
+        return None
+    name = min(one.name for one in differing)
+    return Problem("E_AUDIT_UNREADABLE", f"`{name}` in the database is not as this program makes it")
+
+
 def _damage(connection: apsw.Connection) -> Problem | None:
-    """Pages that no entry lies on (indexes, the list of free pages) are looked at, too."""
-    found = connection.execute("PRAGMA quick_check(1)").get
+    """Pages that no entry lies on (indexes, the list of free pages) are looked at, too.
+
+    Of a large log the indexes' content is left out, which would take longer than everything else.
+    """
+    size = int(connection.execute("SELECT size FROM log").get)
+    check = "integrity_check" if size < WORTH_IT else "quick_check"
+    found = connection.execute(f"PRAGMA {check}(1)").get
     return None if found == "ok" else Problem("E_AUDIT_UNREADABLE", f"the file is damaged: {found}")
 
 

@@ -138,3 +138,14 @@ def test_entries_that_come_meanwhile_are_none_of_its_business(copy: Path) -> Non
     assert parts.walk_parts(copy, connection, [], tree)
     assert tree.size == ENTRIES
     connection.close()
+
+
+@pytest.mark.parametrize("seq", [-1, ENTRIES + 5])
+def test_an_entry_outside_of_all_ranges_is_noticed(copy: Path, seq: int) -> None:
+    tamper(
+        f"INSERT INTO entries (seq, leaf, leaf_hash) SELECT {seq}, leaf, leaf_hash FROM entries WHERE seq = 7"
+    )(copy)
+    assert not look(copy, [])[0]
+    problem = verify(copy).problem
+    assert problem is not None
+    assert problem.code == "E_SEQ_GAP"

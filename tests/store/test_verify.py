@@ -279,3 +279,43 @@ def test_a_read_only_copy_whose_newest_entries_lie_beside_it_is_refused(backup: 
     (backup.parent / "audit.db-wal").write_bytes(b"x" * 100)
     backup.parent.chmod(0o555)
     assert as_somebody_else(refused)
+
+
+def as_if_unused(connection: apsw.Connection) -> None:
+    """The column that tells the uses of an approval reads another member of the leaf."""
+    connection.execute("PRAGMA writable_schema = 1")
+    changed = "UPDATE sqlite_schema SET sql = replace(sql, '$.approval_id', '$.kid') WHERE name = 'entries'"
+    connection.execute(changed)
+    connection.execute("DROP INDEX entries_by_approval")
+
+
+def index_that_hides(connection: apsw.Connection) -> None:
+    """The index of runs lacks one, and its text says that it does not."""
+    text = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_by_run'").get
+    connection.execute(f"DROP INDEX entries_by_run; {text} AND run_id <> 'r'; PRAGMA writable_schema = 1")
+    connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'entries_by_run'", (text,))
+
+
+def view_that_hides(connection: apsw.Connection) -> None:
+    """Shows all entries now, and not at another time."""
+    connection.execute("ALTER TABLE entries RENAME TO kept")
+    connection.execute("CREATE VIEW entries AS SELECT * FROM kept WHERE seq < 3 OR unixepoch() < 4e9")
+
+
+@pytest.mark.parametrize("attack", [as_if_unused, index_that_hides, view_that_hides])
+def test_what_would_show_other_entries_than_those_verified_is_noticed(
+    filled: Path, attack: Callable[[apsw.Connection], None]
+) -> None:
+    connection = apsw.Connection(str(filled), vfs=checksum_vfs())
+    attack(connection)
+    connection.close()
+    problem = verify(filled).problem
+    assert problem is not None
+    assert problem.code == "E_AUDIT_UNREADABLE"
+
+
+def test_statistics_of_the_planner_are_no_damage(filled: Path) -> None:
+    connection = apsw.Connection(str(filled), vfs=checksum_vfs())
+    connection.execute("ANALYZE")
+    connection.close()
+    assert verify(filled).ok
