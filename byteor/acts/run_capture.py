@@ -63,6 +63,10 @@ class RunCapture:
         if self._capture is not None:
             self._capture.egress(egress, origins, ingresses, lengths, payload)
 
+    def choices(self, worker: int, index: int, count: int) -> None:
+        if self._capture is not None:
+            self._capture.choices(worker, index, count)
+
     def close(self) -> None:
         """The workers have gone; how the run ended is still to come, see ``finish``."""
 

@@ -31,6 +31,7 @@ from byteor.indexbus.journal_disk import DiskJournalWriter, segments
 CAPTURE_JSON, SPEC_KV, JOURNAL = "capture.json", "spec.kv", "journal"
 FRAME_BYTES = 1 << 20  # a batch of more is recorded in several frames
 LONGEST = 1 << 32
+RUNS_A_NOTE = 1 << 16
 RETAIN_S = 0.5
 RETRY_S = 1.0  # after a full disk, best-effort capture looks again
 
@@ -96,6 +97,8 @@ class Capture:
         self._digests = self._settings.egress == "digest"
         self._stops = self._settings.mode != "best-effort"
         self._lock = threading.Lock()
+        self._choices: dict[int, list[int]] = {}  # by worker: index, count, index, count...
+        self._choices_lock = threading.Lock()
         self._retry_at = 0.0
         self._unnoted = 0
         private_folder(folder)
@@ -132,9 +135,28 @@ class Capture:
                 head, *parts = egress_parts(egress, part, now, digests=self._digests)
                 self._append(head, parts, end - start)
 
+    def choices(self, worker: int, index: int, count: int) -> None:
+        """Remember what a merge or a work queue chose; it is written beside the workers, at the latest after
+        half a second, and before the note that says how the run ended."""
+        with self._choices_lock:
+            runs = self._choices.setdefault(worker, [])
+            if runs and runs[-2] == index:
+                runs[-1] += count
+            else:
+                runs += (index, count)
+
     def note(self, facts: object) -> None:
         """Record what is no message, such as the seed of a stage or a drop."""
+        self._write_choices()
         self._append(note_frame(time.time_ns(), facts), (), 0)
+
+    def _write_choices(self) -> None:
+        with self._choices_lock:
+            found, self._choices = self._choices, {}
+        for worker, runs in found.items():
+            for at in range(0, len(runs), RUNS_A_NOTE):
+                facts = {"choices": worker, "runs": runs[at : at + RUNS_A_NOTE]}
+                self._append(note_frame(time.time_ns(), facts), (), 0)
 
     def close(self) -> None:
         """Everything is on the disk when this returns. Closing twice is fine."""
@@ -189,6 +211,8 @@ class Capture:
     def _keep(self) -> None:
         """Keep to the room, beside the workers."""
         while not self._closing.wait(RETAIN_S):
+            with contextlib.suppress(IncidentError):  # the next batch says so, to a worker
+                self._write_choices()
             with contextlib.suppress(OSError):  # looked at again a moment later
                 self._retain()
 

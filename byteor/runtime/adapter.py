@@ -118,4 +118,8 @@ class Tap(Protocol):
         """Sink ``egress`` took a batch: u64 origins, u16 ingresses, u32 lengths, and the payloads one behind
         the other, as ``Consumer.gather`` gives them."""
 
+    def choices(self, worker: int, index: int, count: int) -> None:
+        """The merge or work queue with the row ``worker`` took ``count`` messages from input, or gave them to
+        lane, ``index`` (-1: dropped them); in its order. Only of workers in the supervisor's process."""
+
     def close(self) -> None: ...

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -300,6 +301,8 @@ class _Site:
                 folder=self._run,
                 stopping=self._aborting.is_set,
             )
+        elif plan.chooses and self._ends.tap is not None:
+            post.choices = partial(self._ends.tap.choices, plan.row)
         elif plan.role == "source":
             post.native = self._native_source(plan)
 

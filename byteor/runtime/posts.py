@@ -13,6 +13,7 @@ from byteor.indexbus.abi import End
 from byteor.indexbus.work import (
     AnyJob,
     Bridge,
+    Choices,
     Discard,
     Generate,
     InPlace,
@@ -51,6 +52,7 @@ class Post(msgspec.Struct):
     context: Context | None = None
     native: NativeSource | None = None  # of a source that the kernel plays itself
     drop: bool = False
+    choices: Choices | None = None  # who hears what a merge or a work queue chose
 
     def attach(self) -> None:
         """Let the ends count into the worker's row, where no job of the kernel does."""
@@ -167,7 +169,13 @@ def _job(post: Post, stack: contextlib.ExitStack) -> AnyJob:
         case "router":
             mode: Mode = "work_queue" if plan.mode == "work_queue" else "broadcast"
             return Route(
-                row=row, rx=post.rx[0], txs=post.tx, mode=mode, on_full=on_full, watermarks=plan.watermarks
+                row=row,
+                rx=post.rx[0],
+                txs=post.tx,
+                mode=mode,
+                on_full=on_full,
+                watermarks=plan.watermarks,
+                choices=post.choices,
             )
         case "merge":
             policy: Policy = "in_order" if plan.policy == "in_order" else "round_robin"
@@ -178,6 +186,7 @@ def _job(post: Post, stack: contextlib.ExitStack) -> AnyJob:
                 policy=policy,
                 on_full=on_full,
                 watermarks=plan.watermarks,
+                choices=post.choices,
             )
         case "source":
             assert isinstance(post.native, NativeSource)

@@ -30,7 +30,7 @@ class Extent(msgspec.Struct, frozen=True):
     """What a recording holds. ``finished``: the run ended with every output recorded.
 
     ``recorded_to``: the highest origin of any output, by egress. ``lost``: messages that best-effort capture
-    could not record.
+    could not record. ``choices``: of each merge and work queue by its row, complete or absent.
     """
 
     inputs: int
@@ -46,6 +46,7 @@ class Extent(msgspec.Struct, frozen=True):
     lost: int
     since_ns: int | None
     until_ns: int | None
+    choices: dict[int, list[tuple[int, int]]] = {}
 
 
 def extent(recording: Recording) -> Extent:
@@ -53,12 +54,16 @@ def extent(recording: Recording) -> Extent:
     inputs = size = outputs = lost = 0
     first = last = since = until = None
     recorded_to: dict[int, int] = {}
-    finished = digests = False
+    finished = digests = closed = False
+    choices: dict[int, list[tuple[int, int]]] = {}
     for _, frame in recording.read():
         if frame.kind == NOTE:
             facts = note_of(frame)
             finished = finished or facts.get("state") == "finished"
+            closed = closed or "state" in facts
             lost += facts.get("lost", 0)
+            if (runs := facts.get("runs")) is not None:
+                choices.setdefault(facts["choices"], []).extend(zip(runs[::2], runs[1::2], strict=True))
             continue
         since = frame.at_ns if since is None else since
         until = frame.at_ns
@@ -73,7 +78,7 @@ def extent(recording: Recording) -> Extent:
             recorded_to[frame.endpoint] = max(recorded_to.get(frame.endpoint, 0), max(frame.origins))
     return Extent(
         inputs, size, first, last, first == 0, outputs, tuple(sorted(recorded_to)), recorded_to, digests,
-        finished, lost, since, until,
+        finished, lost, since, until, choices if closed and first == 0 and not lost else {},
     )  # fmt: skip
 
 

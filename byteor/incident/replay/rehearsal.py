@@ -23,6 +23,7 @@ from byteor.errors import ByteorError, Exit
 from byteor.incident.errors import IncidentError
 from byteor.incident.frames import Batch, Frame
 from byteor.incident.replay.beat import Beat
+from byteor.incident.replay.follow import Runs, follow
 from byteor.incident.replay.inputs import in_order_of_origin, runs_of
 from byteor.incident.replay.stand_ins import StandIn
 from byteor.indexbus import Consumer, MetricsRegion, Producer, Wait
@@ -48,7 +49,7 @@ TakeOutput = Callable[[int, Batch], bool]
 
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one pass needs. ``stages`` by index in the spec; ``rate`` in messages a second, None:
-    as fast as it goes.
+    as fast as it goes. ``choices``: what merges and work queues follow, by row.
     """
 
     wiring: Wiring
@@ -56,6 +57,7 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     batch: int = 256
     rate: float | None = None
+    choices: Mapping[int, Runs] = {}
 
 
 class Rehearsed(msgspec.Struct, frozen=True):
@@ -188,8 +190,14 @@ class _Pass:
             post.context = Context(
                 plan.name, plan.key, seed=self._plan.seed, clock=self._ground.clock_of(post), live=False
             )
+        runs = self._plan.choices.get(plan.row)
         outcome = outcome_of(
-            plan.name, lambda: run_posts(plan.name, [post], self._plan.batch, self._ground.wait)
+            plan.name,
+            lambda: (
+                run_posts(plan.name, [post], self._plan.batch, self._ground.wait)
+                if runs is None
+                else follow(post, runs)
+            ),
         )
         if outcome.failure is not None:
             origin = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
@@ -11,6 +11,7 @@ from byteor.incident.frames import Batch
 from byteor.incident.recording import Recording
 from byteor.incident.replay.beat import Beat
 from byteor.incident.replay.compare import Compared, Comparison, Counts, Difference
+from byteor.incident.replay.follow import Runs, follows
 from byteor.incident.replay.inputs import (
     Extent,
     Range,
@@ -131,7 +132,7 @@ def replay(
         failed_at=at,
         acts=passed.acts,
         duration_ns=passed.ended.duration_ns,
-        ordered=is_ordered(wiring),
+        ordered=is_ordered(wiring, frozenset(_followed(wiring, wanted, found))),
         from_start=found.first_recorded and wanted.only is None and wanted.first == 0,
     )
 
@@ -171,6 +172,7 @@ def _one_pass(
     found: Extent,
     beat: Beat,
 ) -> _Pass:
+    followed = _followed(wiring, wanted, found)
     standing = stand_ins(stages, dry_run=order.dry_run)
     plan = Rehearsal(
         wiring=wiring,
@@ -178,12 +180,14 @@ def _one_pass(
         seed=recording.facts.seed,
         batch=order.batch,
         rate=order.rate,
+        choices=followed,
     )
+    ordered = is_ordered(wiring, frozenset(followed))
     comparisons = {
         worker.endpoint: Comparison(
             worker.endpoint,
             outputs(recording, wanted, worker.endpoint),
-            ordered=is_ordered(wiring),
+            ordered=ordered,
             recorded_to=_recorded_to(wiring, found, worker.endpoint),
             until_divergence=order.until_divergence,
         )
@@ -202,12 +206,23 @@ def _one_pass(
     return _Pass(ended, tuple(comparison.finish() for comparison in comparisons.values()), acts)
 
 
-def is_ordered(wiring: Wiring) -> bool:
-    """Whether the order of outputs follows from the inputs alone, and not from who was quicker."""
+def _followed(wiring: Wiring, wanted: Range, found: Extent) -> dict[int, Runs]:
+    """The recorded choices that a pass can follow, from the first message on."""
+    if wanted.only is not None or wanted.first != 0:
+        return {}
+    return {
+        worker.row: runs
+        for worker in wiring.workers
+        if (runs := found.choices.get(worker.row)) is not None and follows(worker, runs)
+    }
+
+
+def is_ordered(wiring: Wiring, followed: Set[int] = frozenset()) -> bool:
+    """Whether the order of outputs follows from the inputs, and from the choices of the workers whose rows
+    are ``followed``; not from who was quicker.
+    """
     timed = any(
-        (worker.role == "merge" and worker.policy == "round_robin")
-        or (worker.role == "router" and worker.mode == "work_queue")
-        or (worker.role == "sink" and len(worker.rx) > 1)
+        worker.row not in followed and (worker.chooses or (worker.role == "sink" and len(worker.rx) > 1))
         for worker in wiring.workers
     )
     return not timed and all(lane.producers == 1 for lane in wiring.lanes)

@@ -62,6 +62,12 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     policy: str = "round_robin"
     watermarks: bool = False
 
+    @property
+    def chooses(self) -> bool:
+        """Whether it hangs on timing which message goes next, or where."""
+        by_turn = self.role == "merge" and self.policy == "round_robin"
+        return by_turn or (self.role == "router" and self.mode == "work_queue")
+
 
 class Wiring(msgspec.Struct, frozen=True):
     """Lanes and workers of one run; workers stand in the order in which messages meet them."""

@@ -1,0 +1,70 @@
+"""What timing decided in a run is recorded, and a replay decides the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from byteor.acts import replays
+from byteor.acts.captures import capture_of
+from byteor.acts.run import RunOrder, run
+from byteor.incident.replay.inputs import Range, extent
+from byteor.spec.build import GraphBuilder, lane_graph
+
+
+def merged() -> GraphBuilder:
+    return (
+        lane_graph("timed")
+        .lane("a", capacity=64).lane("b", capacity=64).lane("c", capacity=64)
+        .ingress("left", "a").ingress("right", "b")
+        .merge("both", rx=["a", "b"], tx="c", policy="round_robin")
+        .egress("out", "c")
+    )  # fmt: skip
+
+
+def ran(home: Path, graph: GraphBuilder, sources: tuple[str, ...]) -> str:
+    path = home / "timed.spec.kv"
+    path.write_bytes(graph.build().canonical)
+    return run(RunOrder(spec=path, sources=sources, sinks=("null:",))).result.run_id
+
+
+def test_a_merge_by_turns_is_followed_so_that_order_is_compared(home: Path) -> None:
+    run_id = ran(home, merged(), ("left=generate:3000,40,7", "right=generate:3000,40,8"))
+    choices = extent(capture_of(run_id)).choices
+    assert [sum(count for _, count in runs) for runs in choices.values()] == [6000]
+    for _ in range(3):
+        done = replays.replay_now(replays.ReplayRequest(which=run_id)).replayed
+        assert (done.counts.equal, done.diverged, done.ordered) == (6000, False, True)
+    part = replays.replay_now(replays.ReplayRequest(which=run_id, range=Range(last=999))).replayed
+    assert (part.counts.equal, part.ordered) == (1000, True)
+    rest = replays.replay_now(replays.ReplayRequest(which=run_id, range=Range(first=1000))).replayed
+    assert (rest.counts.equal, rest.diverged, rest.ordered) == (5000, False, False)
+
+
+def test_other_choices_than_recorded_are_another_order(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = ran(home, merged(), ("left=generate:500,40,7", "right=generate:500,40,8"))
+    found = extent(capture_of(run_id))
+    (row,) = found.choices
+    from byteor.incident.replay import session
+
+    turned = [(1 - which, count) for which, count in found.choices[row]]
+    monkeypatch.setattr(session, "_followed", lambda *_: {row: turned})
+    done = replays.replay_now(replays.ReplayRequest(which=run_id)).replayed
+    assert done.counts.order > 0
+    assert (done.counts.data, done.counts.missing, done.counts.extra) == (0, 0, 0)
+
+
+def test_a_work_queue_is_followed_too(home: Path) -> None:
+    graph = (
+        lane_graph("timed")
+        .lane("a", capacity=64).lane("b", capacity=64).lane("c", capacity=64).lane("d", capacity=64)
+        .ingress("in", "a")
+        .router("share", rx="a", tx=["b", "c"], mode="work_queue")
+        .merge("both", rx=["b", "c"], tx="d", policy="round_robin")
+        .egress("out", "d")
+    )  # fmt: skip
+    run_id = ran(home, graph, ("generate:3000,40,7",))
+    assert len(extent(capture_of(run_id)).choices) == 2
+    done = replays.replay_now(replays.ReplayRequest(which=run_id)).replayed
+    assert (done.counts.equal, done.diverged, done.ordered) == (3000, False, True)
