@@ -68,8 +68,9 @@ def load_environments(
     """The environments that count for this process.
 
     ``given`` (--environments) is read alone. Otherwise ``system``, then the first byteor.toml from ``start``
-    upward, then ``user``; a name that a file before has defined is passed over, and so is a name whose id one
-    before has: nobody puts his own prod in front of the host's. Without any file there is the built-in dev.
+    upward, then ``user``, but what is trusted before what is not; a name that a file before has defined is
+    passed over, and so is a name whose id one before has: nobody puts his own prod in front of the host's or
+    of a signed one. Without any file there is the built-in dev.
     """
     if given is not None:
         found, version = read_file(given, trust=trust, now=now)
@@ -77,17 +78,17 @@ def load_environments(
     paths = [path for path in (system, _upward(start), user) if path is not None and path.is_file()]
     found_all: list[Environment] = []
     shadowed: list[str] = []
+    read: list[Environment] = []
     highest = 0
     for path in paths:
         found, version = read_file(path, trust=trust, now=now, system=path == system)
         highest = max(highest, version)
-        taken = {environment.name for environment in found_all}
-        ids = {environment.id for environment in found_all}
-        for environment in found:
-            if environment.name in taken or environment.id in ids:
-                shadowed.append(f"{environment.name} of {path}")
-            else:
-                found_all.append(environment)
+        read.extend(found)
+    for environment in sorted(read, key=lambda one: not one.trusted):
+        if any(environment.name == one.name or environment.id == one.id for one in found_all):
+            shadowed.append(f"{environment.name} of {environment.source}")
+        else:
+            found_all.append(environment)
     if not found_all:
         found_all.append(BUILT_IN_DEV)
     return Environments(tuple(found_all), tuple(map(str, paths)), tuple(shadowed), highest)

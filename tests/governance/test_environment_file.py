@@ -161,6 +161,21 @@ def test_a_file_signed_by_the_pinned_threshold_is_trusted_wherever_it_lies(
     assert (found.get("prod").trusted, found.signed_version) == (True, 4)
 
 
+@pytest.mark.parametrize("own", ["[environments.prod]", '[environments.easy]\nid = "prod"'])
+def test_a_folders_own_dev_table_is_not_put_in_front_of_a_signed_prod(
+    own: str, world: Any, tmp_path: Path
+) -> None:
+    user = put(tmp_path / "home" / "byteor.toml", PROD)
+    signed(world, user, "alice", "bob")
+    near = put(tmp_path / "work" / "byteor.toml", own + '\nposture = "dev"\n')
+    found = load_environments(
+        start=near.parent, system=tmp_path / "none", user=user, trust=trust_of(world), now=world.now
+    )
+    assert [(e.name, e.posture) for e in found.found] == [("prod", "prod")]
+    assert len(found.shadowed) == 1
+    assert str(near) in found.shadowed[0]
+
+
 def test_without_pinned_keys_a_signature_says_nothing(world: Any, tmp_path: Path) -> None:
     path = put(tmp_path / "byteor.toml", PROD)
     signed(world, path, "alice", "bob")
