@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from home import Home
 
-
 # Tests start hundreds of processes: none of them should compile the same modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -82,7 +82,7 @@ def run_source(
     """
     while not stop.is_set():
         room = BATCH if max_messages is None else min(BATCH, max_messages - feed.taken)
-        messages = source.read(room, IDLE_S) if room > 0 else None
+        messages = _read(source, room, feed) if room > 0 else None
         if messages is None:
             break
         if not messages:
@@ -105,6 +105,14 @@ def run_source(
         if aborting.wait(NAP_S):
             return Outcome(name, "aborted")
     return Outcome(name, "finished")
+
+
+def _read(source: Source, room: int, feed: Feed) -> Sequence[bytes] | None:
+    """What the thread did not compute meanwhile, it waited."""
+    began, worked = time.monotonic_ns(), time.thread_time_ns()
+    messages = source.read(room, IDLE_S)
+    feed.waited(time.monotonic_ns() - began - (time.thread_time_ns() - worked))
+    return messages
 
 
 def run_sink(

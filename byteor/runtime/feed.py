@@ -60,6 +60,10 @@ class Feed:
             self._tap.ingress(self._ingress, 0, first, arrival_ns, messages)
         return self._publish(self._producers[0], messages, first)
 
+    def waited(self, ns: int) -> None:
+        """The source has waited for its peer so long, which is not work."""
+        self._producers[0].idled(ns)
+
     def rest(self) -> None:
         """Nothing came for a while: give signs of life, and let nobody wait for this source."""
         for producer in self._producers:

@@ -17,6 +17,7 @@ HELPERS = {
     "approval_answer",
     "approval_request",
     "approval_verify",
+    "audit_copies",
     "detach_report",
     "emergency",
     "governed",

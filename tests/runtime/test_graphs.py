@@ -209,3 +209,10 @@ def test_several_may_write_one_lane_and_each_keeps_its_order(folders: Path) -> N
     assert (ended.result.state, sample.lanes[0].published) == ("finished", 1400)
     for prefix in (b"in", b"r"):
         assert [m for m in sink.got if m.startswith(prefix)] == [b"%s:%d" % (prefix, n) for n in range(700)]
+
+
+def test_a_source_that_waits_for_its_peer_is_idle(folders: Path) -> None:
+    quiet = QuietSource()
+    _, sample = play_ends(merged("round_robin"), [numbers(10), quiet], [ListSink()], run_for_s=1.0)
+    waiting = next(worker for worker in sample.workers if worker.name == "right")
+    assert waiting.idle_ns > 5 * waiting.busy_ns

@@ -67,6 +67,7 @@ PyObject *ib_handle_release(PyObject *self, PyObject *ignored);
 PyObject *ib_handle_set_row(PyObject *self, PyObject *args);
 PyObject *ib_handle_set_lane_row(PyObject *self, PyObject *args);
 PyObject *ib_handle_beat(PyObject *self, PyObject *ignored);
+PyObject *ib_handle_idled(PyObject *self, PyObject *ns);
 PyObject *ib_handle_look_around(PyObject *self, PyObject *ignored);
 PyObject *ib_handle_get_stopped(PyObject *self, void *closure);
 PyObject *ib_handle_get_sequence(PyObject *self, void *closure);
@@ -79,6 +80,7 @@ PyObject *ib_handle_get_aborted(PyObject *self, void *closure);
     {"_release", ib_handle_release, METH_NOARGS, "Let go of the mapping."},                                 \
     {"_set_row", ib_handle_set_row, METH_VARARGS, "(buffer, offset): count into this metrics row."},        \
     {"look_around", ib_handle_look_around, METH_NOARGS, "Raise E_PEER_DEAD when a peer died that this handle needs."}, \
+    {"idled", ib_handle_idled, METH_O, "(ns): this worker has waited elsewhere, which is not work."},         \
     {"beat", ib_handle_beat, METH_NOARGS, "Show a sign of life in the metrics row."}
 
 #define IB_HANDLE_GETTERS                                                                                   \

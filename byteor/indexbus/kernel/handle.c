@@ -263,6 +263,14 @@ PyObject *ib_handle_beat(PyObject *self, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
+PyObject *ib_handle_idled(PyObject *self, PyObject *ns) {
+    ib_handle *h = (ib_handle *)self;
+    long long rested = PyLong_AsLongLong(ns);
+    if (rested == -1 && PyErr_Occurred()) return NULL;
+    if (h->open && rested > 0) h->p.idle_ns += (uint64_t)rested;
+    Py_RETURN_NONE;
+}
+
 PyObject *ib_handle_look_around(PyObject *self, PyObject *ignored) {
     ib_handle *h = (ib_handle *)self;
     (void)ignored;

@@ -174,6 +174,11 @@ class Party:
         if self._open_flag:
             self._tick(time.monotonic_ns())
 
+    def idled(self, ns: int) -> None:
+        """This worker has waited elsewhere, which is not work."""
+        if self._open_flag:
+            self._idle += max(0, ns)
+
     def _settle_hot(self) -> None:
         """Hot: open, nobody else in it, nothing to count, one cell to publish and no fence to pay for."""
         plain = self._open_flag and not self._busy and self._row is None and self._lane_row is None
