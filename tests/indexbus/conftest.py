@@ -40,6 +40,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kernel_name", KERNELS)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The twin has no MPSC: those cases do not exist."""
+    items[:] = [item for item in items if not _is_mpsc_of_the_twin(item)]
+
+
+def _is_mpsc_of_the_twin(item: pytest.Item) -> bool:
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return params.get("ends") == "mpsc" and params.get("kernel_name") == "pure"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def shm_of_the_session() -> Iterator[Path]:
     """All folders of a session in one that names its process: the next clears up after a killed one."""

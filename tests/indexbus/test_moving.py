@@ -27,8 +27,6 @@ def make(lane: str, path: Path, kernel_name: str) -> tuple[Any, Any]:
 
 @pytest.fixture(params=["sequenced", "events", "fanout", "mpsc"])
 def ends(request: pytest.FixtureRequest, shm: Path, kernel_name: str) -> tuple[Any, Any]:
-    if request.param == "mpsc" and kernel_name == "pure":
-        pytest.skip("the twin has no MPSC")
     return make(request.param, shm / "lane", kernel_name)
 
 
