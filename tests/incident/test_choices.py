@@ -10,7 +10,7 @@ from byteor.acts import replays
 from byteor.acts.captures import capture_of
 from byteor.acts.run import RunOrder, run
 from byteor.incident.replay.inputs import Range, extent
-from byteor.spec.build import GraphBuilder, lane_graph
+from byteor.spec.build import GraphBuilder, lane_graph, single_ring
 
 
 def merged() -> GraphBuilder:
@@ -68,3 +68,28 @@ def test_a_work_queue_is_followed_too(home: Path) -> None:
     assert len(extent(capture_of(run_id)).choices) == 2
     done = replays.replay_now(replays.ReplayRequest(which=run_id)).replayed
     assert (done.counts.equal, done.diverged, done.ordered) == (3000, False, True)
+
+
+def test_of_shards_each_has_its_order(home: Path) -> None:
+    path = home / "shards.spec.kv"
+    ring = single_ring("shards", capacity=64, shards=3, shard_key="bytes:13:3")
+    path.write_bytes(ring.stage("one", "crc32c_append").build().canonical)
+    order = RunOrder(spec=path, sources=("generate:3000,40,7",), sinks=("null:",))
+    run_id = run(order).result.run_id
+    for wanted in (Range(), Range(first=1000, last=1999)):
+        done = replays.replay_now(replays.ReplayRequest(which=run_id, range=wanted)).replayed
+        assert (done.counts.equal, done.diverged, done.ordered) == (done.inputs, False, True)
+
+
+def test_a_graph_of_journal_lanes_replays_from_end_to_end(home: Path) -> None:
+    graph = lane_graph("timed")
+    for lane in "abc":
+        graph = graph.lane(lane, "journal", capacity=64)
+    graph = (
+        graph.ingress("in", "a")
+        .stage("s1", "identity", rx="a", tx="b")
+        .stage("s2", "crc32c_append", rx="b", tx="c")
+        .egress("out", "c")
+    )
+    done = replays.replay_now(replays.ReplayRequest(which=ran(home, graph, ("generate:2000,40,7",)))).replayed
+    assert (done.counts.equal, done.diverged, done.ordered) == (2000, False, True)

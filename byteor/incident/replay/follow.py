@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from byteor.indexbus import Consumer, Producer
 from byteor.indexbus.abi import ABORTED, FILTERED, WATERMARK, End
 from byteor.runtime.posts import Post
-from byteor.runtime.wiring import WorkerPlan
+from byteor.runtime.wiring import LanePlan, WorkerPlan
 from byteor.runtime.workers import Outcome
 
 Runs = Sequence[tuple[int, int]]  # (input or lane, -1: dropped; how many messages), in order
@@ -18,10 +18,14 @@ LOOK_S = 0.002
 _NO_MESSAGE = ABORTED | FILTERED | WATERMARK
 
 
-def follows(plan: WorkerPlan, runs: Runs) -> bool:
-    """Whether ``follow`` can stand in for this worker with ``runs``: not where watermarks must go on."""
+def follows(plan: WorkerPlan, lanes: Sequence[LanePlan], runs: Runs) -> bool:
+    """Whether ``follow`` can stand in for this worker with ``runs``: not where watermarks must go on, and
+    between lanes of slots only.
+    """
     most = len(plan.rx if plan.role == "merge" else plan.tx)
-    return plan.chooses and not plan.watermarks and all(-1 <= which < most for which, _ in runs)
+    journals = any(lanes[port.lane].kind == "journal" for port in (*plan.rx, *plan.tx))
+    whole = plan.chooses and not plan.watermarks and not journals
+    return whole and all(-1 <= which < most for which, _ in runs)
 
 
 def follow(post: Post, runs: Runs) -> Outcome:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Set
 from heapq import heappop, heappush
 from itertools import accumulate
 from typing import Any
@@ -182,6 +183,17 @@ def runs_of(frame: Frame) -> Iterator[tuple[int, list[bytes]]]:
     ]
     for start, end in zip([0, *breaks], [*breaks, frame.count], strict=True):
         yield frame.origins[start], payloads[start:end]
+
+
+def shards_of(recording: Recording) -> Callable[[int], int]:
+    """A function from an origin to the shard that it came into."""
+    firsts: list[int] = []
+    shards: list[int] = []
+    for frame in in_order_of_origin(inputs(recording, Range())):
+        if not shards or shards[-1] != frame.shard:
+            firsts.append(frame.origins[0])
+            shards.append(frame.shard)
+    return lambda origin: shards[bisect_right(firsts, origin) - 1]
 
 
 def payload_at(recording: Recording, origin: int) -> bytes | None:

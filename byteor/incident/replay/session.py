@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
-from byteor.incident.frames import Batch
+from byteor.incident.frames import Batch, Frame
 from byteor.incident.recording import Recording
 from byteor.incident.replay.beat import Beat
 from byteor.incident.replay.compare import Compared, Comparison, Counts, Difference
@@ -20,6 +20,7 @@ from byteor.incident.replay.inputs import (
     outputs,
     payload_at,
     resolved_range,
+    shards_of,
 )
 from byteor.incident.replay.isolated import isolated
 from byteor.incident.replay.rehearsal import Rehearsal, Rehearsed, rehearse
@@ -183,19 +184,28 @@ def _one_pass(
         choices=followed,
     )
     ordered = is_ordered(wiring, frozenset(followed))
+    shard_at = shards_of(recording) if wiring.shard_key is not None else lambda origin: 0
+
+    def recorded(egress: int, shard: int) -> Iterator[Frame]:
+        """A sink takes a batch of one shard at a time, so that each frame is of one."""
+        frames = outputs(recording, wanted, egress)
+        return (frame for frame in frames if shard_at(frame.origins[0]) == shard)
+
     comparisons = {
-        worker.endpoint: Comparison(
+        (worker.endpoint, shard): Comparison(
             worker.endpoint,
-            outputs(recording, wanted, worker.endpoint),
+            recorded(worker.endpoint, shard),
             ordered=ordered,
-            recorded_to=_recorded_to(wiring, found, worker.endpoint),
+            recorded_to=_recorded_to(wiring, found, recorded(worker.endpoint, shard)),
             until_divergence=order.until_divergence,
         )
         for worker in wiring.of_role("sink")
+        for shard in range(len(worker.rx) if wiring.shard_key is not None else 1)
     }
 
     def take(egress: int, batch: Batch) -> bool:
-        return comparisons[egress].feed(batch)
+        first = int.from_bytes(batch.origins[:8], "little")
+        return comparisons[egress, shard_at(first)].feed(batch)
 
     ended = rehearse(plan, inputs(recording, wanted), take, beat)
     acts = tuple(
@@ -213,26 +223,27 @@ def _followed(wiring: Wiring, wanted: Range, found: Extent) -> dict[int, Runs]:
     return {
         worker.row: runs
         for worker in wiring.workers
-        if (runs := found.choices.get(worker.row)) is not None and follows(worker, runs)
+        if (runs := found.choices.get(worker.row)) is not None and follows(worker, wiring.lanes, runs)
     }
 
 
 def is_ordered(wiring: Wiring, followed: Set[int] = frozenset()) -> bool:
     """Whether the order of outputs follows from the inputs, and from the choices of the workers whose rows
-    are ``followed``; not from who was quicker.
+    are ``followed``; not from who was quicker. Of shards each has its order.
     """
     timed = any(
-        worker.row not in followed and (worker.chooses or (worker.role == "sink" and len(worker.rx) > 1))
+        worker.row not in followed
+        and (worker.chooses or (worker.role == "sink" and len(worker.rx) > 1 and wiring.shard_key is None))
         for worker in wiring.workers
     )
     return not timed and all(lane.producers == 1 for lane in wiring.lanes)
 
 
-def _recorded_to(wiring: Wiring, found: Extent, egress: int) -> int | None:
-    """Beyond which origin outputs may be absent from the recording: the run broke off, or dropped some."""
+def _recorded_to(wiring: Wiring, found: Extent, frames: Iterable[Frame]) -> int | None:
+    """Beyond which origin outputs may be absent from ``frames``: the run broke off, or dropped some."""
     if wiring.on_full == "drop":
         return -1
-    return None if found.finished else found.recorded_to.get(egress, -1)
+    return None if found.finished else max((max(frame.origins) for frame in frames), default=-1)
 
 
 def _merged(found: Sequence[Compared]) -> tuple[Counts, Difference | None, int | None, tuple[int, ...]]:
