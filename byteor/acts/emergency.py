@@ -80,6 +80,14 @@ def break_glass(data: bytes, environment: Environment, *, keys: KeySet, now: int
     return seq
 
 
+def is_kept(approval_id: str, data: bytes) -> bool:
+    """Whether this very emergency is on record here, and so waits for its review (or had it)."""
+    try:
+        return read_glass(approval_id) == data
+    except (ByteorError, OSError, ValueError):
+        return False
+
+
 def read_glass(approval_id: str) -> bytes:
     """The file of an emergency. Raises ``E_NOT_FOUND`` (exit 7)."""
     path = state_dir() / "approvals" / approval_id / GLASS

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byteor.acts.approvals import count_uses, host_audience
-from byteor.acts.emergency import open_reviews
+from byteor.acts.emergency import is_kept, open_reviews
 from byteor.acts.papers import papers
 from byteor.errors import Exit
 from byteor.governance.approval import VerifiedApproval, verify_approval, verify_emergency
@@ -57,7 +57,10 @@ def approval_for(
             raise refused("E_BREAK_GLASS", "an emergency stands alone: name its file and nothing else")
         approval_id = open_envelope(emergencies[0], BREAK_GLASS, BreakGlass)[0].approval_id
         waiting = open_reviews(keys, now)
-        return verify_emergency(emergencies[0], reviews=waiting, uses=count_uses(approval_id), **terms)
+        found = verify_emergency(emergencies[0], reviews=waiting, uses=count_uses(approval_id), **terms)
+        if not is_kept(approval_id, emergencies[0]):
+            raise refused("E_BREAK_GLASS", "this host has no record of the emergency: nobody would review it")
+        return found
     ids = {decode_credential(text)[0].approval_id for text in texts}
     uses = count_uses(ids.copy().pop())
     try:

@@ -18,7 +18,7 @@ from byteor.actions.gate import Gate, approval_gate, environment_gate, make_gate
 from byteor.acts.approvals import folder_of
 from byteor.acts.freezes import freeze, unfreeze
 from byteor.acts.governed import Question, ask, environment_for
-from byteor.errors import ByteorError
+from byteor.errors import ByteorError, Exit
 from byteor.governance.break_glass import BreakGlass, seal_break_glass
 from byteor.governance.canonical import time_of
 from byteor.governance.private_key import Signer, open_key
@@ -274,6 +274,15 @@ def test_an_emergency_runs_once_and_waits_for_a_second_person(desk: Desk) -> Non
         "break_glass",
         "break_glass_reviewed",
     ]
+
+
+def test_an_emergency_that_nobody_would_review_runs_nothing(desk: Desk) -> None:
+    glass = ("approval", "break-glass", desk.spec, "--env", "prod", "--reason", "the pager is on fire now")
+    made = desk.team.sign(*glass, name="alice")
+    (folder_of(made["approval_id"]) / "break-glass.dsse").unlink()
+    code, told = desk.run("prod", "--credential", "break-glass.dsse")
+    assert (code, told["code"]) == (Exit.REFUSED, "E_BREAK_GLASS")
+    assert desk.server.got == []
 
 
 def test_while_a_review_is_overdue_nobody_approves_there(desk: Desk) -> None:
