@@ -109,8 +109,8 @@ class DiskJournalWriter:
 
     def append_joined(self, head: Buffer, parts: Sequence[Buffer], *, table: bool, most: int) -> int:
         """Add one record: ``head``, with ``table`` the length of each part as little-endian u32, the parts;
-        without a joined copy of them. Its position, or -1 when it would be longer than ``most`` bytes (to the next word):
-        nothing was added then. Raises as ``append`` does.
+        without a joined copy of them. Its position, or -1 when it would be longer than ``most`` bytes (up to
+        the next word): nothing was added then. Raises as ``append`` does.
         """
         self._check()
         most = min(most, self._limit)
@@ -212,7 +212,7 @@ class DiskJournalWriter:
 
     def _sync(self) -> None:
         try:
-            self._segment.sync()
+            self._segment.sync_range(0, self._at)
         except OSError as error:
             raise self._syncer.refused(error) from None
 

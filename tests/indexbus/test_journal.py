@@ -323,12 +323,12 @@ def test_a_record_reaches_the_disk_in_time_though_nothing_follows_it(
 
 
 def test_a_disk_that_refuses_a_sync_ends_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(fd: int) -> None:
+    def refuse(segment: Segment, start: int, end: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     writer = DiskJournalWriter(tmp_path, segment_bytes=4096, fsync="none")
     writer.append(b"x")
-    monkeypatch.setattr(os, "fdatasync", refuse)
+    monkeypatch.setattr(Segment, "sync_range", refuse)
     for call in (writer.sync, lambda: writer.append(b"y"), writer.close):
         with pytest.raises(IndexBusError) as caught:
             call()
