@@ -15,7 +15,7 @@ from byteor.acts.needs import check_listed, declared_by, needed_capabilities, po
 from byteor.acts.permit import Permit, Ruled, decision_events, strictest
 from byteor.errors import ByteorError, Exit
 from byteor.governance.environment import BUILT_IN_DEV, Environment
-from byteor.governance.environment_file import load_environments, user_file
+from byteor.governance.environment_file import Environments, load_environments, user_file
 from byteor.governance.explain import explain
 from byteor.governance.freeze import Freeze, effective_side_effects
 from byteor.governance.policy_inputs import inputs_for
@@ -43,15 +43,31 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def environment_for(question: Question, now: int) -> Environment:
-    """The environment that was named; without a name ``dev``, and where none is defined the built-in one."""
+    """The environment that was named; without a name ``dev``, and where none is defined the built-in one.
+
+    Raises ``E_ENVIRONMENT_UNTRUSTED`` when a file that was given calls something dev that the host, or a
+    signed file, knows as staging or prod: effects would pass for those of the real one.
+    """
+    found = _loaded(question.environments, now)
+    if question.env is None and all(one.name != "dev" for one in found.found):
+        return BUILT_IN_DEV
+    environment = found.get(question.env or "dev")
+    if question.environments is None or environment.trusted or question.dry_effects:
+        return environment
+    for one in _loaded(None, now).found:
+        same = one.name == environment.name or one.id == environment.id
+        if same and one.trusted and one.posture != "dev":
+            raise _untrusted(environment)
+    return environment
+
+
+def _loaded(given: Path | None, now: int) -> Environments:
     found = load_environments(
-        given=question.environments, start=Path.cwd(), user=user_file(), trust=environment_trust(), now=now
+        given=given, start=Path.cwd(), user=user_file(), trust=environment_trust(), now=now
     )
     if found.signed_version:
         remember_environments(found.signed_version)
-    if question.env is None and all(one.name != "dev" for one in found.found):
-        return BUILT_IN_DEV
-    return found.get(question.env or "dev")
+    return found
 
 
 def rule(

@@ -276,6 +276,18 @@ def test_an_emergency_runs_once_and_waits_for_a_second_person(desk: Desk) -> Non
     ]
 
 
+@pytest.mark.parametrize("own", ["[environments.prod]", '[environments.easy]\nid = "prod"'])
+def test_a_given_file_cannot_call_the_hosts_prod_dev(desk: Desk, own: str) -> None:
+    Path("own.toml").write_text(f'{own}\nposture = "dev"\n')
+    given = (own[len("[environments.") :].partition("]")[0], "--environments", "own.toml")
+    code, told = desk.run(*given)
+    assert (code, told["code"]) == (Exit.REFUSED, "E_ENVIRONMENT_UNTRUSTED")
+    assert desk.server.got == []
+    assert desk.run(*given, "--dry-effects")[0] == 0
+    Path("own.toml").write_text('[environments.mine]\nposture = "dev"\n')
+    assert desk.run("mine", "--environments", "own.toml")[0] == 0
+
+
 def test_an_emergency_that_nobody_would_review_runs_nothing(desk: Desk) -> None:
     glass = ("approval", "break-glass", desk.spec, "--env", "prod", "--reason", "the pager is on fire now")
     made = desk.team.sign(*glass, name="alice")
