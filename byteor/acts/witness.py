@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,11 +18,14 @@ from byteor.governance.keyset import Key
 from byteor.governance.private_key import Signer as PersonalSigner
 from byteor.governance.trust_folder import trust_folder
 from byteor.runtime.folders import list_runs
-from byteor_store import Anchor, AuditLog, Signer, StoreError, audit_path
+from byteor_store import Anchor, AuditLog, Signer, StoreError, audit_path, verify
 from byteor_store.backup import restore
 from byteor_store.checkpoint import CheckpointError, read
 from byteor_store.cosignature import ConsistencyProof, check_growth, cosign, prove_consistency
 from byteor_store.log_key import load_key, make_key, public_text, read_public
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FILE_NAME = "witnessed.json"
 
@@ -66,10 +70,12 @@ def cosign_note(
     *,
     now: int,
     path: Path | None = None,
+    believed: bool = False,
 ) -> Cosigned:
     """Check that ``note`` continues what was seen of its log, remember it, and add the witness's line.
 
-    ``log_key``: the log's public key; needed the first time, and the same ever after. Raises
+    ``log_key``: the log's public key; needed the first time, and the same ever after. ``believed``: that the
+    log was restored, and so need not continue it. Raises
     ``E_CHECKPOINT_SIG``, ``E_AUDIT_KEY``, and what ``check_growth`` raises.
     """
     memory = witnessed()
@@ -88,7 +94,8 @@ def cosign_note(
     except CheckpointError as error:
         raise StoreError("E_CHECKPOINT_SIG", str(error), exit=Exit.INTEGRITY) from None
     anchor = None if seen is None else Anchor(seen.size, bytes.fromhex(seen.root))
-    check_growth(anchor, said, proof)
+    if not believed:
+        check_growth(anchor, said, proof)
     place = str(path.resolve()) if path is not None else seen.path if seen is not None else ""
     memory[uuid] = Seen(said.size, said.root.hex(), known, place)
     write_file(trust_folder() / FILE_NAME, msgspec.json.encode(memory))
@@ -96,10 +103,12 @@ def cosign_note(
     return Cosigned(line, said.origin, said.size, said.root.hex(), None if seen is None else seen.size)
 
 
-def cosign_log(path: Path, key: Key, signer: PersonalSigner, *, now: int) -> Cosigned:
+def cosign_log(path: Path, key: Key, signer: PersonalSigner, *, now: int, restored: bool = False) -> Cosigned:
     """Witness a log that we can read: the proof is made here, and the note with the line is kept in the log.
 
-    Raises ``E_CHECKPOINT_SIG`` when it has no checkpoint or no key.
+    ``restored``: we believe its entry that says it was put back from a copy, and begin anew from what it is.
+    That entry must be there, and excuse all that is gone. Raises ``E_CHECKPOINT_SIG`` when the log has no
+    checkpoint or no key.
     """
     own = load_key(path)
     with AuditLog.open(path) as log:
@@ -112,9 +121,19 @@ def cosign_log(path: Path, key: Key, signer: PersonalSigner, *, now: int) -> Cos
         proof = None
         if seen is not None and 0 < seen.size <= said.size:
             proof = prove_consistency(log.leaf_hashes(said.size), seen.size)
-        found = cosign_note(note, proof, public_text(own.public_key()), key, signer, now=now, path=path)
+        believed = restored and _says_restored(path, seen, own.public_key())
+        found = cosign_note(
+            note, proof, public_text(own.public_key()), key, signer, now=now, path=path, believed=believed
+        )
         log.keep_note(found.size, found.note)
     return found
+
+
+def _says_restored(path: Path, seen: Seen | None, key: Ed25519PublicKey) -> bool:
+    if seen is None:
+        return False
+    problem = verify(path, [Anchor(seen.size, bytes.fromhex(seen.root))], key).problem
+    return problem is not None and problem.code == "E_RESTORED"
 
 
 def remembered(path: Path) -> list[Anchor]:

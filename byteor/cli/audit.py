@@ -236,6 +236,12 @@ def cosign(
         typer.Option(metavar="FILE", help="As byteor audit prove --since wrote it.", show_default=False),
     ] = None,
     key: KeyOption = None,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restored", help="You believe the entry that says it was restored: begin anew from there."
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write the note to this file.", show_default=False)
     ] = None,
@@ -250,15 +256,18 @@ def cosign(
     from byteor.acts.witness import cosign_log, cosign_note
     from byteor.atomic import write_file
     from byteor.cli.governed import moment, signer_from, signing_key
+    from byteor.cli.options import usage_error
     from byteor.cli.output import emit_json, emit_text
     from byteor.governance.trust import trusted_keys
     from byteor_store import audit_path
     from byteor_store.cosignature import read_consistency
 
+    if restored and note is not None:
+        raise usage_error("--restored reads the log itself, not a note", "leave --note out")
     signer = signer_from(key_file, passphrase_fd)
     own = signing_key(trusted_keys(), kid, signer)
     if note is None:
-        found = cosign_log(path or audit_path(), own, signer, now=moment())
+        found = cosign_log(path or audit_path(), own, signer, now=moment(), restored=restored)
     else:
         proof = read_consistency(read_bounded(consistency)) if consistency else None
         found = cosign_note(read_bounded(note), proof, key, own, signer, now=moment())

@@ -59,7 +59,8 @@ def restore(
 ) -> None:
     """Put a copy in the place of this host's log, which moves aside; a signed entry says what was lost.
 
-    Nothing may run meanwhile. Witnesses then read E_RESTORED, and cosign anew when they believe it.
+    Nothing may run meanwhile. Witnesses then read E_RESTORED; those who believe it begin anew with
+    byteor audit cosign --restored.
     """
     from byteor.acts.witness import restore_log
     from byteor.cli.governed import moment

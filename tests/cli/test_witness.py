@@ -114,3 +114,28 @@ def test_an_erased_body_is_gone_from_disk_and_the_log_is_intact(team: Terminal) 
     assert team.good("audit", "verify")["ok"]
     code, refused = team.run("audit", "erase", "--entry", str(seq), "--reason", "again")
     assert (code, refused["code"]) == (7, "E_AUDIT_ENTRY")
+
+
+def test_a_witness_who_believes_a_restore_begins_anew(team: Terminal) -> None:
+    append(5)
+    team.good("audit", "backup", "-o", "copy.db")
+    append(5)
+    team.good("audit", "checkpoint")
+    team.sign("audit", "cosign", name="alice")
+    kid = ("--kid", "alice-1", "--key-file", "alice.pem")
+    # Rolled back with no word of it: no option makes a witness of that.
+    kept = audit_path().read_bytes()
+    for path in audit_path().parent.glob("audit.db*"):
+        path.unlink()
+    shutil.copy("copy.db", audit_path())
+    team.good("audit", "checkpoint")
+    again = ("audit", "cosign", *kid, "--restored")
+    assert team.run(*again, passphrase="passphrase of alice")[1]["code"] == "E_ROLLBACK"
+    audit_path().write_bytes(kept)
+    team.good("audit", "restore", "copy.db")
+    assert team.run("audit", "verify")[1]["code"] == "E_RESTORED"
+    assert team.run("audit", "cosign", *kid, passphrase="passphrase of alice")[0] == 9
+    team.sign("audit", "cosign", "--restored", name="alice")
+    assert team.good("audit", "verify")["witnessed"]
+    append(3)
+    assert team.good("audit", "verify")["witnessed"]

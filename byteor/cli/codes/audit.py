@@ -111,7 +111,7 @@ ROWS = tuple(
         (
             "E_RESTORED",
             "a witness has seen no entry that is gone",
-            "compare with the log that byteor audit restore moved aside; then cosign anew",
+            "compare with the log that byteor audit restore moved aside; then byteor audit cosign --restored",
             "byteor audit restore backup.db; byteor audit verify --witness SIZE:ROOT (of before)",
             "byteor audit verify --witness SIZE:ROOT (of the copy)",
         ),
