@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from kernels import needs_native
 from terminal import Terminal
 
 RING = """v=1
@@ -87,6 +88,7 @@ def ring(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(f"BYTEOR_{name}", str(tmp_path / name))
 
 
+@needs_native
 def test_a_run_of_native_stages_loads_what_it_uses(ring: None) -> None:
     main = "import contextlib\nfrom byteor.cli import main\nwith contextlib.suppress(SystemExit): main()"
     modules = loaded(main, RUN)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernels import KERNELS
 
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal import WINDOW_AT, Journal, JournalWriter
@@ -255,7 +256,7 @@ def test_both_kernels_write_and_read_the_same_bytes(
     messages: list[bytes], head: bytes, room: int, most: int
 ) -> None:
     results = []
-    for name in ("native", "pure"):
+    for name in KERNELS:
         chosen, space = kernel(name), bytearray(1024)
         fit, size = chosen.record_sizes(messages, 0, len(head), room * 8, 100)
         took = chosen.record_write_many(space, 0, 1024, messages, 0, fit, head, len(head), len(head) - 8)
@@ -360,7 +361,7 @@ def test_a_full_disk_is_told_by_the_append_that_needs_room_and_loses_nothing(tmp
     assert not list(tmp_path.glob(".new-*"))
 
 
-@pytest.mark.parametrize("which", ["native", "pure"])
+@pytest.mark.parametrize("which", KERNELS)
 @pytest.mark.parametrize("table", [False, True])
 def test_a_record_of_parts_reads_as_the_parts_in_one(which: str, table: bool) -> None:
     chosen, parts = kernel(which), [b"", b"a" * 64, bytearray(b"bcd"), b"e" * 5]

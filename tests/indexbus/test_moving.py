@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import needs_native
 
 from byteor.indexbus import Events, Fanout, MetricsRegion, SequencedSlots
 from byteor.indexbus.abi import FILTERED, WATERMARK, End
@@ -134,6 +135,7 @@ def test_drops_are_counted_by_cause_in_both_rows(ends: tuple[Any, Any], shm: Pat
         producer.close()
 
 
+@needs_native
 def test_a_lane_of_many_ends_when_the_last_producer_has_ended(shm: Path) -> None:
     lane = Events.create(shm / "lane", capacity=8, slot_bytes=32, producers=2)
     first, second = lane.producer(0), lane.producer(1)

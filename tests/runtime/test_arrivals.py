@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kernels import KERNELS
 
 from byteor.indexbus import SequencedSlots, Wait
 from byteor.indexbus.errors import IndexBusError
@@ -61,7 +62,7 @@ def test_no_room_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("kernel", ["native", "pure"])
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_a_clocked_stage_sees_each_messages_own_arrival_whatever_the_batches(
     tmp_path: Path, kernel: str, batch: int

@@ -140,7 +140,6 @@ class ThroughStep(_StageStep):
             many = result if isinstance(result, list | tuple) else () if result is None else (result,)
             made = [_made(items[i], bytes(one), job.tx.slot_bytes) for one in many]
             filtered += not made
-            out += len(made)
             self._waiting.extend(made)
 
         done = n
@@ -158,10 +157,12 @@ class ThroughStep(_StageStep):
         return n + self.tell(inlet.floor)
 
     def _flush(self) -> int:
-        moved = 0
+        """Put what waits, as far as it fits. Counted here: what is dropped was not handed on."""
+        moved, lost = 0, self.lost()
         while self._waiting and self.outlets[0].put(self._waiting[0]):
             self._waiting.popleft()
             moved += 1
+        self.add(out=moved - (self.lost() - lost))
         return moved
 
     def tell(self, floor: int) -> int:

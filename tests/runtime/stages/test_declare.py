@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from kernels import KERNELS
 
 from byteor.errors import Exit
 from byteor.indexbus import SequencedSlots
@@ -134,7 +135,7 @@ def test_a_list_is_refused_by_a_ring_in_words(tmp_path: Path, shape: Any) -> Non
     assert (outcome.failure.code, outcome.failure.sequence) == ("E_STAGE_FANOUT", 0)
 
 
-@pytest.mark.parametrize("kernel", ["native", "pure"])
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_a_batch_of_views_changes_the_slots_themselves(tmp_path: Path, kernel: str) -> None:
     held: list[memoryview] = []
 
