@@ -21,6 +21,7 @@ from byteor.edge.generate import GenerateSource
 from byteor.incident.capture import Capture, CaptureFacts
 from byteor.incident.frames import Batch, egress_frame, read_frame
 from byteor.incident.replay.compare import Comparison
+from byteor.runtime.adapter import NativeSource
 from byteor.runtime.assemble import Ends, ExecuteOptions
 from byteor.runtime.execute import Ended, execute
 from byteor.runtime.folders import RunIdentity
@@ -51,8 +52,9 @@ class PacedSource(GenerateSource):
         self._pace, self._began, self._given = pace, 0.0, 0
 
     @property
-    def native(self) -> None:  # type: ignore[override]
+    def native(self) -> NativeSource | None:
         """Python plays it in both runs of a pair."""
+        return None
 
     def read(self, max_messages: int, timeout_s: float) -> Sequence[bytes] | None:
         if self._pace is not None:

@@ -10,6 +10,7 @@ import argparse
 import json
 import statistics
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench.pipeline import ours, peers
@@ -46,7 +47,7 @@ def main() -> None:
     found: dict[str, float] = {"the transport alone, native chain of 3": chain}
     for name, (spec, messages) in ours.ROWS.items():
         many = max(1000, int(messages * options.scale))
-        rate = attempt(name, options.repeats, lambda spec=spec, many=many: ours.rate(spec, many))  # type: ignore[misc]
+        rate = attempt(name, options.repeats, partial(ours.rate, spec, many))
         if rate is not None:
             found[name] = rate
             print(f"  {name:42} {rate / 1e6:9.2f} M/s")
@@ -56,7 +57,7 @@ def main() -> None:
         print(f"  {'the runtime of the transport alone':42} {found[CHAIN] / chain:9.2f}")
     for name, (function, messages) in peers.PEERS.items():
         many = max(1000, int(messages * options.scale))
-        rate = attempt(name, options.repeats, lambda f=function, many=many: f(many))  # type: ignore[misc]
+        rate = attempt(name, options.repeats, partial(function, many))
         if rate is not None:
             found[name] = rate
             ratios[f"ours to {name}"] = ratio = found.get(EACH, 0.0) / rate

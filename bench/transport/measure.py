@@ -102,12 +102,17 @@ def bounded(call: Callable[[], Any], seconds: float) -> Any:
         os.write(write, json.dumps(answer).encode())
         os._exit(0)
     os.close(write)
-    ready, _, _ = select.select([read], [], [], seconds)
-    text = os.read(read, 1 << 16) if ready else b""
-    os.close(read)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    # A bench that is told to end takes the call with it, which would hold its terminal or pipe for ever.
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        ready, _, _ = select.select([read], [], [], seconds)
+        text = os.read(read, 1 << 16) if ready else b""
+    finally:
+        os.close(read)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        signal.signal(signal.SIGTERM, before)
     if not text:
         raise TimeoutError(f"no result within {seconds:.0f} s")
     answer = json.loads(text)

@@ -3,19 +3,17 @@ taken."""
 
 from __future__ import annotations
 
-import base64
-import random
 import time
 from collections.abc import Sequence
 
 from byteor.edge.base import SourceEdge
 from byteor.edge.errors import bad_argument
 from byteor.edge.spelling import Spelled
+from byteor.indexbus.generated import fill_text, messages
 from byteor.runtime.adapter import Health, NativeSource
 
 USAGE = "generate:COUNT,BYTES[,SEED]"
 MAX_BYTES = 1 << 20  # the largest slot
-_FILL_BYTES = 1 << 16
 
 
 class GenerateSource(SourceEdge):
@@ -33,9 +31,7 @@ class GenerateSource(SourceEdge):
         self._count = count
         self._seed = seed
         self._size = size
-        fill = base64.b64encode(random.Random(seed).randbytes(max(_FILL_BYTES, size)))
-        self._fill = fill + fill[:size]
-        self._period = len(fill)
+        self._text, self._period = fill_text(seed, size)
         self._next = 0
         self._resumed_at = 0
 
@@ -67,15 +63,7 @@ class GenerateSource(SourceEdge):
             if first >= last:
                 return []
         self._next = last
-        size = self._size
-        if size <= 16:
-            return [(b"%016d" % number)[16 - size :] for number in range(first, last)]
-        fill, period, rest = self._fill, self._period, size - 16
-        # 7919 is prime and no divisor of the period, so neighbours share no text.
-        return [
-            b"%016d" % number + fill[(at := number * 7919 % period) : at + rest]
-            for number in range(first, last)
-        ]
+        return messages(first, last, self._size, self._text, self._period)
 
     def _due(self, timeout_s: float) -> int:
         """How many messages are due in all, after a wait of at most ``timeout_s`` for the next one."""

@@ -20,8 +20,12 @@ def fill_text(seed: int, size: int) -> tuple[bytes, int]:
 
 def message(number: int, size: int, text: bytes, period: int) -> bytes:
     """Message ``number``: its number in 16 digits (the last ``size`` when shorter), then text."""
-    digits = b"%016d" % number
+    return messages(number, number + 1, size, text, period)[0]
+
+
+def messages(first: int, last: int, size: int, text: bytes, period: int) -> list[bytes]:
+    """Messages ``first`` to ``last`` - 1."""
     if size <= DIGITS:
-        return digits[DIGITS - size :]
-    at = number * STEP % period
-    return digits + text[at : at + size - DIGITS]
+        return [(b"%016d" % number)[DIGITS - size :] for number in range(first, last)]
+    rest = size - DIGITS
+    return [b"%016d" % n + text[(at := n * STEP % period) : at + rest] for n in range(first, last)]
