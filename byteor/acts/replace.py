@@ -24,6 +24,7 @@ from byteor.runtime.words import plain
 from byteor.spec import ValidatedSpec, check_document, read_document
 
 MARGIN_S = 5.0  # beyond the drain's own limit: an abort, the last audit row, the process's end
+MAX_LIMIT_S = 86_400.0  # that a run may be asked to drain for
 _POLL_S = 0.01
 
 
@@ -84,7 +85,7 @@ def take_over(old: RunInfo, sources: Mapping[str, Source], drain_timeout_s: floa
     """
     limit_s = drain_timeout_s + MARGIN_S
     if old.alive:
-        ask(Path(old.folder), "drain")
+        ask(Path(old.folder), "drain", min(drain_timeout_s, MAX_LIMIT_S))
         old = await_end(old, limit_s)
     _check_clean(old)
     _await_name(old.identity.name, limit_s)

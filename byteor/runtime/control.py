@@ -14,6 +14,7 @@ import selectors
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -27,7 +28,10 @@ _ANSWER_WITHIN_S = 2.0
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
+    """``limit_s``: how long a drain may take at least, where who asks can wait longer than the run would."""
+
     ask: str
+    limit_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0.0
 
 
 class Answer(msgspec.Struct):
@@ -39,7 +43,7 @@ class Answer(msgspec.Struct):
 class ControlServer:
     """Answers asks inside the supervisor's own event loop; ``act`` does what was asked and says the state."""
 
-    def __init__(self, run: Path, selector: selectors.BaseSelector, act: Callable[[str], Answer]) -> None:
+    def __init__(self, run: Path, selector: selectors.BaseSelector, act: Callable[[str, float], Answer]) -> None:
         self._selector = selector
         self._act = act
         self._path = run / CONTROL_SOCK
@@ -88,7 +92,7 @@ class ControlServer:
             return Answer(False, "", f"not a request: {error}")
         if request.ask not in ASKS:
             return Answer(False, "", f"unknown ask {request.ask!r}; known: {', '.join(ASKS)}")
-        return self._act(request.ask)
+        return self._act(request.ask, request.limit_s)
 
     def _drop(self, client: socket.socket) -> None:
         del self._clients[client]
@@ -96,13 +100,13 @@ class ControlServer:
         client.close()
 
 
-def ask(run: Path, what: str) -> Answer:
+def ask(run: Path, what: str, limit_s: float = 0.0) -> Answer:
     """Ask the live run in the folder ``run``. Raises ``E_RUN_SILENT`` when nobody answers within 2 s."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client, _short_path(run) as short:
             client.settimeout(_ANSWER_WITHIN_S)
             client.connect(short)
-            client.sendall(msgspec.json.encode(Request(what)) + b"\n")
+            client.sendall(msgspec.json.encode(Request(what, limit_s)) + b"\n")
             return msgspec.json.decode(client.makefile("rb").readline(_MAX_LINE), type=Answer)
     except (OSError, msgspec.DecodeError) as error:
         raise RunError(

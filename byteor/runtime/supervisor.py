@@ -67,11 +67,11 @@ class Supervisor:
     def close(self) -> None:
         self.selector.close()
 
-    def act(self, ask: str) -> Answer:
-        """Do what the control socket asks: ``status``, ``drain`` or ``stop``."""
+    def act(self, ask: str, limit_s: float = 0.0) -> Answer:
+        """Do what the control socket asks: ``status``, ``drain`` (``limit_s`` at least) or ``stop``."""
         if ask == "drain":
             self.asked = True
-            self.drain()
+            self.drain(limit_s)
         elif ask == "stop":
             self.asked = True
             self.abort()
@@ -83,11 +83,12 @@ class Supervisor:
         self.abort()
         self.state = "ended"
 
-    def drain(self) -> None:
-        """Take no more from the source; let what is in flight finish within the drain time limit."""
+    def drain(self, limit_s: float = 0.0) -> None:
+        """Take no more from the source; let what is in flight finish within the drain time limit, or
+        ``limit_s`` where that is longer."""
         if self.state == "running":
             self.state = "draining"
-            self._deadline = time.monotonic() + self._drain_timeout_s
+            self._deadline = time.monotonic() + max(self._drain_timeout_s, limit_s)
             self._close_source()
 
     def abort(self) -> None:

@@ -88,6 +88,11 @@ def holds_the_gil(message: bytes) -> bytes | None:
     return message
 
 @stage
+def dawdles(message: bytes) -> bytes | None:
+    time.sleep(0.05)
+    return message
+
+@stage
 def hangs(message: bytes) -> bytes | None:
     time.sleep(600)
     return message
