@@ -250,10 +250,10 @@ def test_a_hundred_replacements_under_load_lose_and_double_nothing(home: Home, s
 
 def test_the_patience_of_the_new_run_counts_where_the_old_one_has_less(home: Home) -> None:
     spec = home.spec(("slow", "dawdles"))
-    common = ("--stages", home.stages, f"--source=file:{home.lines(300)}", f"--sink=file:{home.root / 'out'}")
+    common = ("--stages", home.stages, f"--source=file:{home.lines(60)}", f"--sink=file:{home.root / 'out'}")
     old = home.start(spec, *common, "--drain-timeout=0.2")
     until(lambda: (home.root / "out").exists())
     done = home.byteor("run", spec, *common, "--replace", "--drain-timeout=60")
     assert done.returncode == 0, done.stderr
     assert old.wait(30) == 0
-    assert (home.root / "out").read_text().split() == [str(n) for n in range(300)]
+    assert (home.root / "out").read_text().split() == [str(n) for n in range(60)]

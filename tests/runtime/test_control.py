@@ -29,7 +29,7 @@ def asked(run: Path) -> Iterator[list[str]]:
     heard: list[str] = []
     selector = selectors.DefaultSelector()
 
-    def act(what: str) -> Answer:
+    def act(what: str, limit_s: float) -> Answer:
         heard.append(what)
         return Answer(True, "draining")
 
