@@ -19,11 +19,17 @@ NEEDS := pyproject.toml setup.py constraints.txt $(wildcard byteor/indexbus/kern
 	@touch $@
 
 # The demo needs less than the tests, and the first look should not wait for mypy.
-.venv/dev: $(NEEDS)
-	$(PYTHON) -m venv .venv
-	$(INSTALL) -e '.[dev]'
-	@$(BIN)/python -m byteor.indexbus
-	@touch .venv/ready $@
+.venv/dev: .venv/ready
+	$(BIN)/python -c "$$DEV_PACKAGES" >.venv/dev.txt
+	$(INSTALL) -r .venv/dev.txt
+	@touch $@
+
+# What the extra `dev` names, without building the project once more.
+define DEV_PACKAGES
+import tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["dev"], sep="\n")
+endef
+export DEV_PACKAGES
 
 demo: .venv/ready
 	$(BIN)/byteor-console demo
