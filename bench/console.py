@@ -10,6 +10,7 @@ everything slower but CPU shares and bytes.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import os
 import pty
@@ -23,16 +24,24 @@ import sys
 import tempfile
 import termios
 import time
+import tty
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 SIZE = (120, 40)
 
 
-class Console:
-    """``python -m bench.console_child STAGES`` on a terminal; ``read`` drains it."""
+ASK, ANSWER = b"\x1b[6n", b"\x1b[1;1R"
 
-    def __init__(self, *args: str) -> None:
+
+class Console:
+    """``python -m bench.console_child STAGES`` on a terminal; ``read`` drains it.
+
+    The terminal answers where its cursor is, as terminals do, unless it is ``mute``.
+    """
+
+    def __init__(self, *args: str, mute: bool = False) -> None:
+        self._mute = mute
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
         environ = {**os.environ, "TERM": "xterm-256color"}
@@ -50,7 +59,7 @@ class Console:
         end, data = time.monotonic() + seconds, b""
         while (left := end - time.monotonic()) > 0:
             if select.select([self.master], [], [], left)[0]:
-                data += os.read(self.master, 1 << 16)
+                data += self._take()
         self.total += len(data)
         return data
 
@@ -59,10 +68,16 @@ class Console:
         end, data = time.monotonic() + seconds, b""
         while time.monotonic() < end:
             if select.select([self.master], [], [], 0.5)[0]:
-                data += os.read(self.master, 1 << 16)
+                data += self._take()
                 if re.search(pattern, data):
                     return time.monotonic()
         raise TimeoutError(f"{pattern!r} did not come: {data[-300:]!r}")
+
+    def _take(self) -> bytes:
+        data = os.read(self.master, 1 << 16)
+        if not self._mute and (asks := data.count(ASK)):
+            os.write(self.master, ANSWER * asks)
+        return data
 
     def cpu_s(self) -> float:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -146,19 +161,40 @@ def keys(seconds: float) -> None:
 
 
 def stall(seconds: float) -> None:
-    console = Console("40")
-    console.until(rb"stage-1\b")
-    console.read(3)
-    frame = len(console.read(2)) / 20
-    time.sleep(5)
-    start, backlog = time.monotonic(), b""
-    while select.select([console.master], [], [], 0.02)[0]:
-        backlog += os.read(console.master, 1 << 16)
-        if time.monotonic() - start > 1:
-            break
-    frames = len(backlog) / max(1.0, frame)
-    say("frames kept for a stall of 5 s", f"{frames:.1f} ({len(backlog)} bytes)", "<= 2 and the pty's buffer")
-    console.close()
+    """Nobody reads for 5 s; then all is read that had been sent. A question stands before each frame."""
+    for mute in (False, True):
+        console = Console("40", mute=mute)
+        console.until(rb"stage-1\b")
+        console.read(3)
+        time.sleep(5)
+        backlog = b""
+        while select.select([console.master], [], [], 0.005)[0] and len(backlog) < 1 << 20:
+            backlog += os.read(console.master, 1 << 16)
+        frames = backlog.count(ASK)
+        if mute:
+            beyond = max(0, len(backlog) - line_buffer())
+            say(
+                "the same, terminal without answers",
+                f"{frames} frames, {beyond} bytes beyond the line's buffer",
+                "none",
+            )
+        else:
+            say("old frames after a stall of 5 s", f"{frames} ({len(backlog)} bytes)", "<= 2")
+        console.close()
+
+
+def line_buffer() -> int:
+    """What a pseudo-terminal of this kernel takes when nobody reads."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    os.set_blocking(slave, False)
+    taken = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            taken += os.write(slave, b"x" * 1000)
+    os.close(master)
+    os.close(slave)
+    return taken
 
 
 def audit(rows: int) -> None:

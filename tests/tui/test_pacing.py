@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from byteor_tui.pacing import Because, CostMeter, Situation, rate
+from byteor_tui.pacing import TRY_AGAIN_S, Answers, Because, CostMeter, Situation, rate
 
 CALM = {"ssh": False, "focused": True, "frozen": False, "idle_s": 0.0, "too_dear": False}
 
@@ -61,3 +61,34 @@ def test_the_full_rate_is_tried_again_later_and_then_later_still() -> None:
         waits.append(waited)
         at = feed(meter, 6, 0.30, 10, at)
     assert 25 <= waits[0] <= 32 and 50 <= waits[1] <= 62 and 100 <= waits[2] <= 122
+
+
+def test_a_terminal_that_answers_is_at_most_two_frames_behind_and_one_that_never_did_is_not_waited_for() -> (
+    None
+):
+    answers = Answers()
+    for now in (0.0, 0.1, 0.2):
+        assert not answers.behind(now)
+        answers.asked(now)
+    answers.answered()
+    assert answers.behind(0.3)
+    answers.answered()
+    assert not answers.behind(0.4) and answers.expected == 1
+    answers.asked(0.4)
+    assert answers.behind(0.5) and answers.behind(10.3)
+
+
+def test_lost_answers_are_given_up_in_time_and_late_ones_are_no_credit() -> None:
+    answers = Answers()
+    for now in (0.0, 0.1, 0.2):
+        answers.asked(now)
+    answers.answered()
+    assert not answers.behind(0.2 + TRY_AGAIN_S)
+    answers.asked(11.0)
+    assert answers.expected == 1, "the two of before are lost"
+    for _ in range(3):
+        answers.answered()
+    assert answers.expected == 0
+    answers.asked(12.0)
+    answers.asked(12.1)
+    assert answers.behind(12.2), "answers that came late do not allow more frames"

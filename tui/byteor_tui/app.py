@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import events, work
-from textual.app import App, ScreenStackError
+from textual.app import ScreenStackError
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 
 from byteor.errors import ByteorError, Exit
-from byteor_tui import glyphs, themes
+from byteor_tui import glyphs
 from byteor_tui.actions.registry import ACTIONS, BY_ID, Action, Danger, on_screen, remapped
 from byteor_tui.actions.situation import Situation, missing
 from byteor_tui.actions.verbs import command_line, run_commit, run_verb
 from byteor_tui.acts import HANDLERS
+from byteor_tui.driver import ConsoleDriver
 from byteor_tui.messages import AuditPageRead, ChecksRead, RunsFound, RunsUnreadable, VerbEnded
 from byteor_tui.model.arming import Commit
 from byteor_tui.model.collector import Collector
@@ -40,6 +43,7 @@ from byteor_tui.screens.audit import AuditScreen
 from byteor_tui.screens.runs import RunsScreen
 from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.terminal import WayOut
+from byteor_tui.themed import Themed
 
 if TYPE_CHECKING:
     from byteor_tui.tour import Tour
@@ -47,7 +51,7 @@ if TYPE_CHECKING:
 LOOK_FOR_RUNS_S = 1.0
 
 
-class ConsoleApp(App[None]):
+class ConsoleApp(Themed):
     """``run`` is opened at the start; without one the list of runs is shown; the only live run opens itself.
 
     ``opener`` makes the source of a run: shared memory, or what a test hands in. ``note`` is the log's first
@@ -77,6 +81,8 @@ class ConsoleApp(App[None]):
         session: Session | None = None,
         place: Place | None = None,
     ) -> None:
+        if run is not None:  # the list of runs, which nobody would see, need not be composed first
+            self.DEFAULT_MODE = "overview"  # type: ignore[misc]  # Textual reads it of the instance
         super().__init__()
         self.session = session or Session()
         self.actions = remapped(self.session.keys, ACTIONS)
@@ -90,7 +96,9 @@ class ConsoleApp(App[None]):
         self.at_unix_ns = 0
         self.pinned: Frame | None = None
         self.checks = Checks()
-        self.pacer = Pacer(self, self.paint, ssh="SSH_CONNECTION" in os.environ)
+        self.pacer = Pacer(
+            self, self.paint, ssh="SSH_CONNECTION" in os.environ, line=self._line, on_rate=self._look_as_often
+        )
         self.collector: Collector = Collector(SpecBoard(self.session.spec))
         self.run_shown: Run | None = None
         self.identity = next(iter(self.session.identities), ("", ""))
@@ -107,10 +115,7 @@ class ConsoleApp(App[None]):
         for action in self.actions:
             if not (self.session.read_only and action.danger is Danger.COMMITS):
                 self.bind(",".join(action.keys), f"act('{action.id}')", description=action.label)
-        for theme in themes.THEMES:
-            self.register_theme(theme)
-        if "TEXTUAL_THEME" not in os.environ:
-            self.theme = themes.choose(os.environ, self.session.theme)
+        self.begin_with_theme(self.session.theme)
 
     # Life
 
@@ -146,7 +151,7 @@ class ConsoleApp(App[None]):
         self.run_shown, self._frozen, self.pacer.frozen, self.opens_itself = run, None, False, False
         self.at_unix_ns, self.pinned = 0, None
         self.collector.board.run_folder = Path(run.folder)
-        self._reader = Reader(source)
+        self._reader = Reader(source, self.pacer.collect_s)
         self._reader.start()
         self.say(f"watching {run.run_id}, read-only")
         self.go("overview")
@@ -190,6 +195,17 @@ class ConsoleApp(App[None]):
         return Place(screen.screen_id, run, screen.item, self.at_unix_ns)
 
     # Drawing
+
+    def get_driver_class(self) -> type[Driver]:
+        found = super().get_driver_class()
+        return ConsoleDriver if found is LinuxDriver else found
+
+    def _look_as_often(self) -> None:
+        if self._reader is not None:
+            self._reader.pace(self.pacer.collect_s)
+
+    def _line(self) -> ConsoleDriver | None:
+        return self._driver if isinstance(self._driver, ConsoleDriver) else None
 
     def paint(self) -> None:
         """Hand the newest frame to the screen in front; a modal over it keeps it as it is."""

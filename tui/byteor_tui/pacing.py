@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from textual.app import App
 from textual.timer import Timer
@@ -18,7 +18,9 @@ COST_LIMIT = 0.10
 SLOW_AFTER_S = 3
 WARM_UP_S = 5.0
 FIRST_HOLD_S, LONGEST_HOLD_S = 30.0, 600.0
-MAX_QUEUED_WRITES = 2
+SLOWEST_LOOK_S = 0.5
+MAX_UNANSWERED = 2
+TRY_AGAIN_S = 10.0
 
 
 class Because(StrEnum):
@@ -101,10 +103,60 @@ class CostMeter:
             self._hold_s = min(LONGEST_HOLD_S, 2 * self._hold_s)
 
 
+class Answers:
+    """How many frames the terminal has not confirmed. Beyond ``MAX_UNANSWERED`` more would only become old.
+
+    What a writer sees of a stalled link says little: the line's buffer, and over SSH those of two machines,
+    take frames for seconds. So each frame comes with a question. A terminal that has never answered is not
+    waited for, and one that has stopped answering gets a frame every ``TRY_AGAIN_S``. One thread asks, one
+    hears the answers; each has a counter of its own.
+    """
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._answered = 0
+        self._last_s = 0.0
+
+    def asked(self, now_s: float) -> None:
+        if self.expected >= MAX_UNANSWERED:  # what did not come until now is lost
+            self._asked = self._answered
+        self._asked = max(self._asked, self._answered) + 1
+        self._last_s = now_s
+
+    def answered(self) -> None:
+        self._answered += 1
+
+    @property
+    def expected(self) -> int:
+        """Answers that will still come, as far as one knows."""
+        return max(0, self._asked - self._answered) if self._answered else 0
+
+    def behind(self, now_s: float) -> bool:
+        return self.expected >= MAX_UNANSWERED and now_s - self._last_s < TRY_AGAIN_S
+
+
+class Line(Protocol):
+    """The way to the terminal."""
+
+    def ready(self, now_s: float) -> bool:
+        """Whether a frame that is sent now would be shown now."""
+
+    def ask(self, now_s: float) -> None:
+        """A frame follows."""
+
+
 class Pacer:
     """Calls ``tick`` at the rate of ``rate`` while it runs, and skips it while the terminal is behind."""
 
-    def __init__(self, app: App[Any], tick: Callable[[], None], *, ssh: bool) -> None:
+    def __init__(
+        self,
+        app: App[Any],
+        tick: Callable[[], None],
+        *,
+        ssh: bool,
+        line: Callable[[], Line | None] = lambda: None,
+        on_rate: Callable[[], None] = lambda: None,
+    ) -> None:
         self.hz = SSH_HZ if ssh else FULL_HZ
         self.because = Because.SSH if ssh else Because.FULL
         self.frozen = False
@@ -113,9 +165,16 @@ class Pacer:
         self.cost = CostMeter()
         self._app = app
         self._tick = tick
+        self._line = line
+        self._on_rate = on_rate
         self._ssh = ssh
         self._last_key_s = time.monotonic()
         self._timer: Timer | None = None
+
+    @property
+    def collect_s(self) -> float:
+        """How often somebody has to look for what is drawn: no oftener, and twice a second at the least."""
+        return min(SLOWEST_LOOK_S, 1 / self.hz)
 
     def start(self) -> None:
         self._arm()
@@ -151,21 +210,20 @@ class Pacer:
             self.hz = hz
             if self._timer is not None:
                 self._arm()
+            self._on_rate()
 
     def _arm(self) -> None:
         self.stop()
         self._timer = self._app.set_interval(1 / self.hz, self._on_timer, name="pacer")
 
     def _on_timer(self) -> None:
-        self.cost.add(time.monotonic(), time.thread_time())
+        now_s = time.monotonic()
+        self.cost.add(now_s, time.thread_time())
         self.adjust()
-        if self._queued_writes() > MAX_QUEUED_WRITES:
-            self.skipped += 1
-            return
+        line = self._line()
+        if line is not None:
+            if not line.ready(now_s):
+                self.skipped += 1
+                return
+            line.ask(now_s)
         self._tick()
-
-    def _queued_writes(self) -> int:
-        """Writes that the terminal has not taken yet. Textual 8.2.8 queues them for its writer thread."""
-        writer = getattr(getattr(self._app, "_driver", None), "_writer_thread", None)
-        queue = getattr(writer, "_queue", None)
-        return queue.qsize() if queue is not None else 0

@@ -16,7 +16,7 @@ ROWS_A_PERIOD = 250  # folding a thousand stages ten times a second would cost a
 
 
 class Reader:
-    """Folds a source ten times a second on a thread of its own.
+    """Folds a source on a thread of its own: ten times a second, or as often as somebody looks.
 
     Rates and trends are made here, so a screen that stalls or is frozen misses frames and no history.
     ``latest`` and ``error`` are single references: one thread writes them, any thread reads them.
@@ -28,8 +28,15 @@ class Reader:
         self.tape = Tape()
         self._source = source
         self._period_s = period_s
-        self._stop = threading.Event()
+        self._stop = False
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="byteor-reader", daemon=True)
+
+    def pace(self, period_s: float) -> None:
+        """Sample this often from now on. A shorter period counts at once."""
+        if period_s < self._period_s:
+            self._wake.set()
+        self._period_s = period_s
 
     def start(self) -> None:
         """Take the first sample at once, so that the first paint has something to show, then go on."""
@@ -37,7 +44,8 @@ class Reader:
 
     def close(self) -> None:
         """Stop and let the source go. Returns within one period."""
-        self._stop.set()
+        self._stop = True
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=2)
 
@@ -45,7 +53,8 @@ class Reader:
         history = History()
         try:
             due = time.monotonic()
-            while not self._stop.is_set():
+            while not self._stop:
+                self._wake.clear()
                 try:
                     self.latest = frame = history.fold(self._source.sample())
                     self.tape.add(frame)
@@ -57,7 +66,9 @@ class Reader:
                     self.error = ByteorError("E_RUN_UNREADABLE", reason, hint="byteor ps")
                 # No catching up: after a stall the next sample is now, not ten old ones in a row.
                 rows = len(self.latest.rows) if self.latest is not None else 0
-                due = max(due + self._period_s * (1 + rows // ROWS_A_PERIOD), time.monotonic())
-                self._stop.wait(due - time.monotonic())
+                now = time.monotonic()
+                due = max(min(due, now) + self._period_s * (1 + rows // ROWS_A_PERIOD), now)
+                if not self._stop:
+                    self._wake.wait(due - now)
         finally:
             self._source.close()

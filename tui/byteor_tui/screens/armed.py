@@ -24,7 +24,6 @@ class ArmedScreen(ModalScreen[Commit | None]):
     ``current`` tells the target as it is now; when it moved, the dialog says so and its key is dead.
     """
 
-    CSS_PATH = ["console.tcss", "armed.tcss"]
     AUTO_FOCUS = None
 
     def __init__(self, armed: Armed, current: Callable[[], Target | None], glyphs: Glyphs) -> None:

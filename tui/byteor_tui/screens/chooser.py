@@ -16,7 +16,6 @@ from byteor_tui.widgets.lines_panel import LinesPanel
 class ChooserScreen(ModalScreen[str | None]):
     """The answer is the letter, or None."""
 
-    CSS_PATH = ["console.tcss", "chooser.tcss"]
     AUTO_FOCUS = None
 
     def __init__(self, letters: Mapping[str, str], glyphs: Glyphs) -> None:

@@ -26,7 +26,6 @@ MAX_TOPOLOGY = 6
 class OverviewScreen(Skeleton):
     """Owns the sort order and the cursor; everything else comes with the view."""
 
-    CSS_PATH = ["console.tcss", "overview.tcss"]
     screen_id = "overview"
 
     def __init__(self) -> None:

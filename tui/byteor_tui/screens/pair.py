@@ -39,8 +39,6 @@ class PairScreen(Skeleton):
     ``enter`` gives the detail the whole body and back, ``z`` whichever panel has the keys.
     """
 
-    CSS_PATH = ["console.tcss", "pair.tcss"]
-
     def __init__(self) -> None:
         super().__init__()
         self.on_detail = False

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 class PaletteScreen(ModalScreen[str | None]):
     """Takes every key itself; the answer is the key of the chosen entry."""
 
-    CSS_PATH = "console.tcss"
     AUTO_FOCUS = None
 
     def __init__(self, found: Mapping[str, Entry], glyphs: Glyphs) -> None:

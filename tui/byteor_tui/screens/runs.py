@@ -27,7 +27,6 @@ EMPTY = (
 class RunsScreen(Skeleton):
     """Rows are run ids; ``runs`` is replaced by the app whenever it has looked."""
 
-    CSS_PATH = ["console.tcss", "runs.tcss"]
     screen_id = "runs"
 
     def __init__(self) -> None:

@@ -17,7 +17,6 @@ from byteor_tui.widgets.scroll_lines import ScrollLines
 class SheetScreen(ModalScreen[None]):
     """``draw(width)`` gives all lines; they are wrapped for the width and scrolled."""
 
-    CSS_PATH = "console.tcss"
     AUTO_FOCUS = None
     BINDINGS = [
         Binding("escape,q,question_mark,w,W,H,enter", "dismiss", "close"),

@@ -14,8 +14,6 @@ from byteor_tui.tones import Line, Tone, fit
 class Toned(Widget):
     """A widget that is made of rows. Subclasses repaint rows (``refresh_rows``), never cells."""
 
-    COMPONENT_CLASSES = {tone.value for tone in Tone}
-
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         self._styles_of: dict[tuple[Tone, bool], Style] = {}
         super().__init__(id=id, classes=classes)
@@ -24,12 +22,15 @@ class Toned(Widget):
         """The style of a tone on this widget; on the cursor's row its background is the cursor's."""
         style = self._styles_of.get((tone, selected))
         if style is None:
-            style = self.get_component_rich_style(tone.value)
+            style = self.rich_style + self._tone(tone)
             if selected:
-                cursor = self.get_component_rich_style(Tone.CURSOR.value)
-                style = style + Style(bgcolor=cursor.bgcolor, reverse=cursor.reverse)
+                style += self._tone(Tone.CURSOR)
             self._styles_of[tone, selected] = style
         return style
+
+    def _tone(self, tone: Tone) -> Style:
+        """What the tone alone says. The app has the tones: ten styles, not ten for every widget."""
+        return self.app.get_component_styles(tone.value).partial_rich_style
 
     def strip_of(self, line: Line, selected: bool = False) -> Strip:
         """``line`` cut or padded to the widget's width."""

@@ -1,0 +1,56 @@
+"""Textual's driver with flow control: who draws can ask whether the terminal has shown what it was sent."""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import Any
+
+from textual import events
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+from byteor_tui.pacing import Answers
+
+ASK = "\x1b[6n"  # where is the cursor? Every terminal answers, when it has come to this question.
+SETTLE_S = 1.0
+
+
+class ConsoleDriver(LinuxDriver):
+    """``ready`` before a frame, ``ask`` with it. Written for Textual 8.2.8, whose writer is a thread."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        self.answers = Answers()
+        super().__init__(*args, **given)
+
+    def ready(self, now_s: float) -> bool:
+        """Whether a frame that is sent now would be shown now."""
+        return not (self.answers.behind(now_s) or self._stuck())
+
+    def ask(self, now_s: float) -> None:
+        """To be called before a frame is painted: the answer to the next question says it was shown."""
+        self.answers.asked(now_s)
+        self.write(ASK)
+
+    def process_message(self, message: Message) -> None:
+        if isinstance(message, events.CursorPosition):
+            self.answers.answered()
+        else:
+            super().process_message(message)
+
+    def disable_input(self) -> None:
+        """An answer that came after the end would stand in the shell's line as if it had been typed."""
+        end = time.monotonic() + SETTLE_S
+        while self.answers.expected and time.monotonic() < end:
+            time.sleep(0.005)
+        self.answers = Answers()
+        super().disable_input()
+
+    def _stuck(self) -> bool:
+        """The writer still has something, or the line takes nothing more."""
+        writer = self._writer_thread
+        if writer is None:
+            return False
+        line = select.poll()
+        line.register(writer.fileno(), select.POLLOUT)
+        return writer._queue.qsize() > 0 or not line.poll(0)
