@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernels import KERNELS
+from kernels import KERNELS, needs_native
 
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal import WINDOW_AT, Journal, JournalWriter
@@ -245,6 +245,7 @@ def test_batches_on_disk_cross_segments_with_a_prefix_of_each_ones_own(tmp_path:
     assert sealed == [1] * (len(sealed) - 1) + [0]
 
 
+@needs_native
 @given(
     messages=st.lists(st.binary(max_size=40), max_size=12),
     head=st.binary(min_size=8, max_size=30),
