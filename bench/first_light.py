@@ -1,7 +1,7 @@
-"""How long a newcomer waits: ``python -m bench.first_light`` clones this checkout's last commit and times both commands.
+"""How long a newcomer waits: ``python -m bench.first_light`` times the README's commands in a fresh clone.
 
-``make demo`` and ``make test`` set everything up in the fresh clone; pip's package cache is as warm as it is. The suite
-has grown far beyond what a first look needs, so its time is told twice: for the tests of the first pipeline alone
+What is cloned is this checkout's last commit; pip's package cache is as warm as it is. The suite has grown
+far beyond what a first look needs, so its time is told twice: for the tests of the first pipeline alone
 (a spec, a ring, a run, its log and its screen; ``FIRST``), and, with ``--whole``, for all of it.
 """
 
@@ -29,7 +29,7 @@ PYTEST = (".venv/bin/pytest", "-q", "-n", "auto", "--dist", "loadfile")
 
 
 def timed(what: str, command: tuple[str, ...], folder: Path) -> float:
-    """Seconds that ``command`` took in ``folder``; its last line stands beside them. Ends the bench when it fails."""
+    """Seconds that ``command`` took in ``folder``, told with its last line; the bench ends when it fails."""
     began = time.monotonic()
     done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     took = time.monotonic() - began
@@ -50,9 +50,8 @@ def main() -> None:
         total = timed("make demo (installs, runs 5 s)", ("make", "demo"), clone)
         total += timed("what make test installs besides", ("make", ".venv/dev"), clone)
         total += timed("tests of the first pipeline", (*PYTEST, *FIRST), clone)
-        print(
-            f"{'together':34} {total:6.1f} s  bar {BAR_S:.0f} s: {'reached' if total < BAR_S else 'not reached'}"
-        )
+        verdict = "reached" if total < BAR_S else "not reached"
+        print(f"{'together':34} {total:6.1f} s  bar {BAR_S:.0f} s: {verdict}")
         if whole:
             timed("the whole suite", PYTEST, clone)
 

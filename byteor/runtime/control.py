@@ -43,7 +43,9 @@ class Answer(msgspec.Struct):
 class ControlServer:
     """Answers asks inside the supervisor's own event loop; ``act`` does what was asked and says the state."""
 
-    def __init__(self, run: Path, selector: selectors.BaseSelector, act: Callable[[str, float], Answer]) -> None:
+    def __init__(
+        self, run: Path, selector: selectors.BaseSelector, act: Callable[[str, float], Answer]
+    ) -> None:
         self._selector = selector
         self._act = act
         self._path = run / CONTROL_SOCK

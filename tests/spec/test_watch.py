@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import queue
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from privileges import UNPRIVILEGED
 
 from byteor.spec.explain_examples import GRAPH_PLAN, RING, text
 from byteor.spec.validate import load
@@ -338,40 +337,34 @@ def test_a_link_to_nothing_is_a_failure(board: Looking, tmp_path: Path) -> None:
     }
 
 
-UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-
-
 @pytest.fixture
-def locked() -> Iterator[Path]:
-    """A folder that anyone may list, with one in it that only its owner may."""
-    with tempfile.TemporaryDirectory() as name:
-        top = Path(name)
-        top.chmod(0o755)
-        (top / "locked").mkdir(mode=0o700)
-        (top / "locked/broken.spec.kv").write_text("v=1\n")
-        (top / "ok.spec.kv").write_text(GOOD)
-        yield top
+def locked(tmp_path: Path) -> Iterator[Path]:
+    """A folder that may be listed, with one in it that may not."""
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "locked/broken.spec.kv").write_text("v=1\n")
+    (tmp_path / "locked").chmod(0)
+    (tmp_path / "ok.spec.kv").write_text(GOOD)
+    yield tmp_path
+    (tmp_path / "locked").chmod(0o700)
 
 
-def as_another_user(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def unprivileged(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "byteor", *map(str, arguments)]
-    if os.getuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("needs root and setpriv to become another user")
     return subprocess.run([*UNPRIVILEGED, *command], capture_output=True, text=True, check=False)
 
 
 def test_a_folder_that_cannot_be_listed_is_not_green(locked: Path) -> None:
     for line in (f"validate {locked}", f"validate {locked}/locked", f"watch --once {locked}"):
-        done = as_another_user(*line.split())
+        done = unprivileged(*line.split())
         assert done.returncode == 3, done
         assert "E_FILE" in done.stdout and f"{locked}/locked" in done.stdout
         assert "do: make it readable to you, or leave it out" in done.stdout
     locked.joinpath("locked").chmod(0o755)
     locked.joinpath("locked/broken.spec.kv").unlink()
-    assert as_another_user("validate", locked).returncode == 0
+    assert unprivileged("validate", locked).returncode == 0
     locked.joinpath("locked/a.spec.kv").write_text(GOOD)
-    locked.joinpath("locked").chmod(0o744)  # names, and nothing behind them
-    assert as_another_user("watch", "--once", locked).returncode == 3
+    locked.joinpath("locked").chmod(0o444)  # names, and nothing behind them
+    assert unprivileged("watch", "--once", locked).returncode == 3
 
 
 def test_a_folder_that_opens_again_is_no_failure_any_more(
