@@ -13,6 +13,14 @@ from home import Home
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """On CI a test that is skipped, for want of a tool or of the native kernel, is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("CI: a skipped test is a failure", red=True)
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path)
