@@ -109,6 +109,7 @@ class ConsoleApp(Themed):
         self._note = note
         self._way_out = way_out
         self._reader: Reader | None = None
+        self._collecting = False
         self._frozen: tuple[Frame, int] | None = None
         self._recorder = Recorder(self.session.record) if self.session.record else None
         self.looked_s = float("-inf")
@@ -129,7 +130,6 @@ class ConsoleApp(Themed):
         if self._first_place is not None:
             self.go_to(self._first_place)
         self.pacer.start()
-        self.collector.start()
 
     def on_unmount(self) -> None:
         self.pacer.stop()
@@ -224,6 +224,9 @@ class ConsoleApp(Themed):
         now = self.situation()
         acts = [(action, missing(action, now) is None) for action in self.acts_here()]
         screen.draw(self.view(), acts)
+        if not self._collecting:  # store and governance are imported there: after the first picture
+            self._collecting = True
+            self.call_after_refresh(self.collector.start)
         self.collector.board.asked = getattr(screen, "wanted_spec", "")
         if self._recorder is not None:
             self._recorder.see(screen)
@@ -302,6 +305,7 @@ class ConsoleApp(Themed):
             key_file=self.identity[1],
             env=self.session.env or (frame.env if frame is not None else ""),
             demo=self.session.fault is not None,
+            web=self.is_web,
         )
         screen = self.front
         return screen.situation(base) if screen is not None and screen.ready else base

@@ -57,6 +57,21 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--seconds", type=_seconds, metavar="N", help="headless: end after N seconds (5)")
     demo.add_argument("--json", action="store_true", help="headless: the run's document on stdout")
 
+    serve = verbs.add_parser("serve", help="the console in a browser of this host, read-only")
+    serve.add_argument(
+        "--port", type=_port, default=8323, metavar="N", help="of the loopback; 0: a free one (8323)"
+    )
+    serve.add_argument("--acts", action="store_true", help="keys that act too, not read-only")
+    serve.add_argument(
+        "--public-url", type=_url, metavar="URL", help="what browsers open when a proxy stands before it"
+    )
+    serve.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="the token is in this private file; a new one when absent",
+    )
+
     shot = verbs.add_parser("shot", help="write a picture of a screen without a terminal")
     shot.add_argument(
         "screen",
@@ -121,13 +136,15 @@ def _run(args: list[str]) -> int:
         return _demo(given)
     if given.verb == "shot":
         return _shot(given)
+    if given.verb == "serve":
+        return _serve(given)
     return _console(given, root)
 
 
 def _console(given: argparse.Namespace, root: argparse.ArgumentParser) -> int:
-    from byteor_tui.terminal import is_terminal
+    from byteor_tui.terminal import is_terminal, is_web
 
-    if not given.plain and not is_terminal():
+    if not given.plain and not is_terminal() and not is_web(os.environ):
         root.print_help(sys.stderr)
         return Exit.USAGE
     from byteor_tui.config import session_of
@@ -196,6 +213,58 @@ def _shot(given: argparse.Namespace) -> int:
             written = [given.out]
     sys.stdout.write("".join(f"{path}\n" for path in written))
     return Exit.OK
+
+
+def _serve(given: argparse.Namespace) -> int:
+    from importlib.util import find_spec
+
+    if find_spec("textual_serve") is None:
+        message = "serve needs the package textual-serve, which is not installed"
+        raise ByteorError("E_UNAVAILABLE", message, hint="pip install 'byteor[serve]'", exit=Exit.UNAVAILABLE)
+    from byteor_tui.config import session_of
+    from byteor_tui.launch import line_writer, named_run
+    from byteor_tui.serve.site import serve
+
+    session_of(given, os.environ)  # what is wrong with it is said here, not to a browser
+    named_run(given.run)
+    return serve(
+        _console_arguments(given),
+        line_writer(),
+        port=given.port,
+        public_url=given.public_url,
+        token_file=given.token_file,
+        acts=given.acts,
+    )
+
+
+def _console_arguments(given: argparse.Namespace) -> list[str]:
+    """The options that a visitor's console is started with."""
+    options = {
+        name: getattr(given, name) for name in ("run", "env", "screen", "spec", "kid", "key_file", "config")
+    }
+    shown = [(name, value) for name, value in options.items() if value is not None]
+    shown += [("stages", module) for module in given.stages or ()]
+    return [f"--{name.replace('_', '-')}={value}" for name, value in shown]
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return int(text)
+
+
+def _url(text: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.path in {"", "/"}
+        good = good and not (parts.query or parts.fragment or parts.username)
+    except ValueError:
+        good = False
+    if not good:
+        raise argparse.ArgumentTypeError(f"{text!r} is not https://HOST or http://HOST:PORT")
+    return text.rstrip("/")
 
 
 def _seconds(text: str) -> float:

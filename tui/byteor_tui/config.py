@@ -10,7 +10,6 @@ name = "byteor-light"
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,6 +50,8 @@ def config_path(environ: Mapping[str, str]) -> Path:
 
 def read_config(path: Path) -> tuple[dict[str, tuple[str, ...]], str]:
     """(keys by act, theme's name). Raises ``E_CONSOLE_CONFIG`` with file, key and the nearest known name."""
+    import tomllib
+
     try:
         if path.stat().st_size > MAX_BYTES:
             raise _wrong(path, "", "the file is over 64 KiB long")

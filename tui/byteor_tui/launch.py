@@ -11,7 +11,7 @@ from byteor_tui.model.link import Place
 from byteor_tui.model.runs import Run, find_run, find_runs, open_source, the_one
 from byteor_tui.model.session import Session
 from byteor_tui.report import report
-from byteor_tui.terminal import WayOut, is_dumb, is_terminal
+from byteor_tui.terminal import WayOut, is_dumb, is_terminal, is_web
 
 
 def open_console(
@@ -24,8 +24,9 @@ def open_console(
     tour: bool = False,
 ) -> int:
     """Show ``run``, or the list of runs. A terminal that cannot place a cursor gets the line stream."""
-    if plain or not is_terminal() or is_dumb(os.environ):
+    if plain or not (is_web(os.environ) or (is_terminal() and not is_dumb(os.environ))):
         return stream(run)
+    run = run or _only_live_run()
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")  # read when Textual is imported
     from byteor_tui.app import ConsoleApp
 
@@ -41,6 +42,14 @@ def open_console(
         report(app.failure, as_json=False)
         return app.failure.exit
     return app.return_code or Exit.OK
+
+
+def _only_live_run() -> Run | None:
+    """The run that the list would open by itself: then the list need not be made first. None when in doubt."""
+    try:
+        return the_one(find_runs())
+    except (ByteorError, OSError):
+        return None  # the list says why
 
 
 def stream(run: Run | None, *, seconds: float | None = None) -> int:

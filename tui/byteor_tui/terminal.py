@@ -29,6 +29,11 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def is_web(environ: Mapping[str, str]) -> bool:
+    """Started by ``byteor-console serve``: Textual speaks to a browser through pipes."""
+    return environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
+
+
 def is_dumb(environ: Mapping[str, str]) -> bool:
     """A terminal that can only print lines."""
     return environ.get("TERM", "") in {"", "dumb", "unknown"}
@@ -69,8 +74,8 @@ class WayOut:
         try:
             if self._attributes is not None:
                 termios.tcsetattr(0, termios.TCSANOW, self._attributes)
-            os.set_blocking(1, False)
-            os.write(1, RESTORE.encode())
+                os.set_blocking(1, False)
+                os.write(1, RESTORE.encode())
         except (termios.error, OSError):
             pass
         os._exit(code)

@@ -113,6 +113,22 @@ _ROWS = (
     ),
     (
         "console",
+        "E_SERVE_PORT",
+        "serve gets its port of the loopback",
+        "--port 0 takes a free one",
+        "byteor-console serve --port 22",
+        "byteor-console serve --port 0",
+    ),
+    (
+        "console",
+        "E_SERVE_TOKEN",
+        "a token file is private and holds one token of 20 characters or more",
+        "chmod 600 it; head -c 32 /dev/urandom | base64 | tr +/ -_ | tr -d = makes a token",
+        "byteor-console serve --token-file token (that others can read)",
+        "byteor-console serve",
+    ),
+    (
+        "console",
         "E_LINK",
         "a link names a run, a screen and perhaps a row and a moment",
         "Y in the console copies one",

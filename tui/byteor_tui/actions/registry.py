@@ -36,6 +36,7 @@ class Need(StrEnum):
     ENVIRONMENT = "an environment: --env"
     ALERT = "something that needs you"
     DEMO = "the demo: byteor-console demo"
+    HERE = "a terminal: a browser gets no files and no programs of this host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ _ACTS = (
            verb="byteor doctor --json"),
     Action("version", ("v",), "version", "Compare with the next version that this host still has.",
            footer=3, screens=("diff",)),
-    Action("file", ("f",), "file", "Compare with a file: type its path.", footer=4, screens=("diff",)),
+    Action("file", ("f",), "file", "Compare with a file: type its path.", footer=4, needs=(Need.HERE,),
+           screens=("diff",)),
     Action("open", ("enter",), "open", "Open the run under the cursor.", footer=3, screens=("runs",)),
     Action("inspect", ("enter",), "inspect", "The stage under the cursor in depth.", screens=("overview",)),
     Action("detail", ("enter",), "detail", "The detail over the whole screen, and back.",
@@ -157,7 +159,8 @@ _ACTS = (
            "Copy the last command line to the clipboard (OSC 52; the terminal must allow it).",
            footer=11, needs=(Need.COMMAND,)),
     Action("copy_link", ("Y",), "link", "Copy a link to this place: byteor-console go LINK."),
-    Action("pager", ("o",), "pager", "Open what is shown in $PAGER.", screens=_WITH_DETAIL),
+    Action("pager", ("o",), "pager", "Open what is shown in $PAGER.", needs=(Need.HERE,),
+           screens=_WITH_DETAIL),
     Action("fault", ("f",), "fault", "Demo: the fault on; a stage fails. Again: off.", needs=(Need.DEMO,),
            screens=_OF_A_RUN),
     Action("identity", ("I",), "sign as", "Sign as the next of the keys that the console was started with.",

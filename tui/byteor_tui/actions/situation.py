@@ -27,6 +27,7 @@ class Situation(msgspec.Struct, frozen=True):
     certificate: str = ""
     approved_request: str = ""
     demo: bool = False
+    web: bool = False
 
 
 def holds(need: Need, now: Situation) -> bool:
@@ -49,6 +50,7 @@ def holds(need: Need, now: Situation) -> bool:
         Need.ENVIRONMENT: bool(now.env),
         Need.ALERT: now.alerts > 0,
         Need.DEMO: now.demo,
+        Need.HERE: not now.web,
     }[need]
 
 

@@ -52,7 +52,7 @@ class Collector:
     def _run(self) -> None:
         turn = 0
         try:
-            while not self._stop.wait(self._period_s if turn else 0.02):
+            while not self._stop.wait(self._period_s if turn else 0):
                 if turn % STORE_EVERY == 0 or self._now.is_set():
                     self._now.clear()
                     self._look_at_store()

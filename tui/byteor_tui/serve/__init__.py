@@ -1,0 +1,1 @@
+"""The console in a browser: an extra, on the loopback, behind a token, read-only unless said otherwise."""
