@@ -45,7 +45,7 @@ def open_console(
 
 
 def _only_live_run() -> Run | None:
-    """The run that the list would open by itself: then the list need not be made first. None when in doubt."""
+    """The run that the list would open by itself, so that no list is made first. None when in doubt."""
     try:
         return the_one(find_runs())
     except (ByteorError, OSError):
