@@ -1,4 +1,4 @@
-"""``python -m bench.incident [SECONDS]``: capture in paired runs, comparison, replay against live.
+"""``python -m bench.incident [SECONDS] [--only CASE...]``: capture's cost, comparison, replay against live.
 
 Figures depend on the machine and on what else runs; what counts are the ratios within one run of this.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from byteor.acts import replays
 from byteor.acts.run import RunOrder, ready
@@ -26,7 +27,7 @@ from byteor.runtime.assemble import Ends, ExecuteOptions
 from byteor.runtime.execute import Ended, execute
 from byteor.runtime.folders import RunIdentity
 
-SIZE, BATCH, PACE = 64, 256, 1_000_000
+SIZE, BATCH, PACE, PAIRS = 64, 256, 1_000_000, 7
 STAGE = """
 from byteor.runtime.stages import batch_stage, stage
 
@@ -100,8 +101,15 @@ class Witness:
             self._capture.finish(ended.result.state)
 
 
-def one_run(folder: Path, key: str, count: int, pace: int | None, captured: bool) -> float:
-    """Messages a second of one run."""
+class Measured(NamedTuple):
+    """Messages a second, and seconds of processor time of all that ran."""
+
+    rate: float
+    cpu_s: float
+
+
+def one_run(folder: Path, key: str, count: int, pace: int | None, captured: bool) -> Measured:
+    """A run from its first message to its last."""
     spec = folder / "bench.spec.kv"
     spec.write_text(RING.format(key=key))
     modules = (str(folder / "stages.py"),)
@@ -111,24 +119,38 @@ def one_run(folder: Path, key: str, count: int, pace: int | None, captured: bool
     options = ExecuteOptions(
         name="bench", sources=("bench:",), sinks=("bench:",), stage_modules=modules, wait="backoff"
     )
+    before = cpu_s()
     ended = execute(found.prepared, ends, options, Witness(capture, found))
     assert ended.result.state == "finished", ended.result
-    return ended.result.messages_out / (ended.result.duration_ns / 1e9)
+    return Measured(ended.result.messages_out / (ended.result.duration_ns / 1e9), cpu_s() - before)
 
 
-def paired(folder: Path, key: str, seconds: float, pace: int | None, rounds: int = 3) -> dict[str, float]:
-    """The median of runs with and without capture, in turn."""
+def cpu_s() -> float:
+    """Of this process and of the children that have gone."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def paired(folder: Path, key: str, seconds: float, pace: int | None, pairs: int) -> dict[str, object]:
+    """Runs without and with capture in turn (A B A B ...), so that what else the machine does meets both.
+
+    ``cost`` is of the throughput, ``cpu_cost`` of the processor's time a message; each is the median of the
+    pairs, with the least and the most.
+    """
     count = int((pace or PACE) * seconds)
-    rates: dict[bool, list[float]] = {False: [], True: []}
-    for _ in range(rounds):
-        for captured in (False, True):
-            rates[captured].append(one_run(folder, key, count, pace, captured))
-    without, with_capture = median(rates[False]), median(rates[True])
+    found = [(one_run(folder, key, count, pace, False), one_run(folder, key, count, pace, True))
+             for _ in range(pairs)]  # fmt: skip
     return {
-        "without_per_s": round(without),
-        "with_per_s": round(with_capture),
-        "cost": round(1 - with_capture / without, 3),
+        "pairs": pairs,
+        "without_per_s": round(median(plain.rate for plain, _ in found)),
+        "with_per_s": round(median(captured.rate for _, captured in found)),
+        "cost": _spread([1 - captured.rate / plain.rate for plain, captured in found]),
+        "cpu_cost": _spread([captured.cpu_s / plain.cpu_s - 1 for plain, captured in found]),
     }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {"median": round(median(values), 3), "least": round(min(values), 3), "most": round(max(values), 3)}
 
 
 def ceiling(folder: Path, seconds: float) -> dict[str, float]:
@@ -169,7 +191,7 @@ def comparison(size: int, seconds: float) -> float:
 
 def replay_ratio(folder: Path, key: str, seconds: float) -> dict[str, float]:
     """Replay at ``--rate max`` against the live run with capture that it replays."""
-    live = one_run(folder, key, int(PACE * seconds), None, True)
+    live = one_run(folder, key, int(PACE * seconds), None, True).rate
     best = 0.0
     for _ in range(3):
         modules = (str(folder / "stages.py"),)
@@ -179,29 +201,44 @@ def replay_ratio(folder: Path, key: str, seconds: float) -> dict[str, float]:
     return {"live_per_s": round(live), "replay_per_s": round(best), "ratio": round(best / live, 2)}
 
 
+CASES: dict[str, Callable[[Path, float], object]] = {
+    "capture_ceiling": lambda folder, seconds: ceiling(folder, min(seconds, 1.0)),
+    "comparison_gb_per_s": lambda folder, seconds: {size: comparison(size, 0.3) for size in (64, 256, 4096)},
+    "capture_cost_paced_1M": lambda folder, seconds: paired(folder, "identity", seconds, PACE, PAIRS),
+    "capture_cost_paced_1M_python_batch_stage": lambda folder, seconds: paired(
+        folder, "touch_batch", seconds, PACE, PAIRS
+    ),
+    "capture_cost_python_stage": lambda folder, seconds: paired(folder, "touch", seconds, None, PAIRS),
+    "capture_cost_python_batch_stage": lambda folder, seconds: paired(
+        folder, "touch_batch", seconds, None, PAIRS
+    ),
+    "capture_cost_unpaced_native": lambda folder, seconds: paired(folder, "identity", seconds, None, PAIRS),
+    "replay_native": lambda folder, seconds: replay_ratio(folder, "identity", seconds),
+    "replay_python_stage": lambda folder, seconds: replay_ratio(folder, "touch", seconds),
+    "replay_python_batch_stage": lambda folder, seconds: replay_ratio(folder, "touch_batch", seconds),
+}
+
+
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    parser = ArgumentParser(prog="python -m bench.incident", description=__doc__)
+    parser.add_argument("seconds", nargs="?", type=float, default=1.0, help="of each run at 1 M messages/s")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="byteor-bench-") as name:
         folder = Path(name)
         (folder / "stages.py").write_text(STAGE)
         for variable in ("RUNTIME", "STATE"):
             os.environ[f"BYTEOR_{variable}_DIR"] = str(folder / variable.lower())
             (folder / variable.lower()).mkdir(mode=0o700)
-        found = {
+        found: dict[str, object] = {
             "machine": {
                 "cores": os.cpu_count(),
                 "load_1m": os.getloadavg()[0],
                 "size": SIZE,
-                "seconds": seconds,
-            },
-            "capture_ceiling": ceiling(folder, min(seconds, 1.0)),
-            "comparison_gb_per_s": {size: comparison(size, 0.3) for size in (64, 256, 4096)},
-            "capture_cost_paced_1M": paired(folder, "touch", seconds, PACE),
-            "capture_cost_unpaced_native": paired(folder, "identity", seconds, None),
-            "replay_native": replay_ratio(folder, "identity", seconds),
-            "replay_python_stage": replay_ratio(folder, "touch", seconds),
-            "replay_python_batch_stage": replay_ratio(folder, "touch_batch", seconds),
+                "seconds": chosen.seconds,
+            }
         }
+        found |= {case: CASES[case](folder, chosen.seconds) for case in chosen.only}
     print(json.dumps(found, indent=2))
 
 
