@@ -84,6 +84,7 @@ def replay_now(request: ReplayRequest) -> ReplayDone:
             rate=request.rate,
             until_divergence=request.until_divergence,
             stall_s=request.stall_s,
+            spec_hash=prepared.spec.spec_hash,
         )
         run_id = recording.facts.run_id
         with permit.started({"mode": request.mode, "bundle": digest, "run_id": run_id}, run_id):
@@ -102,7 +103,12 @@ def minimize_now(request: ReplayRequest) -> tuple[ReplayDone, tuple[int, ...], i
         prepared = _prepared(recording, request)
         permit = _judged(prepared, recording, request, digest)
         found = extent(recording)
-        order = ReplayOrder(range=request.range, until_divergence=True, stall_s=request.stall_s)
+        order = ReplayOrder(
+            range=request.range,
+            until_divergence=True,
+            stall_s=request.stall_s,
+            spec_hash=prepared.spec.spec_hash,
+        )
         whole = replay(recording, prepared.wiring, prepared.stages, order, found)
         if whole.first is None:
             raise IncidentError(

@@ -12,7 +12,15 @@ from byteor.acts.captures import captures_folder
 from byteor.acts.incidents import incidents
 from byteor.atomic import private_folder
 from byteor.errors import ByteorError, Exit
-from byteor.incident.capture import Capture, CapturedStage, CaptureFacts, CaptureSettings, EgressMode, Mode
+from byteor.incident.capture import (
+    Ask,
+    Capture,
+    CapturedStage,
+    CaptureFacts,
+    CaptureSettings,
+    EgressMode,
+    Mode,
+)
 from byteor.incident.recording import prune
 from byteor.runtime.folders import RunIdentity, list_runs
 from byteor.runtime.prepare import Prepared
@@ -66,6 +74,18 @@ class RunCapture:
     def choices(self, worker: int, index: int, count: int) -> None:
         if self._capture is not None:
             self._capture.choices(worker, index, count)
+
+    def turns(self, worker: int, end: int, turns: Sequence[int]) -> None:
+        if self._capture is not None:
+            self._capture.turns(worker, end, turns)
+
+    def ask(self, worker: int, end: int, turns: Ask) -> None:
+        if self._capture is not None:
+            self._capture.ask(worker, end, turns)
+
+    def undecided(self, worker: int) -> None:
+        if self._capture is not None:
+            self._capture.undecided(worker)
 
     def close(self) -> None:
         """The workers have gone; how the run ended is still to come, see ``finish``."""

@@ -94,8 +94,10 @@ def _capture_events(run_id: str | None) -> list[TimelineEvent]:
     with contextlib.suppress(ByteorError):
         for _, frame in capture_of(run_id).read():
             if frame.kind == NOTE:
-                facts = ", ".join(f"{key}: {value}" for key, value in note_of(frame).items())
-                events.append(TimelineEvent(frame.at_ns, "capture", "noted", facts))
+                noted = note_of(frame)
+                if not noted.keys() & {"runs", "undecided"}:  # what timing decided is for replays
+                    facts = ", ".join(f"{key}: {value}" for key, value in noted.items())
+                    events.append(TimelineEvent(frame.at_ns, "capture", "noted", facts))
                 continue
             if last and frame.at_ns - last >= STALL_NS:
                 seconds = (frame.at_ns - last) / 1e9

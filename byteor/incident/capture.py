@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -27,6 +27,7 @@ from byteor.incident.errors import IncidentError
 from byteor.incident.frames import Batch, Payload, egress_parts, ingress_head, note_frame
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal_disk import DiskJournalWriter, segments
+from byteor.runtime.decided import Choices
 
 CAPTURE_JSON, SPEC_KV, JOURNAL = "capture.json", "spec.kv", "journal"
 FRAME_BYTES = 1 << 20  # a batch of more is recorded in several frames
@@ -37,6 +38,7 @@ RETRY_S = 1.0  # after a full disk, best-effort capture looks again
 
 Mode = Literal["on", "off", "best-effort"]
 EgressMode = Literal["payload", "digest"]
+Ask = Callable[[], Sequence[int] | None]
 
 
 class CapturedStage(msgspec.Struct, frozen=True):
@@ -97,8 +99,11 @@ class Capture:
         self._digests = self._settings.egress == "digest"
         self._stops = self._settings.mode != "best-effort"
         self._lock = threading.Lock()
-        self._choices: dict[int, list[int]] = {}  # by worker: index, count, index, count...
-        self._choices_lock = threading.Lock()
+        self._choices = Choices()
+        self._turns: dict[tuple[int, int], list[int]] = {}  # by worker and end
+        self._asked: dict[tuple[int, int], Ask] = {}
+        self._undecided: set[int] = set()
+        self._decided_lock = threading.Lock()
         self._retry_at = 0.0
         self._unnoted = 0
         private_folder(folder)
@@ -138,25 +143,48 @@ class Capture:
     def choices(self, worker: int, index: int, count: int) -> None:
         """Remember what a merge or a work queue chose; it is written beside the workers, at the latest after
         half a second, and before the note that says how the run ended."""
-        with self._choices_lock:
-            runs = self._choices.setdefault(worker, [])
-            if runs and runs[-2] == index:
-                runs[-1] += count
-            else:
-                runs += (index, count)
+        self._choices.add(worker, index, count)
+
+    def turns(self, worker: int, end: int, turns: Sequence[int]) -> None:
+        """Remember what a producer of a shared lane, or of one that loses what it has no room for, did."""
+        with self._decided_lock:
+            self._turns.setdefault((worker, end), []).extend(turns)
+
+    def ask(self, worker: int, end: int, turns: Ask) -> None:
+        """As ``turns``, of one that is asked."""
+        self.turns(worker, end, ())
+        self._asked[worker, end] = turns
+
+    def undecided(self, worker: int) -> None:
+        """What ``worker`` chose will never be whole."""
+        with self._decided_lock:
+            self._undecided.add(worker)
 
     def note(self, facts: object) -> None:
         """Record what is no message, such as the seed of a stage or a drop."""
-        self._write_choices()
+        self._write_decided()
         self._append(note_frame(time.time_ns(), facts), (), 0)
 
-    def _write_choices(self) -> None:
-        with self._choices_lock:
-            found, self._choices = self._choices, {}
-        for worker, runs in found.items():
-            for at in range(0, len(runs), RUNS_A_NOTE):
-                facts = {"choices": worker, "runs": runs[at : at + RUNS_A_NOTE]}
-                self._append(note_frame(time.time_ns(), facts), (), 0)
+    def _write_decided(self) -> None:
+        for (worker, end), ask in list(self._asked.items()):
+            if (turns := ask()) is None:
+                self.undecided(worker)
+            else:
+                self.turns(worker, end, turns)
+        with self._decided_lock:
+            turned, self._turns = self._turns, {}
+            undecided, self._undecided = self._undecided, set()
+        for worker, runs in self._choices.take().items():
+            self._write_runs({"choices": worker}, runs)
+        for (worker, end), runs in turned.items():
+            self._write_runs({"turns": worker, "end": end}, runs)
+        for worker in undecided:
+            self._append(note_frame(time.time_ns(), {"undecided": worker}), (), 0)
+
+    def _write_runs(self, facts: dict[str, object], runs: list[int]) -> None:
+        for at in range(0, max(1, len(runs)), RUNS_A_NOTE):
+            note = note_frame(time.time_ns(), {**facts, "runs": runs[at : at + RUNS_A_NOTE]})
+            self._append(note, (), 0)
 
     def close(self) -> None:
         """Everything is on the disk when this returns. Closing twice is fine."""
@@ -212,7 +240,7 @@ class Capture:
         """Keep to the room, beside the workers."""
         while not self._closing.wait(RETAIN_S):
             with contextlib.suppress(IncidentError):  # the next batch says so, to a worker
-                self._write_choices()
+                self._write_decided()
             with contextlib.suppress(OSError):  # looked at again a moment later
                 self._retain()
 

@@ -128,6 +128,19 @@ class Producer(_Role, _ProducerKernel):
         else:
             self._set_lane_row(row.buffer, row.offset)
 
+    def record_turns(self) -> None:
+        """From now on remember what ``turns`` gives."""
+        self._record_turns()
+
+    def turns(self) -> list[int] | None:
+        """What this end did since the last call, run-length coded: a slot's sequence and how many messages
+        went into the slots from there on; or 0 and, negative, how many were lost to a full lane; and so on.
+
+        None when there was no memory for them all. Any thread may call it, also after ``close``.
+        """
+        data, lost = self._turns()
+        return None if lost else list(memoryview(data).cast("q"))
+
     def watermark(self, origin: int, ingress: int = 0) -> bool:
         """Say that nothing lower than ``origin`` follows on this lane; False (and no matter) when it is full.
 

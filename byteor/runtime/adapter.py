@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -105,7 +105,8 @@ class Sink(Protocol):
 class Tap(Protocol):
     """Who records what enters and leaves a run (capture). Raising from it stops the run.
 
-    ``ingress`` and ``egress`` are called by different threads, each end by one of its own.
+    ``ingress`` and ``egress`` are called by different threads, each end by one of its own. The rest says
+    what timing decided, so that a replay can decide the same.
     """
 
     def ingress(
@@ -120,6 +121,15 @@ class Tap(Protocol):
 
     def choices(self, worker: int, index: int, count: int) -> None:
         """The merge or work queue with the row ``worker`` took ``count`` messages from input, or gave them to
-        lane, ``index`` (-1: dropped them); in its order. Only of workers in the supervisor's process."""
+        lane, ``index`` (-1: dropped them); in its order."""
+
+    def turns(self, worker: int, end: int, turns: Sequence[int]) -> None:
+        """What the lane ``end`` of those that ``worker`` writes got from it, see ``Producer.turns``."""
+
+    def ask(self, worker: int, end: int, turns: Callable[[], Sequence[int] | None]) -> None:
+        """The turns of this end are to be had by asking, now and then and at the end of the run."""
+
+    def undecided(self, worker: int) -> None:
+        """Part of what ``worker`` chose, or of its turns, will never be known."""
 
     def close(self) -> None: ...

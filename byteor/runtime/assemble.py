@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from byteor.atomic import write_file
-from byteor.indexbus import MetricsRegion, Wait, install_sigbus
+from byteor.indexbus import MetricsRegion, Producer, Wait, install_sigbus
 from byteor.runtime import folders
 from byteor.runtime.adapter import DeadLetterBox, NativeSource, Sink, Source, Tap
 from byteor.runtime.arrivals import FILE, Arrivals
 from byteor.runtime.control import ControlServer
+from byteor.runtime.decided import Told
 from byteor.runtime.edges import Commits, Departed, run_sink, run_source
 from byteor.runtime.feed import Feed
 from byteor.runtime.folders import RunIdentity
@@ -147,6 +148,7 @@ def assemble(
         drain_timeout_s=options.drain_timeout_s,
         run_for_s=options.run_for_s,
     )
+    supervisor.on_told = site.heard
     stack.callback(supervisor.close)
     control = ControlServer(run, supervisor.selector, supervisor.act)
     stack.callback(control.close)
@@ -203,6 +205,7 @@ class _Site:
         self.processes: list[WorkerProcess] = []
         self.begin, self._stop, self._aborting = threading.Event(), threading.Event(), threading.Event()
         self._native_sources: list[Post] = []
+        self._unheard: set[int] = set()  # rows in processes whose last decisions have not been told
         self._commits: dict[str, Commits] = {}
         self._tickets = Tickets(self._ground.arrivals)
         sinks = [worker for worker in wiring.of_role(SINK) if not self._plays_natively(worker)]
@@ -247,13 +250,18 @@ class _Site:
             seed=identity.seed,
             tuning=self._tuner.tuning,
             number=number,
+            choosing=tuple(plan.row for plan in plans if self._decides(plan)),
+            turning=tuple((plan.row, end) for plan in plans for end in self._turning(plan)),
         )
+        self._await(config)
         self.processes.append(WorkerProcess(config))
 
     def add_thread(self, number: int, group: Group) -> ThreadWorker:
         """A thread for ``group``, the worker ``number`` of the tuning; not started yet."""
         plans = [self._prepared.wiring.workers[row] for row in group.rows]
         posts = [self._ground.take(plan, "thread", self._held) for plan in plans]
+        for post in posts:
+            self._record(post)
         name = group_name(plans)
         body = self._body(name, plans, posts)
         if any(plan.role == "source" for plan in plans):
@@ -301,10 +309,56 @@ class _Site:
                 folder=self._run,
                 stopping=self._aborting.is_set,
             )
-        elif plan.chooses and self._ends.tap is not None:
-            post.choices = partial(self._ends.tap.choices, plan.row)
         elif plan.role == "source":
             post.native = self._native_source(plan)
+
+    def _decides(self, plan: WorkerPlan) -> bool:
+        return self._ends.tap is not None and self._prepared.wiring.decides(plan)
+
+    def _turning(self, plan: WorkerPlan) -> list[int]:
+        """The ends of ``plan`` whose turns are recorded."""
+        takes_turns = self._prepared.wiring.takes_turns
+        tap = self._ends.tap
+        return [] if tap is None else [end for end, port in enumerate(plan.tx) if takes_turns(port.lane)]
+
+    def _record(self, post: Post) -> None:
+        """Let the tap hear what timing decides at this post."""
+        plan, tap = post.plan, self._ends.tap
+        if tap is None:
+            return
+        if self._decides(plan):
+            post.choices = partial(tap.choices, plan.row)
+            tap.choices(plan.row, 0, 0)  # it is one that is recorded, whatever it will choose
+        for end in self._turning(plan):
+            producer = post.tx[end]
+            assert isinstance(producer, Producer)
+            producer.record_turns()
+            tap.ask(plan.row, end, producer.turns)
+
+    def _await(self, config: WorkerConfig) -> None:
+        """A process will tell of these; that they are recorded is known from now on."""
+        tap = self._ends.tap
+        if tap is None:
+            return
+        for row in config.choosing:
+            tap.choices(row, 0, 0)
+        for row, end in config.turning:
+            tap.turns(row, end, ())
+        self._unheard.update(config.choosing, (row for row, _ in config.turning))
+
+    def heard(self, told: Told) -> None:
+        """A process tells what it decided."""
+        tap = self._ends.tap
+        if tap is None:
+            return
+        for index, count in zip(told.choices[::2], told.choices[1::2], strict=True):
+            tap.choices(told.row, index, count)
+        if told.turns is None:
+            tap.undecided(told.row)
+        elif told.turns:
+            tap.turns(told.row, told.end, told.turns)
+        if told.last:
+            self._unheard.discard(told.row)
 
     def _native_source(self, plan: WorkerPlan) -> NativeSource | None:
         found, most = self._ends.native_source(plan, self._prepared), self._options.max_messages
@@ -371,6 +425,9 @@ class _Site:
             self.abort()
         for process in self.processes:
             process.close()
+        for row in self._unheard:  # killed, or it hung
+            if self._ends.tap is not None:
+                self._ends.tap.undecided(row)
         stuck = [thread for thread in self.threads if not thread.join(JOIN_S)]
         if stuck:
             # A thread hangs in the kernel, in somebody's file system or socket. What it may still touch

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from byteor.runtime.control import Answer
+from byteor.runtime.decided import Told
 from byteor.runtime.folders import Failure
 from byteor.runtime.worker_process import WorkerProcess
 from byteor.runtime.workers import Mailbox, Outcome, ThreadWorker, failed
@@ -44,6 +45,7 @@ class Supervisor:
         self._mailbox = mailbox
         self._signals: list[int] = []
         self.on_tick: Callable[[str], None] = lambda state: None  # each turn of the loop; must not raise
+        self.on_told: Callable[[Told], None] = lambda told: None
         self._close_source = close_source
         self._abort_ring = abort
         self._drain_timeout_s = drain_timeout_s
@@ -143,7 +145,9 @@ class Supervisor:
 
     def _on_events(self, process: WorkerProcess) -> None:
         for event in process.read_events():
-            if event.event != "ready":
+            if event.told is not None:
+                self.on_told(event.told)
+            elif event.event != "ready":
                 self._ended(Outcome(process.name, event.event, event.failure))
 
     def _on_exit(self, process: WorkerProcess) -> None:

@@ -23,6 +23,7 @@ import msgspec
 
 from byteor.indexbus import MetricsRegion, Wait, install_sigbus
 from byteor.runtime.arrivals import FILE, Arrivals
+from byteor.runtime.decided import telling
 from byteor.runtime.folders import METRICS_REGION
 from byteor.runtime.lanes import open_lane
 from byteor.runtime.posts import Ground, run_posts
@@ -86,6 +87,14 @@ def _serve(config: WorkerConfig) -> Outcome:
             _tell(config, WorkerEvent("ready", problems=problems))
             gc.freeze()  # what was imported lives on: no collection needs to look at it again
 
+        stack.enter_context(
+            telling(
+                posts,
+                config.choosing,
+                config.turning,
+                lambda told: _tell(config, WorkerEvent("decided", told=told)),
+            )
+        )
         return with_rows(
             config.name,
             {post.plan.name: post.row for post in posts},

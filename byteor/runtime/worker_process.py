@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from byteor.runtime.decided import Told
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import Failure
 from byteor.runtime.tuning import Problem, Tuning
@@ -44,15 +45,18 @@ class WorkerConfig(msgspec.Struct, frozen=True):
     seed: int
     tuning: Tuning
     number: int  # which worker of the tuning it is
+    choosing: tuple[int, ...] = ()  # rows whose choices are told, see decided
+    turning: tuple[tuple[int, int], ...] = ()  # ends whose turns are
     event_fd: int = -1
 
 
 class WorkerEvent(msgspec.Struct, frozen=True):
-    """What a worker process tells: ready once, then finished, aborted or failed once."""
+    """What a worker process tells: ready once, decided now and then, finished, aborted or failed once."""
 
     event: str
     failure: Failure | None = None
     problems: tuple[Problem, ...] = ()  # what the kernel refused of its tuning; with ready
+    told: Told | None = None  # with decided
 
 
 class WorkerProcess:

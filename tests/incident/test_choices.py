@@ -9,6 +9,7 @@ import pytest
 from byteor.acts import replays
 from byteor.acts.captures import capture_of
 from byteor.acts.run import RunOrder, run
+from byteor.incident.replay.decided import Decided
 from byteor.incident.replay.inputs import Range, extent
 from byteor.spec.build import GraphBuilder, lane_graph, single_ring
 
@@ -49,7 +50,7 @@ def test_other_choices_than_recorded_are_another_order(home: Path, monkeypatch: 
     from byteor.incident.replay import session
 
     turned = [(1 - which, count) for which, count in found.choices[row]]
-    monkeypatch.setattr(session, "_followed", lambda *_: {row: turned})
+    monkeypatch.setattr(session, "as_decided", lambda wiring, *_, **__: Decided(wiring, {row: turned}))
     done = replays.replay_now(replays.ReplayRequest(which=run_id)).replayed
     assert done.counts.order > 0
     assert (done.counts.data, done.counts.missing, done.counts.extra) == (0, 0, 0)

@@ -11,21 +11,21 @@ from byteor.runtime.posts import Post
 from byteor.runtime.wiring import LanePlan, WorkerPlan
 from byteor.runtime.workers import Outcome
 
-Runs = Sequence[tuple[int, int]]  # (input or lane, -1: dropped; how many messages), in order
+Runs = Sequence[tuple[int, int]]  # (input, how many messages, negative: lost) or (lane, -1: lost; how many)
 Item = tuple[bytes, int, int]  # payload, ingress, origin
 
 LOOK_S = 0.002
 _NO_MESSAGE = ABORTED | FILTERED | WATERMARK
 
 
-def follows(plan: WorkerPlan, lanes: Sequence[LanePlan], runs: Runs) -> bool:
-    """Whether ``follow`` can stand in for this worker with ``runs``: not where watermarks must go on, and
-    between lanes of slots only.
+def fits(plan: WorkerPlan, lanes: Sequence[LanePlan], runs: Runs) -> bool:
+    """Whether ``follow`` can stand in for this worker with ``runs``: between lanes of slots only. It tells
+    nobody downstream what comes of no message.
     """
     most = len(plan.rx if plan.role == "merge" else plan.tx)
+    least = 0 if plan.role == "merge" else -1
     journals = any(lanes[port.lane].kind == "journal" for port in (*plan.rx, *plan.tx))
-    whole = plan.chooses and not plan.watermarks and not journals
-    return whole and all(-1 <= which < most for which, _ in runs)
+    return not journals and all(least <= which < most for which, _ in runs)
 
 
 def follow(post: Post, runs: Runs) -> Outcome:
@@ -38,12 +38,16 @@ def follow(post: Post, runs: Runs) -> Outcome:
     merges = post.plan.role == "merge"
     for which, count in _then_by_turns(runs, len(inputs) if merges else len(outputs)):
         source = inputs[which] if merges else inputs[0]
-        for _ in range(count):
+        for _ in range(abs(count)):
             item = source.take(inputs)
             if item is None:
                 break
             payload, ingress, origin = item
-            if which >= 0 and not outputs[0 if merges else which].publish(payload, ingress, origin):
+            if (
+                which >= 0
+                and count > 0
+                and not outputs[0 if merges else which].publish(payload, ingress, origin)
+            ):
                 return Outcome(post.plan.name, "aborted")
         if all(one.over for one in inputs):
             break

@@ -31,7 +31,8 @@ class Extent(msgspec.Struct, frozen=True):
     """What a recording holds. ``finished``: the run ended with every output recorded.
 
     ``recorded_to``: the highest origin of any output, by egress. ``lost``: messages that best-effort capture
-    could not record. ``choices``: of each merge and work queue by its row, complete or absent.
+    could not record. ``choices``: of each merge and work queue by its row, complete or absent; ``turns``: of
+    producers by their row and end, likewise, as ``Producer.turns`` gives them in pairs.
     """
 
     inputs: int
@@ -48,6 +49,19 @@ class Extent(msgspec.Struct, frozen=True):
     since_ns: int | None
     until_ns: int | None
     choices: dict[int, list[tuple[int, int]]] = {}
+    turns: dict[int, dict[int, list[tuple[int, int]]]] = {}
+
+
+class _Note(msgspec.Struct):
+    """What is asked of a note; one that says something else says nothing."""
+
+    state: str | None = None
+    lost: int = 0
+    choices: int | None = None
+    turns: int | None = None
+    end: int = 0
+    runs: list[int] = []
+    undecided: int | None = None
 
 
 def extent(recording: Recording) -> Extent:
@@ -56,15 +70,14 @@ def extent(recording: Recording) -> Extent:
     first = last = since = until = None
     recorded_to: dict[int, int] = {}
     finished = digests = closed = False
-    choices: dict[int, list[tuple[int, int]]] = {}
+    decided = _Decided()
     for _, frame in recording.read():
         if frame.kind == NOTE:
-            facts = note_of(frame)
-            finished = finished or facts.get("state") == "finished"
-            closed = closed or "state" in facts
-            lost += facts.get("lost", 0)
-            if (runs := facts.get("runs")) is not None:
-                choices.setdefault(facts["choices"], []).extend(zip(runs[::2], runs[1::2], strict=True))
+            note = _noted(frame)
+            finished = finished or note.state == "finished"
+            closed = closed or note.state is not None
+            lost += max(0, note.lost)
+            decided.add(note)
             continue
         since = frame.at_ns if since is None else since
         until = frame.at_ns
@@ -77,10 +90,45 @@ def extent(recording: Recording) -> Extent:
             outputs += frame.count
             digests = digests or frame.digests
             recorded_to[frame.endpoint] = max(recorded_to.get(frame.endpoint, 0), max(frame.origins))
+    choices, turns = decided.whole() if closed and first == 0 and not lost else ({}, {})
     return Extent(
         inputs, size, first, last, first == 0, outputs, tuple(sorted(recorded_to)), recorded_to, digests,
-        finished, lost, since, until, choices if closed and first == 0 and not lost else {},
+        finished, lost, since, until, choices, turns,
     )  # fmt: skip
+
+
+Pairs = list[tuple[int, int]]
+
+
+class _Decided:
+    """What the notes say of timing."""
+
+    def __init__(self) -> None:
+        self._choices: dict[int, Pairs] = {}
+        self._turns: dict[int, dict[int, Pairs]] = {}
+        self._undecided: set[int] = set()
+
+    def add(self, note: _Note) -> None:
+        pairs = list(zip(note.runs[::2], note.runs[1::2], strict=False))
+        if note.choices is not None:
+            self._choices.setdefault(note.choices, []).extend(pairs)
+        if note.turns is not None:
+            self._turns.setdefault(note.turns, {}).setdefault(note.end, []).extend(pairs)
+        if note.undecided is not None:
+            self._undecided.add(note.undecided)
+
+    def whole(self) -> tuple[dict[int, Pairs], dict[int, dict[int, Pairs]]]:
+        return (
+            {row: runs for row, runs in self._choices.items() if row not in self._undecided},
+            {row: ends for row, ends in self._turns.items() if row not in self._undecided},
+        )
+
+
+def _noted(frame: Frame) -> _Note:
+    try:
+        return msgspec.json.decode(frame.body, type=_Note)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Note()
 
 
 def note_of(frame: Frame) -> dict[str, Any]:

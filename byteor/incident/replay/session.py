@@ -11,7 +11,7 @@ from byteor.incident.frames import Batch, Frame
 from byteor.incident.recording import Recording
 from byteor.incident.replay.beat import Beat
 from byteor.incident.replay.compare import Compared, Comparison, Counts, Difference
-from byteor.incident.replay.follow import Runs, follows
+from byteor.incident.replay.decided import Decided, as_decided
 from byteor.incident.replay.inputs import (
     Extent,
     Range,
@@ -35,7 +35,7 @@ SAMPLES = 16  # inputs whose digest the audit lists
 
 class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for. ``rate`` in messages a second; None: as fast as it goes. ``stall_s``: for how long
-    nothing may move before the pass is given up.
+    nothing may move before the pass is given up. ``spec_hash``: of the spec to run, None: the recorded one.
     """
 
     range: Range = Range()
@@ -44,6 +44,7 @@ class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = 256
     until_divergence: bool = False
     stall_s: float = STALL_S
+    spec_hash: str | None = None
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -118,6 +119,7 @@ def replay(
     if failure is not None and at is not None and _any_before(wanted, at):
         wanted = _cut(wanted, at)
         passed = _isolated_pass(recording, wiring, stages, order, wanted, found)
+    decided = _decided(recording, wiring, wanted, found, order)
     counts, first, last_equal, differing = _merged(passed.compared)
     count, size, samples = _sampled(recording, wanted)
     return Replayed(
@@ -133,7 +135,7 @@ def replay(
         failed_at=at,
         acts=passed.acts,
         duration_ns=passed.ended.duration_ns,
-        ordered=is_ordered(wiring, frozenset(_followed(wiring, wanted, found))),
+        ordered=is_ordered(decided.wiring, frozenset(decided.choices)),
         from_start=found.first_recorded and wanted.only is None and wanted.first == 0,
     )
 
@@ -173,7 +175,7 @@ def _one_pass(
     found: Extent,
     beat: Beat,
 ) -> _Pass:
-    followed = _followed(wiring, wanted, found)
+    wiring, followed = _decided(recording, wiring, wanted, found, order)
     standing = stand_ins(stages, dry_run=order.dry_run)
     plan = Rehearsal(
         wiring=wiring,
@@ -216,15 +218,11 @@ def _one_pass(
     return _Pass(ended, tuple(comparison.finish() for comparison in comparisons.values()), acts)
 
 
-def _followed(wiring: Wiring, wanted: Range, found: Extent) -> dict[int, Runs]:
-    """The recorded choices that a pass can follow, from the first message on."""
-    if wanted.only is not None or wanted.first != 0:
-        return {}
-    return {
-        worker.row: runs
-        for worker in wiring.workers
-        if (runs := found.choices.get(worker.row)) is not None and follows(worker, wiring.lanes, runs)
-    }
+def _decided(
+    recording: Recording, wiring: Wiring, wanted: Range, found: Extent, order: ReplayOrder
+) -> Decided:
+    same_spec = order.spec_hash in (None, recording.facts.spec_hash)
+    return as_decided(wiring, wanted, found, same_spec=same_spec)
 
 
 def is_ordered(wiring: Wiring, followed: Set[int] = frozenset()) -> bool:

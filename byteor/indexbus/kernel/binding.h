@@ -50,6 +50,8 @@ void ib_handle_dealloc(PyObject *self);
 PyObject *ib_producer_free(PyObject *self, PyObject *ignored);
 PyObject *ib_producer_put(PyObject *self, PyObject *args);
 PyObject *ib_producer_dropped(PyObject *self, PyObject *args);
+PyObject *ib_producer_record_turns(PyObject *self, PyObject *ignored);
+PyObject *ib_producer_turns(PyObject *self, PyObject *ignored);
 int ib_handle_room(ib_handle *h, uint64_t want, int64_t timeout_ns); /* waits; -1 error, else code */
 int ib_timeout(PyObject *seconds, int64_t *ns);
 int ib_inside(const Py_buffer *map, unsigned long long at, unsigned long long bytes); /* 0 and an error when not */

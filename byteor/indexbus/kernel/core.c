@@ -304,8 +304,9 @@ static void ib_lane_add(ib_party *p, unsigned field, uint64_t n) {
     else __atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
 }
 
-/* After n messages were published: how many, and how many lie in the lane now (one look at the slowest reader). */
-void ib_lane_batch(ib_party *p, uint64_t n) {
+/* After n messages were published from `first` on: how many, and how many lie in the lane now (one look at the slowest reader). */
+void ib_lane_batch(ib_party *p, uint64_t first, uint64_t n) {
+    if (IB_UNLIKELY(p->turns != NULL)) ib_turns_add(p->turns, first, (int64_t)n);
     if (!p->lane_row) return;
     ib_lane_add(p, IB_METRICS_ROW_IN, n);
     uint64_t depth = 0, *most = (uint64_t *)(p->lane_row + IB_METRICS_ROW_HIGH_WATER);
@@ -320,6 +321,7 @@ void ib_lane_batch(ib_party *p, uint64_t n) {
 /* Messages that will never lie in this lane, by cause (a row's field); the worker's row and the lane's say so. */
 void ib_dropped(ib_party *p, unsigned cause, uint64_t n) {
     if (!n) return;
+    if (IB_UNLIKELY(p->turns != NULL)) ib_turns_add(p->turns, 0, -(int64_t)n);
     ib_row_add(p, IB_METRICS_ROW_DROPPED, n);
     ib_row_add(p, cause, n);
     if (!p->lane_row) return;

@@ -120,7 +120,24 @@ typedef struct {
     uint64_t idle_ns;
     uint64_t ticked_ns;
     uint64_t dead_peer;
+    struct ib_turns *turns; /* of a producer: what it did, for whoever records that; NULL: nobody asks */
 } ib_party;
+
+/* n messages in the slots from `first` on; -n: so many found the lane full and were lost. */
+typedef struct {
+    uint64_t first;
+    int64_t n;
+} ib_turn;
+typedef struct ib_turns {
+    int lock;
+    uint32_t count, room;
+    int lost; /* there was no memory for them all */
+    ib_turn *turns;
+} ib_turns;
+ib_turns *ib_turns_new(void);
+void ib_turns_free(ib_turns *t);
+void ib_turns_add(ib_turns *t, uint64_t first, int64_t n);
+ib_turn *ib_turns_take(ib_turns *t, uint32_t *count, int *lost); /* the caller frees them */
 
 static inline uint64_t ib_load(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static inline uint32_t ib_load32(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
@@ -190,7 +207,7 @@ static inline uint64_t ib_available(ib_party *p, uint64_t max, int64_t timeout_n
 /* Metrics: one writer a row, relaxed stores; readers differentiate. */
 void ib_row_add(ib_party *p, unsigned field, uint64_t n);
 void ib_row_max(ib_party *p, unsigned field, uint64_t n);
-void ib_lane_batch(ib_party *p, uint64_t n);
+void ib_lane_batch(ib_party *p, uint64_t first, uint64_t n);
 void ib_dropped(ib_party *p, unsigned cause, uint64_t n);
 void ib_row_tick(ib_party *p, uint64_t now);
 void ib_row_batch(ib_party *p, uint64_t in, uint64_t out, uint64_t filtered);

@@ -194,6 +194,7 @@ void ib_handle_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     Py_CLEAR(h->views);
     let_go(h);
+    ib_turns_free(h->p.turns);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
@@ -238,7 +239,7 @@ PyObject *ib_handle_set_row(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "OK", &buffer, &at) || ib_handle_enter(h) != 0) return NULL;
     h->p.row = NULL;
     int failed = attach(buffer, at, &h->rows, &h->p.row);
-    h->counted = h->p.row || h->p.lane_row;
+    h->counted = h->p.row || h->p.lane_row || h->p.turns;
     if (failed) return NULL;
     ib_row_tick(&h->p, ib_clock_ns());
     Py_RETURN_NONE;
@@ -251,7 +252,7 @@ PyObject *ib_handle_set_lane_row(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "OK", &buffer, &at) || ib_handle_enter(h) != 0) return NULL;
     h->p.lane_row = NULL;
     int failed = attach(buffer, at, &h->lane_rows, &h->p.lane_row);
-    h->counted = h->p.row || h->p.lane_row;
+    h->counted = h->p.row || h->p.lane_row || h->p.turns;
     if (failed) return NULL;
     Py_RETURN_NONE;
 }

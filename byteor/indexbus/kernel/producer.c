@@ -113,7 +113,7 @@ static Py_ssize_t publish_shared(ib_handle *h, const item *items, Py_ssize_t n, 
         }
         ib_mpsc_publish(p, first, got);
         ib_row_batch(p, got, got, 0);
-        ib_lane_batch(p, got);
+        ib_lane_batch(p, first, got);
         done += (Py_ssize_t)got;
     }
     return done;
@@ -152,7 +152,7 @@ static PyObject *publish_one(ib_handle *h, PyObject *const *args, Py_ssize_t nar
         ib_maybe_stamp(p, sequence, 1);
         ib_publish(p, sequence + 1);
         if (p->row) ib_row_batch(p, 1, 1, 0);
-        if (p->lane_row) ib_lane_batch(p, 1);
+        if (h->counted) ib_lane_batch(p, sequence, 1);
     }
     if (IB_UNLIKELY(view.obj != NULL)) PyBuffer_Release(&view);
     if (IB_UNLIKELY(got < 0)) return NULL;
@@ -176,7 +176,7 @@ static Py_ssize_t publish_items(ib_handle *h, const item *items, Py_ssize_t n, u
         ib_maybe_stamp(p, first, count);
         ib_publish(p, first + count);
         ib_row_batch(p, count, count, 0);
-        ib_lane_batch(p, count);
+        ib_lane_batch(p, first, count);
         done += (Py_ssize_t)count;
     }
     return done;
@@ -283,7 +283,7 @@ static PyObject *publish_records(ib_handle *h, PyObject *args, int64_t timeout_n
         Py_END_ALLOW_THREADS
         h->busy = 0;
         ib_row_batch(p, count, count, 0);
-        ib_lane_batch(p, count);
+        ib_lane_batch(p, first, count);
         done += (Py_ssize_t)count;
     }
     result = PyLong_FromSsize_t(done);
@@ -357,6 +357,8 @@ static PyMethodDef methods[] = {
     {"free", ib_producer_free, METH_NOARGS, "free() -> int: messages that fit now; 0 when full or ended."},
     {"put", ib_producer_put, METH_VARARGS, "put(payload, ingress, origin, flags=0, stamp_ns=0) -> bool: one slot as given; never waits."},
     {"dropped", ib_producer_dropped, METH_VARARGS, "dropped(cause, n): count messages that this lane will never hold."},
+    {"_record_turns", ib_producer_record_turns, METH_NOARGS, "From now on remember what this end does, see _turns."},
+    {"_turns", ib_producer_turns, METH_NOARGS, "(first, n) i64 pairs since the last call, and whether some are lost. Any thread."},
     {"_set_lane_row", ib_handle_set_lane_row, METH_VARARGS, "(buffer, offset): the lane's own metrics row."},
     IB_HANDLE_METHODS,
     {NULL, NULL, 0, NULL},

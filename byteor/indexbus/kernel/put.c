@@ -1,6 +1,7 @@
 /* The producer's calls for whoever moves messages from lane to lane: room, a slot as given, drops. */
 #include "binding.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 PyObject *ib_producer_free(PyObject *self, PyObject *ignored) {
@@ -55,7 +56,7 @@ PyObject *ib_producer_put(PyObject *self, PyObject *args) {
     else ib_publish(p, sequence + 1);
     if (!(flags & IB_SKIP)) {
         if (p->row) ib_row_batch(p, 1, 1, 0);
-        ib_lane_batch(p, 1);
+        ib_lane_batch(p, sequence, 1);
     }
     result = Py_NewRef(Py_True);
 out:
@@ -84,4 +85,24 @@ PyObject *ib_producer_dropped(PyObject *self, PyObject *args) {
     }
     PyErr_SetString(PyExc_ValueError, "a cause is full, aborted, oversize or no_credit");
     return NULL;
+}
+
+PyObject *ib_producer_record_turns(PyObject *self, PyObject *ignored) {
+    ib_handle *h = (ib_handle *)self;
+    (void)ignored;
+    if (ib_handle_enter(h) != 0) return NULL;
+    if (!h->p.turns && !(h->p.turns = ib_turns_new())) return PyErr_NoMemory();
+    h->counted = 1;
+    Py_RETURN_NONE;
+}
+
+PyObject *ib_producer_turns(PyObject *self, PyObject *ignored) {
+    ib_handle *h = (ib_handle *)self;
+    uint32_t count = 0;
+    int lost = 0;
+    (void)ignored;
+    ib_turn *turns = h->p.turns ? ib_turns_take(h->p.turns, &count, &lost) : NULL;
+    PyObject *result = Py_BuildValue("(y#N)", turns ? (const char *)turns : "", (Py_ssize_t)(count * sizeof *turns), PyBool_FromLong(lost));
+    free(turns);
+    return result;
 }

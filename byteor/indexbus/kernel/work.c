@@ -149,7 +149,7 @@ void ib_job_hand_on(ib_job *j, int lane, uint64_t first, uint64_t used, uint64_t
     } else if (used) {
         ib_publish(tx, first + used);
     }
-    if (used) ib_lane_batch(tx, used);
+    if (used) ib_lane_batch(tx, first, used);
 }
 
 static uint64_t messages_in(const ib_party *rx, uint64_t from, uint64_t n) {

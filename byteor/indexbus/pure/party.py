@@ -11,6 +11,7 @@ import platform
 import sys
 import threading
 import time
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -86,6 +87,7 @@ class Party:
         self._row: memoryview | None = None
         self._rows: memoryview | None = None
         self._lane_row: memoryview | None = None
+        self._did: list[int] | None = None  # of a producer, see handles.Producer.turns
         self._fd, self._capacity, self._mask = fd, capacity, capacity - 1
         self._slot_bytes, self._stride = slot_bytes, stride
         self._slots, self._cursor, self._stream = slots_at, cursor_at >> 3, stream_at >> 2
@@ -181,7 +183,8 @@ class Party:
 
     def _settle_hot(self) -> None:
         """Hot: open, nobody else in it, nothing to count, one cell to publish and no fence to pay for."""
-        plain = self._open_flag and not self._busy and self._row is None and self._lane_row is None
+        uncounted = self._row is None and self._lane_row is None and self._did is None
+        plain = self._open_flag and not self._busy and uncounted
         self._hot = plain and self._only != 0 and self._fenced
 
     # -- inside
@@ -339,7 +342,21 @@ class Party:
         if now - self._ticked >= TICK_NS:
             self._tick(now)
 
+    def _record_turns(self) -> None:
+        self._enter()
+        self._did = self._did or []
+        self._settle_hot()
+
+    def _turns(self) -> tuple[bytes, bool]:
+        did = self._did or []
+        count = len(did)
+        taken = array("q", did[:count])
+        del did[:count]  # what the producer adds meanwhile stays
+        return taken.tobytes(), False
+
     def _count_lane(self, n: int) -> None:
+        if self._did is not None:
+            self._did += (self._next - n, n)
         row = self._lane_row
         if row is None:
             return
@@ -350,6 +367,8 @@ class Party:
             row[at] = depth
 
     def _dropped(self, cause: str, n: int) -> None:
+        if self._did is not None and n:
+            self._did += (0, -n)
         for row in (self._row, self._lane_row):
             if row is not None and n:
                 for name in ("dropped", f"dropped_{cause}"):

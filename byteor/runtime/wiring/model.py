@@ -64,7 +64,7 @@ class WorkerPlan(msgspec.Struct, frozen=True):
 
     @property
     def chooses(self) -> bool:
-        """Whether it hangs on timing which message goes next, or where."""
+        """Whether it hangs on timing alone which message goes next, or where."""
         by_turn = self.role == "merge" and self.policy == "round_robin"
         return by_turn or (self.role == "router" and self.mode == "work_queue")
 
@@ -83,6 +83,18 @@ class Wiring(msgspec.Struct, frozen=True):
 
     def lane_row(self, lane: int) -> int:
         return len(self.workers) + lane
+
+    def takes_turns(self, lane: int) -> bool:
+        """Whether it hangs on timing in which order messages lie in ``lane``, or which lie in it at all."""
+        plan = self.lanes[lane]
+        return plan.kind != "journal" and (plan.producers > 1 or self.on_full == "drop")
+
+    def decides(self, worker: WorkerPlan) -> bool:
+        """Whether what ``worker`` chooses hangs on timing: by itself, or, of a merge in order, because what
+        it takes in does."""
+        if worker.chooses or worker.role != "merge":
+            return worker.chooses
+        return any(one.chooses for one in self.workers) or any(map(self.takes_turns, range(len(self.lanes))))
 
     def of_role(self, role: str) -> tuple[WorkerPlan, ...]:
         return tuple(worker for worker in self.workers if worker.role == role)
