@@ -27,6 +27,7 @@ from byteor.incident.replay.audit import (
     audit_document,
     certificate_of,
     sealed_certificate,
+    trace_document,
 )
 from byteor.incident.replay.inputs import Range, extent, inputs, resolved_range
 from byteor.incident.replay.minimize import minimize
@@ -37,6 +38,7 @@ from byteor.state import state_dir
 from byteor_store import Event, current_actor
 
 AUDIT, CERTIFICATE_FILE = "replay_audit.json", "replay_certificate.dsse"
+TRACE_FILE = "replay_trace.json"
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,7 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
     out: Path | None = None
     keys: tuple[str, ...] = ()
     trust_unsigned: bool = False
+    trace: bool = False
 
 
 class ReplayDone(msgspec.Struct, frozen=True):
@@ -85,6 +88,7 @@ def replay_now(request: ReplayRequest) -> ReplayDone:
             until_divergence=request.until_divergence,
             stall_s=request.stall_s,
             spec_hash=prepared.spec.spec_hash,
+            traced=request.trace,
         )
         run_id = recording.facts.run_id
         with permit.started({"mode": request.mode, "bundle": digest, "run_id": run_id}, run_id):
@@ -243,6 +247,8 @@ def _proved(
         spec_hash=prepared.spec.spec_hash,
         certificate=CERTIFICATE_FILE,
     )
+    if request.trace:  # before the audit: who sees that one finds both
+        write_file(out / TRACE_FILE, trace_document(recording, done, which=request.which))
     write_file(out / AUDIT, audit)
     note_replay(request.which or recording.facts.run_id, out / AUDIT, verdict)
     return ReplayDone(

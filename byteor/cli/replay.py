@@ -47,6 +47,10 @@ def command(
     stall: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, help="Give up when nothing moves for so long.")
     ] = 30.0,
+    trace: Annotated[
+        bool,
+        typer.Option("--trace", help="Also write replay_trace.json, for the console: each stage on the way."),
+    ] = False,
     minimize: Annotated[
         bool,
         typer.Option("--minimize", help="Find the fewest inputs that still differ; write them as a bundle."),
@@ -123,6 +127,7 @@ def command(
         stage_modules=tuple(stages or ()),
         out=out,
         keys=tuple(key or ()),
+        trace=trace,
     )
     smallest: dict[str, Any] = {}
     if minimize:

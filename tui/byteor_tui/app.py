@@ -20,15 +20,24 @@ from byteor_tui.actions.situation import Situation, missing
 from byteor_tui.actions.verbs import command_line, run_commit, run_verb
 from byteor_tui.acts import HANDLERS
 from byteor_tui.driver import ConsoleDriver
-from byteor_tui.messages import AuditPageRead, ChecksRead, RunsFound, RunsUnreadable, VerbEnded
+from byteor_tui.messages import (
+    AuditPageRead,
+    ChecksRead,
+    RecordingRead,
+    RunsFound,
+    RunsUnreadable,
+    VerbEnded,
+)
 from byteor_tui.model.arming import Commit
 from byteor_tui.model.collector import Collector
 from byteor_tui.model.evidence import Checks
 from byteor_tui.model.frame import Frame
 from byteor_tui.model.link import Place
 from byteor_tui.model.log import Log
-from byteor_tui.model.moments import moments
+from byteor_tui.model.moments import differences, moments
+from byteor_tui.model.player import Player
 from byteor_tui.model.reader import Reader
+from byteor_tui.model.replays import Replay
 from byteor_tui.model.runs import Run, find_runs, open_source, the_one
 from byteor_tui.model.session import Session
 from byteor_tui.model.source import Source
@@ -95,6 +104,11 @@ class ConsoleApp(Themed):
         self.marks: tuple[Moment, ...] = ()
         self.at_unix_ns = 0
         self.pinned: Frame | None = None
+        self.player: Player | None = None
+        self.replaying = False
+        self._player_error = ""
+        self._player_of = ""
+        self._player_at = 0
         self.checks = Checks()
         self.pacer = Pacer(
             self, self.paint, ssh="SSH_CONNECTION" in os.environ, line=self._line, on_rate=self._look_as_often
@@ -149,7 +163,7 @@ class ConsoleApp(Themed):
         if self._reader is not None:
             self._reader.close()
         self.run_shown, self._frozen, self.pacer.frozen, self.opens_itself = run, None, False, False
-        self.at_unix_ns, self.pinned = 0, None
+        self.at_unix_ns, self.pinned, self.replaying = 0, None, False
         self.collector.board.run_folder = Path(run.folder)
         self._reader = Reader(source, self.pacer.collect_s)
         self._reader.start()
@@ -170,7 +184,9 @@ class ConsoleApp(Themed):
 
     def go_to(self, place: Place) -> None:
         """Show a place out of the history or of a link, its moment too."""
-        if place.at_unix_ns or self.at_unix_ns:
+        if place.screen == "replay" and place.at_unix_ns and not self.replaying:
+            self._player_at = place.at_unix_ns  # where to go once its recording is read
+        elif not self.replaying and (place.at_unix_ns or self.at_unix_ns):
             self.at_unix_ns = place.at_unix_ns
         self._show(place)
 
@@ -192,7 +208,14 @@ class ConsoleApp(Themed):
         run = self.run_shown.run_id if self.run_shown is not None else ""
         if screen is None or not screen.ready:
             return Place("runs", run)
-        return Place(screen.screen_id, run, screen.item, self.at_unix_ns)
+        return Place(screen.screen_id, run, screen.item, self.cursor_ns)
+
+    @property
+    def cursor_ns(self) -> int:
+        """Where the time cursor stands, in the recording or on the tape; 0 in the present."""
+        if self.replaying and self.player is not None:
+            return self.player.at_unix_ns
+        return self.at_unix_ns
 
     # Drawing
 
@@ -228,6 +251,7 @@ class ConsoleApp(Themed):
             self._collecting = True
             self.call_after_refresh(self.collector.start)
         self.collector.board.asked = getattr(screen, "wanted_spec", "")
+        self._want_player(getattr(screen, "wanted_replay", None))
         if self._recorder is not None:
             self._recorder.see(screen)
 
@@ -268,6 +292,12 @@ class ConsoleApp(Themed):
             frame = reader.tape.at(self.at_unix_ns) or frame
         evidence = self.collector.latest
         span = reader.tape.span if reader is not None else None
+        marks, player = self.marks, self.player
+        if player is not None:
+            player.tick(now)
+        if player is not None and self.replaying:
+            frame, span, paused_ns = player.frame or frame, player.span, None
+            marks = (*marks, *differences(player))
         return View(
             frame=frame,
             age_ns=max(0, now - frame.taken_ns) if frame is not None else 0,
@@ -281,15 +311,19 @@ class ConsoleApp(Themed):
             evidence=evidence,
             specs=self.collector.specs,
             checks=self.checks,
-            at_unix_ns=self.at_unix_ns,
+            at_unix_ns=self.cursor_ns,
             pinned=self.pinned,
             span=span,
-            moments=moments(frame, evidence.audit.rows, self.marks),
+            moments=moments(frame, evidence.audit.rows, marks),
             read_only=self.session.read_only,
             env=self.session.env,
             kid=self.identity[0],
             now_unix_ns=time.time_ns(),
             tour=self._tour_line,
+            player=self.player,
+            player_error=self._player_error,
+            replaying=self.replaying,
+            kind=self.run_shown.kind if self.run_shown is not None else "",
         )
 
     def situation(self) -> Situation:
@@ -299,7 +333,8 @@ class ConsoleApp(Themed):
             run=self._reader is not None,
             command=self.log_pane.last_command is not None,
             alerts=len(frame.needs) if frame is not None else 0,
-            at_cursor=bool(self.at_unix_ns),
+            at_cursor=bool(self.cursor_ns),
+            replayed=self.player is not None,
             read_only=self.session.read_only,
             kid=self.identity[0],
             key_file=self.identity[1],
@@ -405,6 +440,39 @@ class ConsoleApp(Themed):
             self.post_message(VerbEnded(number, result, None))
         except ByteorError as error:
             self.post_message(VerbEnded(number, None, error))
+
+    def _want_player(self, replay: Replay | None) -> None:
+        """Read the recording of the replay that is looked at, once; the one before is let go."""
+        if replay is None or replay.path == self._player_of:
+            return
+        self._player_of, self.player, self._player_error = replay.path, None, ""
+        self.replaying = False
+        self._read_recording(replay)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="recordings")
+    def _read_recording(self, replay: Replay) -> None:
+        from byteor_tui.model.recorded import read_recorded
+
+        try:
+            self.post_message(RecordingRead(replay, read_recorded(replay), None))
+        except ByteorError as error:
+            self.post_message(RecordingRead(replay, None, error))
+        except OSError as error:
+            self.post_message(
+                RecordingRead(replay, None, ByteorError("E_OS", f"{error.filename}: {error.strerror}"))
+            )
+
+    def on_recording_read(self, message: RecordingRead) -> None:
+        if message.replay.path != self._player_of:
+            return
+        if message.error is not None:
+            self._player_error = message.error.message
+        elif message.recorded is not None:
+            self.player = Player(message.replay, message.recorded)
+            if self._player_at:
+                self.player.seek(self._player_at)
+                self.replaying, self._player_at = True, 0
+        self.paint()
 
     def on_runs_found(self, message: RunsFound) -> None:
         if not isinstance(self.front, RunsScreen):

@@ -7,6 +7,8 @@ from textual.message import Message
 from byteor.errors import ByteorError
 from byteor_tui.actions.verbs import VerbResult
 from byteor_tui.model.evidence import AuditPage, Checks
+from byteor_tui.model.recorded import Recorded
+from byteor_tui.model.replays import Replay
 from byteor_tui.model.runs import Run
 
 
@@ -41,6 +43,16 @@ class ChecksRead(Message):
 
     def __init__(self, checks: Checks) -> None:
         self.checks = checks
+        super().__init__()
+
+
+class RecordingRead(Message):
+    """The recording of a replay has been read, or why not. Exactly one of the two others is set."""
+
+    def __init__(self, replay: Replay, recorded: Recorded | None, error: ByteorError | None) -> None:
+        self.replay = replay
+        self.recorded = recorded
+        self.error = error
         super().__init__()
 
 

@@ -10,6 +10,7 @@ from byteor.governance.private_key import Signer
 from byteor.incident.recording import Recording
 from byteor.incident.replay.compare import Counts
 from byteor.incident.replay.session import Replayed, Told
+from byteor.incident.replay.trace import COUNTERS
 from byteor.incident.signing import CERTIFICATE, sign
 
 MAX_SHOWN = 4096  # bytes of an output in hex
@@ -122,6 +123,36 @@ def audit_document(
         },
     }
     return msgspec.json.format(msgspec.json.encode(document))
+
+
+def trace_document(recording: Recording, done: Replayed, *, which: str | None) -> bytes:
+    """``replay_trace.json``: the way of the replay along the recording, and every output that differs.
+
+    ``recording`` names what was replayed, for whoever wants the payloads that are equal.
+    """
+    found = done.trace
+    document = {
+        "schema": "byteor.replay_trace/v1",
+        "recording": which or recording.facts.run_id,
+        "first": done.range.first,
+        "last": done.range.last,
+        "counters": list(COUNTERS),
+        "workers": msgspec.to_builtins(found.workers),
+        "points": [[point.origin, str(point.at_ns), point.rows] for point in found.points],
+        "differences": [
+            {
+                "verdict": one.verdict,
+                "egress": one.egress,
+                "sequence": one.origin,
+                "k": one.k,
+                "expected_hex": _hex(one.expected),
+                "actual_hex": _hex(one.actual),
+                "expected_is_sha256": one.digest,
+            }
+            for one in done.differences
+        ],
+    }
+    return msgspec.json.encode(document) + b"\n"
 
 
 def certificate_of(

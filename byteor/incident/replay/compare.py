@@ -17,6 +17,7 @@ import msgspec
 
 from byteor.incident.frames import Batch, Frame
 
+MAX_TOLD = 1_000
 VERDICTS = ("equal", "data", "order", "missing", "extra")
 
 
@@ -56,13 +57,15 @@ class Difference(msgspec.Struct, frozen=True):
 
 class Compared(msgspec.Struct, frozen=True):
     """What the comparison of one egress came to. ``last_equal``: origin of the last output before the first
-    difference that was equal. ``differing``: origins of outputs that differ, in order, at most 1,000.
+    difference that was equal. ``differing``: origins of outputs that differ, in order, and ``differences``:
+    those outputs themselves, at most 1,000 of each.
     """
 
     counts: Counts
     first: Difference | None
     last_equal: int | None
     differing: tuple[int, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
 
 class Comparison:
@@ -230,8 +233,8 @@ class Comparison:
         )
         found.sort(key=lambda item: (item.place, item.origin, item.k))
         first = found[0] if found else None
-        differing = tuple(dict.fromkeys(item.origin for item in found))[:1_000]
-        return Compared(counts, first, self._last_equal, differing)
+        differing = tuple(dict.fromkeys(item.origin for item in found))[:MAX_TOLD]
+        return Compared(counts, first, self._last_equal, differing, tuple(found[:MAX_TOLD]))
 
     def _difference(
         self,

@@ -26,6 +26,7 @@ from byteor.incident.replay.beat import Beat
 from byteor.incident.replay.follow import Runs, follow
 from byteor.incident.replay.inputs import in_order_of_origin, runs_of
 from byteor.incident.replay.stand_ins import StandIn
+from byteor.incident.replay.trace import Trace, Tracer
 from byteor.indexbus import Consumer, MetricsRegion, Producer, Wait
 from byteor.indexbus.abi import End
 from byteor.indexbus.work import Rx
@@ -49,7 +50,8 @@ TakeOutput = Callable[[int, Batch], bool]
 
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one pass needs. ``stages`` by index in the spec; ``rate`` in messages a second, None:
-    as fast as it goes. ``choices``: what merges and work queues follow, by row.
+    as fast as it goes. ``choices``: what merges and work queues follow, by row. ``traced``: note what every
+    worker has done along the recording.
     """
 
     wiring: Wiring
@@ -58,6 +60,7 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = 256
     rate: float | None = None
     choices: Mapping[int, Runs] = {}
+    traced: bool = False
 
 
 class Rehearsed(msgspec.Struct, frozen=True):
@@ -67,6 +70,7 @@ class Rehearsed(msgspec.Struct, frozen=True):
     duration_ns: int
     failure: Failure | None = None
     failed_at: int | None = None
+    trace: Trace = Trace()
 
 
 def rehearse(
@@ -119,10 +123,15 @@ class _Pass:
         )
         self._failures: queue.SimpleQueue[tuple[Failure, int | None]] = queue.SimpleQueue()
         self._taken = 0
+        self._tracer: Tracer | None = None
+        self._last: tuple[int, int] | None = None
 
     def run(self, inputs: Iterable[Frame], take: TakeOutput) -> Rehearsed:
         wiring = self._plan.wiring
         posts = [self._ground.take(worker, "thread", self._stack) for worker in wiring.workers]
+        if self._plan.traced:
+            self._tracer = Tracer(posts, self._beat)
+            take = self._tracer.counting(take)
         sources = {post.plan.endpoint: post for post in posts if post.plan.role == "source"}
         sinks = [
             (post.plan.endpoint, rx)
@@ -149,10 +158,17 @@ class _Pass:
         self._beat.end()
         duration = time.monotonic_ns() - began
         failure, at = (None, None) if self._failures.empty() else self._failures.get()
-        return Rehearsed(self._taken, duration, failure, at)
+        return Rehearsed(self._taken, duration, failure, at, self._traced())
 
     def _thread(self, body: Callable[..., None], *arguments: object) -> threading.Thread:
         return threading.Thread(target=body, args=arguments, daemon=True)
+
+    def _traced(self) -> Trace:
+        if self._tracer is None:
+            return Trace()
+        if self._last is not None:
+            self._tracer.note(*self._last, last=True)  # everything has passed now
+        return self._tracer.trace()
 
     # -- the threads
 
@@ -176,8 +192,13 @@ class _Pass:
                         post.tx[0].watermark(first + len(messages), post.plan.endpoint)
                 published = producer.publish_many(messages, frame.endpoint, first)
                 self._taken += published
+                if self._tracer is not None:
+                    self._tracer.fed[frame.endpoint] += published
+                    self._last = (first + published - 1, frame.at_ns)
                 if published < len(messages):
                     return Outcome("journal", "aborted")
+            if self._tracer is not None and self._last is not None:
+                self._tracer.note(*self._last)
         for post in sources.values():
             for end in post.tx:
                 end.close_stream()

@@ -25,6 +25,7 @@ from byteor.incident.replay.inputs import (
 from byteor.incident.replay.isolated import isolated
 from byteor.incident.replay.rehearsal import Rehearsal, Rehearsed, rehearse
 from byteor.incident.replay.stand_ins import stand_ins
+from byteor.incident.replay.trace import Trace
 from byteor.runtime.folders import Failure
 from byteor.runtime.stages import ResolvedStage
 from byteor.runtime.wiring import Wiring
@@ -45,6 +46,7 @@ class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True):
     until_divergence: bool = False
     stall_s: float = STALL_S
     spec_hash: str | None = None
+    traced: bool = False
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -85,6 +87,8 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     duration_ns: int
     ordered: bool
     from_start: bool
+    differences: tuple[Difference, ...] = ()
+    trace: Trace = Trace()
 
     @property
     def diverged(self) -> bool:
@@ -137,6 +141,13 @@ def replay(
         duration_ns=passed.ended.duration_ns,
         ordered=is_ordered(decided.wiring, frozenset(decided.choices)),
         from_start=found.first_recorded and wanted.only is None and wanted.first == 0,
+        differences=tuple(
+            sorted(
+                (one for item in passed.compared for one in item.differences),
+                key=lambda one: (one.origin, one.egress, one.k),
+            )
+        ),
+        trace=passed.ended.trace,
     )
 
 
@@ -184,6 +195,7 @@ def _one_pass(
         batch=order.batch,
         rate=order.rate,
         choices=followed,
+        traced=order.traced,
     )
     ordered = is_ordered(wiring, frozenset(followed))
     shard_at = shards_of(recording) if wiring.shard_key is not None else lambda origin: 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from byteor_tui.model.replays import ReplaysTail, payload, read_replay
-from byteor_tui.screens.replay import differing
+from byteor_tui.screens.replay_lines import differing
 
 DOCUMENT: dict[str, Any] = {
     "audit_v": 1,

@@ -32,7 +32,14 @@ def bundle(run_id: str) -> tuple[str, ...]:
 def dry_run(source: str, env: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
     name = Path(source).name.removesuffix(".bundle.zip")
     where = (f"--env={env}",) if env else ()
-    return ("replay", source, "--mode=dry_run", *where, f"--out={folder / f'{name}.{stamp(unix_ns)}'}")
+    return (
+        "replay",
+        source,
+        "--mode=dry_run",
+        "--trace",
+        *where,
+        f"--out={folder / f'{name}.{stamp(unix_ns)}'}",
+    )
 
 
 def execute(
@@ -41,7 +48,7 @@ def execute(
     name = Path(source).name.removesuffix(".bundle.zip")
     out = folder / f"{name}.{stamp(unix_ns)}"
     terms = (f"--env={env}", f"--approval={approval}", f"--certificate={certificate}")
-    return ("replay", source, "--mode=execute", *terms, f"--out={out}")
+    return ("replay", source, "--mode=execute", "--trace", *terms, f"--out={out}")
 
 
 def request(

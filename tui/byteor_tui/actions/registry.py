@@ -37,6 +37,7 @@ class Need(StrEnum):
     ALERT = "something that needs you"
     DEMO = "the demo: byteor-console demo"
     HERE = "a terminal: a browser gets no files and no programs of this host"
+    RECORDING = "a replay whose recording is here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Action:
 LOOKS, PREPARES, COMMITS = Danger.LOOKS, Danger.PREPARES, Danger.COMMITS
 _OF_A_RUN = ("overview", "stages")
 _LISTS = ("overview", "stages", "approvals", "incidents", "replay", "audit", "doctor", "runs")
+_NOT_REPLAY = ("overview", "stages", "approvals", "diff", "incidents", "audit", "doctor", "runs")
 _WITH_DETAIL = ("stages", "approvals", "diff", "incidents", "replay", "audit", "doctor")
 
 _GOES = tuple(
@@ -126,7 +128,11 @@ _ACTS = (
     Action("detail", ("enter",), "detail", "The detail over the whole screen, and back.",
            screens=_WITH_DETAIL),
     Action("freeze", ("space",), "pause", "Freeze the drawing. Collection goes on; the same key goes on.",
-           footer=8, needs=(Need.RUN,)),
+           footer=8, needs=(Need.RUN,), screens=_NOT_REPLAY),
+    Action("play", ("space",), "play", "Through the recording, up to the next difference or to space.",
+           footer=3, needs=(Need.RECORDING,), screens=("replay",)),
+    Action("divergence", ("v",), "next diff", "To the next record that differs.", footer=4,
+           needs=(Need.RECORDING,), screens=("replay",)),
     Action("alert", ("exclamation_mark",), "alert", "To the newest alert: its stage, at its time.", footer=9,
            needs=(Need.RUN, Need.ALERT), screens=_OF_A_RUN),
     Action("sort", ("full_stop",), "sort", "Sort by the next column: flow, name, rate, lag, p99, errors.",
@@ -135,18 +141,21 @@ _ACTS = (
     Action("filter", ("slash",), "filter",
            "Keep rows that match: words, ~letters, !not, lag>5k. An empty line keeps all.", footer=9,
            screens=_LISTS),
-    Action("next", ("n",), "next", "Next hunk, page or divergence.", footer=5,
+    Action("next", ("n",), "next", "Next hunk, page, hit or difference.", footer=5,
            screens=("approvals", "diff", "replay", "audit")),
-    Action("previous", ("p",), "previous", "Previous hunk, page or divergence.",
+    Action("previous", ("p",), "previous", "Previous hunk, page, hit or difference.",
            screens=("approvals", "diff", "replay", "audit")),
-    Action("earlier", ("left_square_bracket",), "earlier", "Time cursor 5 s back.", needs=(Need.RUN,)),
-    Action("later", ("right_square_bracket",), "later", "Time cursor five seconds on.", needs=(Need.RUN,)),
-    Action("event_before", ("left_curly_bracket",), "event before", "Time cursor to the event before.",
-           needs=(Need.RUN,)),
-    Action("event_after", ("right_curly_bracket",), "event after", "Time cursor to the event after.",
-           needs=(Need.RUN,)),
-    Action("time", ("t",), "time", "Time cursor to a time of day, or so long ago: 12:03:11, -90s, -5m.",
-           needs=(Need.RUN,)),
+    Action("earlier", ("left_square_bracket",), "earlier", "Time cursor 5 s back; on Replay: a record back.",
+           needs=(Need.RUN,), screens=_NOT_REPLAY),
+    Action("later", ("right_square_bracket",), "later", "Time cursor 5 s on; on Replay: a record on.",
+           needs=(Need.RUN,), screens=_NOT_REPLAY),
+    Action("step_back", ("left_square_bracket",), "step back", "A record back.", needs=(Need.RECORDING,),
+           screens=("replay",)),
+    Action("step", ("right_square_bracket",), "step", "A record on.", footer=4, needs=(Need.RECORDING,),
+           screens=("replay",)),
+    Action("event_before", ("left_curly_bracket",), "event before", "Time cursor to the event before."),
+    Action("event_after", ("right_curly_bracket",), "event after", "Time cursor to the event after."),
+    Action("time", ("t",), "time", "Time cursor to a time of day, or so long ago: 12:03:11, -90s, -5m."),
     Action("live", ("L",), "live", "Back to the present."),
     Action("pin", ("b",), "pin A", "Pin this moment: figures show their difference from it. Again: let go.",
            needs=(Need.RUN,)),
@@ -167,8 +176,8 @@ _ACTS = (
            screens=("approvals",)),
     Action("handover", ("H",), "handover", "Write the handover note of this shift: open matters and marks.",
            danger=PREPARES, needs=(Need.WRITE,)),
-    Action("faster", ("plus",), "faster", "Draw more often."),
-    Action("slower", ("underscore",), "slower", "Draw less often."),
+    Action("faster", ("plus",), "faster", "Draw more often; on Replay: play faster."),
+    Action("slower", ("underscore",), "slower", "Draw less often; on Replay: play slower."),
     Action("panel", ("tab",), "panel", "Keys move the next panel.", screens=_WITH_DETAIL),
     Action("zoom", ("z",), "zoom", "The panel over the whole screen, and back.", screens=_WITH_DETAIL),
     Action("go", ("g",), "go to", "Go to a place by its letter.", footer=12),

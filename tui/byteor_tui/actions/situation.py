@@ -28,6 +28,8 @@ class Situation(msgspec.Struct, frozen=True):
     approved_request: str = ""
     demo: bool = False
     web: bool = False
+    replayed: bool = False
+    diverged: int = 0
 
 
 def holds(need: Need, now: Situation) -> bool:
@@ -51,6 +53,7 @@ def holds(need: Need, now: Situation) -> bool:
         Need.ALERT: now.alerts > 0,
         Need.DEMO: now.demo,
         Need.HERE: not now.web,
+        Need.RECORDING: now.replayed,
     }[need]
 
 
@@ -68,6 +71,8 @@ def reason(need: Need, now: Situation) -> str:
         return f"the request is {asked.state}; it takes no more answers"
     if need is Need.MAY_SIGN and asked is not None:
         return why_not_mine(asked, now.kid)
+    if need is Need.CERTIFICATE and now.diverged:
+        return f"{now.diverged} outputs differ from the recording: mend the stage, then r replays again"
     return f"needs {need.value}"
 
 

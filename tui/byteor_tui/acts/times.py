@@ -21,6 +21,9 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 def put(app: ConsoleApp, unix_ns: int) -> None:
     """The cursor at ``unix_ns``, as far as the tape goes; at its end is the present."""
+    if app.replaying and app.player is not None:
+        app.player.seek(unix_ns)
+        return
     span = app.view().span
     if span is None:
         return
@@ -29,7 +32,7 @@ def put(app: ConsoleApp, unix_ns: int) -> None:
 
 def _from(app: ConsoleApp) -> int:
     span = app.view().span
-    return app.at_unix_ns or (span[1] if span is not None else time.time_ns())
+    return app.cursor_ns or (span[1] if span is not None else time.time_ns())
 
 
 def earlier(app: ConsoleApp) -> None:
@@ -42,7 +45,8 @@ def later(app: ConsoleApp) -> None:
 
 def event_before(app: ConsoleApp) -> None:
     now = _from(app)
-    found = [one for one in app.view().moments if one.at_unix_ns < now - SECOND_NS]
+    slack = 0 if app.replaying else SECOND_NS
+    found = [one for one in app.view().moments if one.at_unix_ns < now - slack]
     _to_event(app, found[-1] if found else None)
 
 
@@ -55,12 +59,14 @@ def _to_event(app: ConsoleApp, moment: Moment | None) -> None:
     if moment is None:
         app.say("no further event on the timeline")
         return
-    put(app, moment.at_unix_ns + SECOND_NS)
+    put(app, moment.at_unix_ns + (0 if app.replaying else SECOND_NS))  # the tape has a frame a second
     app.say(f"{moment.sign} {wall_clock(moment.at_unix_ns)} {moment.text}")
 
 
 def live(app: ConsoleApp) -> None:
-    app.at_unix_ns = 0
+    app.at_unix_ns, app.replaying = 0, False
+    if app.player is not None:
+        app.player.playing = False
     if app.frozen:
         app.set_frozen(False)
 
@@ -71,7 +77,8 @@ def ask_time(app: ConsoleApp) -> None:
 
     def done(text: str | None) -> None:
         if text:
-            found = parse_time(text, time.time_ns())
+            end = app.player.span[1] if app.replaying and app.player is not None else time.time_ns()
+            found = parse_time(text, end)
             if found is None:
                 app.say(f"{text!r} is no time: 12:03:11, 12:03, -90s or -5m", ok=False)
             else:
@@ -112,7 +119,7 @@ def pin(app: ConsoleApp) -> None:
 def mark(app: ConsoleApp) -> None:
     if app.front is None:
         return
-    at = app.at_unix_ns or time.time_ns()
+    at = app.cursor_ns or time.time_ns()
 
     def done(text: str | None) -> None:
         if text is not None:

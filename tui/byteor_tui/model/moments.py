@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from byteor_tui.model.evidence import AuditRow
 from byteor_tui.model.frame import Frame, Mark
+from byteor_tui.model.player import Player
 from byteor_tui.model.view import Moment
 
 SIGNS = (
@@ -36,3 +37,15 @@ def moments(
             if need.mark is Mark.ALERT
         ]
     return tuple(sorted(found, key=lambda one: one.at_unix_ns))
+
+
+SHOWN = 100
+
+
+def differences(player: Player) -> tuple[Moment, ...]:
+    """Where a replay differs from its recording: events of the recording's timeline."""
+    recorded = player.recorded
+    return tuple(
+        Moment(recorded.times[recorded.index_of(origin)], "!", f"record {origin} differs")
+        for origin in recorded.differing[:SHOWN]
+    )

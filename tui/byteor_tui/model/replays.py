@@ -34,6 +34,7 @@ class Replay(msgspec.Struct, frozen=True):
     path: str = ""
     what: str = ""
     failed: str = ""
+    stage: str = ""
 
     @property
     def diverged(self) -> int:
@@ -117,6 +118,7 @@ def read_replay(path: Path) -> Replay | None:
         decisions=tuple((clean(name), number) for name, number in decisions.items() if name),
         certificate=str(certificate) if certificate.exists() else "",
         path=str(path),
+        stage=clean(str(first.get("stage") or "")),
         what=clean(_STAMP.sub("", path.parent.name)),
     )
 

@@ -22,6 +22,7 @@ class Run(msgspec.Struct, frozen=True):
     alive: bool
     started_unix_ns: int
     folder: str
+    kind: str = ""
 
 
 def find_runs() -> list[Run]:

@@ -7,8 +7,9 @@ import msgspec
 from byteor_tui.glyphs import Glyphs
 from byteor_tui.model.evidence import Checks, Environment, Evidence
 from byteor_tui.model.frame import Frame
+from byteor_tui.model.player import Player
 from byteor_tui.model.specs import SpecFacts
-from byteor_tui.model.text import wall_clock
+from byteor_tui.model.text import precise_clock, wall_clock
 
 STALE_AFTER_NS = 2_000_000_000
 
@@ -39,7 +40,9 @@ class View(msgspec.Struct, frozen=True):
 
     ``hz`` and ``cpu_share`` are the console's own pace and cost; ``pace_note`` says why it is slow.
     ``at_unix_ns`` is the time cursor (0: the present), ``pinned`` the frame that figures are compared with,
-    ``span`` what the tape covers, ``moments`` what happened in it.
+    ``span`` what the tape covers, ``moments`` what happened in it. ``player`` goes along the replay that is
+    looked at; with ``replaying`` all of this is of its recording, not of the run. ``kind`` is ``snapshot``
+    when what is open is a file and no run.
     """
 
     frame: Frame | None
@@ -63,6 +66,10 @@ class View(msgspec.Struct, frozen=True):
     kid: str = ""
     now_unix_ns: int = 0
     tour: str = ""
+    player: Player | None = None
+    player_error: str = ""
+    replaying: bool = False
+    kind: str = ""
 
     @property
     def environment(self) -> Environment | None:
@@ -78,8 +85,12 @@ class View(msgspec.Struct, frozen=True):
 def mode_word(view: View) -> str:
     """LIVE, PAUSED, PAST, STALE, or how the run ended: never a frozen number that looks alive."""
     frame = view.frame
+    if view.replaying:
+        return f"REPLAY {precise_clock(view.at_unix_ns)}"
     if frame is None:
         return "WAITING"
+    if view.kind == "snapshot":
+        return "SNAPSHOT"
     if view.at_unix_ns:
         return f"PAST {wall_clock(view.at_unix_ns)}"
     if frame.ended:

@@ -29,7 +29,8 @@ TWO_CHARTS, TALLEST_CHART = 22, 16
 def top(view: View, width: int) -> Line:
     """The top bar of a run."""
     frame, word = view.frame, mode_word(view)
-    mode: Line = ((word, _MODE_TONES.get(word, Tone.WARN)), (f" {_mode_age(view)}", Tone.DIM))
+    tone = Tone.KEY if view.replaying or view.kind else _MODE_TONES.get(word, Tone.WARN)
+    mode: Line = ((word, tone), (f" {_mode_age(view)}", Tone.DIM))
     pace = f"{view.hz:.0f} Hz {100 * view.cpu_share:.0f}%" + (f" {view.pace_note}" if view.pace_note else "")
     right: list[Part] = [(7, ((pace, Tone.DIM),))]
     if view.evidence.audit.size:
@@ -80,6 +81,10 @@ def _waiting(view: View) -> list[Part]:
 
 def _mode_age(view: View) -> str:
     frame = view.frame
+    if view.replaying and view.player is not None:
+        return f"{view.player.speed:g}x {'PLAYING' if view.player.playing else 'PAUSED'}"
+    if frame is not None and view.kind == "snapshot":
+        return f"{age(view.now_unix_ns - frame.taken_unix_ns)} old"
     if frame is not None and frame.ended:
         return f"{age(frame.quiet_ns + view.age_ns)} ago"
     return age(view.paused_ns if view.paused_ns is not None else view.age_ns)

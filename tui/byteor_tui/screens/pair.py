@@ -81,7 +81,9 @@ class PairScreen(Skeleton):
         kept = f"  filter: {self.filter_text}" if self.filter_text else ""
         self.rule("list-rule", heading(self.screen_id), content.note + kept)
         tone = Tone.KEY if self.on_detail else Tone.TITLE
-        self.rule("detail-rule", content.detail_title, content.detail_note, tone)
+        alone = self.has_class("zoom-right")  # then the list's title is not to be seen
+        name = f"{heading(self.screen_id)} > {content.detail_title}" if alone else content.detail_title
+        self.rule("detail-rule", name, content.detail_note, tone)
         self.detail_panel.show_all(self._last_key or "", content.stamp, content.detail)
 
     @property

@@ -1,27 +1,40 @@
-"""Screen 6, Replay: what was replayed, what came of it, and where the first difference is, field by field."""
+"""Screen 6, Replay: what was replayed, and the way through its recording, a record at a time."""
 
 from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from byteor_tui.actions.situation import Situation
 from byteor_tui.model.evidence import Approval
-from byteor_tui.model.replays import DIFFERENCES, Replay
-from byteor_tui.model.text import age, short_hash, wall_clock
+from byteor_tui.model.player import Player
+from byteor_tui.model.replays import Replay
+from byteor_tui.model.text import age
 from byteor_tui.model.view import View
 from byteor_tui.screens.pair import Content, PairScreen
-from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, pieces, row, title
+from byteor_tui.screens.replay_lines import detail, topology
+from byteor_tui.screens.text_lines import Cell, Col, header, row
 from byteor_tui.tones import Line, Tone
 
+if TYPE_CHECKING:
+    from byteor_tui.app import ConsoleApp
+
 COLS = (Col("VERDICT", 12), Col("REPLAY", 24), Col("AGE", 6, right=True), Col("MODE", 12))
+TOPOLOGY_FROM = 110
 
 
 class ReplayScreen(PairScreen):
+    """``wanted_replay`` is what the app reads the recording of. The keys of time move by records here, and
+    make the recording what every screen shows, until ``L``.
+    """
+
     screen_id = "replay"
 
     def __init__(self) -> None:
         super().__init__()
-        self.selected: Replay | None = None
+        self.wanted_replay: Replay | None = None
         self._approvals: tuple[Approval, ...] = ()
 
     def content(self, view: View, chosen: str | None) -> Content:
@@ -31,36 +44,92 @@ class ReplayScreen(PairScreen):
             if self.passes(f"{one.id} {one.source} {one.verdict}", {})
         }
         self._approvals = view.evidence.approvals.rows
-        one = self.selected = rows.get(chosen or "")
+        one = self.wanted_replay = rows.get(chosen or "")
         now = view.now_unix_ns
+        player = view.player
+        where = (player.index, player.playing) if player is not None else None
+
+        def draw(width: int) -> list[Line]:
+            if one is None:
+                return []
+            lines = detail(one, view, width)
+            if width >= TOPOLOGY_FROM and view.frame is not None and view.replaying:
+                graph = topology(view, view.frame, width)
+                lines = [*graph, (), *lines] if graph else lines
+            return lines
+
         return Content(
             keys=tuple(rows),
             header=lambda width: header(COLS, width),
             row=lambda key, width, cursor: row(COLS, cells(rows[key], now), width, cursor, mark(rows[key])),
-            note=f"{sum(row.diverged for row in rows.values())} diverged of {len(rows)}",
+            note=f"{sum(row.diverged > 0 for row in rows.values())} diverged of {len(rows)}",
             detail_title=f"{one.id}  {one.mode}" if one else "Replay",
             detail_note=f"effects withheld {one.withheld}" if one and one.withheld else "",
-            detail=lambda width: detail(one, width) if one else [],
-            stamp=one,
+            detail=draw,
+            stamp=(one, where, view.player_error, view.replaying),
             empty=(
                 "no replays yet",
-                "r on an incident or on the Overview: a dry run of what was captured",
+                "r on an incident or on the Overview:",
+                "a dry run of what was captured",
             ),
         )
 
     def situation(self, now: Situation) -> Situation:
-        one = self.selected
+        one = self.wanted_replay
         if one is None:
             return now
         passed = one.certificate if one.mode == "dry_run" and one.verdict == "equal" else ""
         approved = next((asked.request_id for asked in self._approvals if covers(asked, one)), "")
-        return msgspec.structs.replace(now, replay=one.what, certificate=passed, approved_request=approved)
+        return msgspec.structs.replace(
+            now, replay=one.what, certificate=passed, diverged=one.diverged, approved_request=approved
+        )
+
+    def _along(self) -> Player | None:
+        """The player, which every screen follows from now on; where there is little room it takes it all."""
+        app: ConsoleApp = self.app  # type: ignore[assignment]
+        if app.player is not None:
+            app.replaying = True
+            if not (self.zoomed or self.has_class("-mid") or self.has_class("-wide")):
+                self.act_detail()
+        return app.player
+
+    def act_step(self) -> None:
+        if (player := self._along()) is not None:
+            player.move(1)
+
+    def act_step_back(self) -> None:
+        if (player := self._along()) is not None:
+            player.move(-1)
+
+    def act_play(self) -> None:
+        if (player := self._along()) is not None:
+            player.play(time.monotonic_ns())
+
+    def act_divergence(self) -> None:
+        self.act_next()
 
     def act_next(self) -> None:
-        self.detail_panel.scroll_by_lines(self.detail_panel.size.height - 2)
+        self._to_difference(1)
 
     def act_previous(self) -> None:
-        self.detail_panel.scroll_by_lines(2 - self.detail_panel.size.height)
+        self._to_difference(-1)
+
+    def _to_difference(self, by: int) -> None:
+        player = self._along()
+        app: ConsoleApp = self.app  # type: ignore[assignment]
+        if player is not None and not player.to_difference(by):
+            where = "after" if by > 0 else "before"
+            app.say(f"no record {where} this one differs" if player.recorded.differing else "nothing differs")
+
+    def act_faster(self) -> None:
+        self._speed(1)
+
+    def act_slower(self) -> None:
+        self._speed(-1)
+
+    def _speed(self, by: int) -> None:
+        if (player := self._along()) is not None:
+            player.step_speed(by)
 
 
 def covers(asked: Approval, one: Replay) -> bool:
@@ -79,78 +148,3 @@ def cells(one: Replay, now_unix_ns: int) -> tuple[Cell, ...]:
         (age(now_unix_ns - one.at_unix_ns), Tone.DIM),
         (f"{one.mode}, {one.records:,} records", Tone.PLAIN),
     )
-
-
-def detail(one: Replay, width: int) -> list[Line]:
-    """Counts per verdict, the first divergence with both payloads, policy's decisions."""
-    lines = fields(
-        (
-            ("of", one.source),
-            ("mode", one.mode),
-            ("at", wall_clock(one.at_unix_ns)),
-            ("spec", short_hash(one.spec_hash)),
-            ("records", f"{one.records:,}"),
-            ("certificate", one.certificate or "none"),
-        ),
-        width,
-    )
-    lines += [(), title("outputs, recorded against replayed")]
-    for name, number in one.counts:
-        tone = Tone.GOOD if name == "equal" else Tone.ALARM if number and name in DIFFERENCES else Tone.DIM
-        lines.append(((f" {name:<10} ", Tone.DIM), (f"{number:>12,}", tone)))
-    if one.failed:
-        lines += [(), *field("failed", one.failed, width, Tone.ALARM)]
-    if one.first:
-        lines += [(), title(f"first divergence: {one.first}")]
-        if one.expected or one.actual:
-            lines += payloads(one.expected, one.actual, width)
-    if one.decisions:
-        lines += [(), title("policy decisions during the replay")]
-        for name, number in one.decisions:
-            lines.append(((f" {number:>10,} ", Tone.PLAIN), (name, Tone.PLAIN)))
-    verdict = f"verdict: {one.verdict}"
-    return [*lines, (), *paragraph(verdict, width, Tone.GOOD if one.verdict == "equal" else Tone.ALARM)]
-
-
-def payloads(expected: str, actual: str, width: int) -> list[Line]:
-    """Both payloads and, where both are JSON objects, the fields that differ."""
-    lines: list[Line] = []
-    for name, text in (("recorded", expected), ("replayed", actual)):
-        for index, part in enumerate(pieces(text, width - 14)):
-            lines.append(((f" {name if not index else '':<10} ", Tone.DIM), (part, Tone.PLAIN)))
-    for path, a, b in differing(expected, actual):
-        lines += field("field", f"{path}  {a} -> {b}", width, Tone.WARN)
-    return lines
-
-
-def differing(expected: str, actual: str) -> list[tuple[str, str, str]]:
-    """(path, recorded, replayed) of every field that differs between two JSON texts; none for other text."""
-    try:
-        a, b = msgspec.json.decode(expected), msgspec.json.decode(actual)
-    except (msgspec.DecodeError, UnicodeError):
-        return []
-    return list(_walk("", a, b))
-
-
-def _walk(path: str, a: object, b: object) -> list[tuple[str, str, str]]:
-    if isinstance(a, dict) and isinstance(b, dict):
-        names = dict.fromkeys([*a, *b])
-        return [
-            row
-            for name in names
-            for row in _walk(f"{path}.{name}" if path else str(name), a.get(name, _NONE), b.get(name, _NONE))
-        ]
-    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        return [
-            row
-            for index, pair in enumerate(zip(a, b, strict=True))
-            for row in _walk(f"{path}[{index}]", *pair)
-        ]
-    return [] if a == b and type(a) is type(b) else [(path or "the whole", _text(a), _text(b))]
-
-
-_NONE = object()
-
-
-def _text(value: object) -> str:
-    return "absent" if value is _NONE else msgspec.json.encode(value).decode()

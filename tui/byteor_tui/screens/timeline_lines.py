@@ -15,11 +15,10 @@ def timeline(view: View, width: int, height: int) -> list[Line]:
     """Signs, axis and, where there is a third row, the newest moment before the cursor in words."""
     if width < 24 or height < 1:
         return []
-    end = view.span[1] if view.span is not None else view.now_unix_ns
-    start = end - WINDOW_NS
+    start, end = window(view)
     room = width - 2
     shown = [one for one in view.moments if start <= one.at_unix_ns <= end]
-    lines = [_signs(shown, start, room), _axis(view, start, end, room)]
+    lines = [_signs(shown, start, end, room), axis(view, start, end, room)]
     at = view.at_unix_ns or end
     last = next((one for one in reversed(shown) if one.at_unix_ns <= at), None)
     if last is not None:
@@ -31,19 +30,28 @@ def timeline(view: View, width: int, height: int) -> list[Line]:
 def title(view: View) -> str:
     """What the rule says at its right."""
     covered = age(view.span[1] - view.span[0]) if view.span is not None else "nothing"
-    return f"10 min, on tape {covered}, [ ] step  {{ }} event  m mark"
+    what = "the recording" if view.replaying else "10 min, on tape"
+    return f"{what} {covered}  [ ] step  {{ }} event  m mark"
 
 
-def _place(unix_ns: int, start: int, room: int) -> int:
-    return max(0, min(room - 1, (unix_ns - start) * room // WINDOW_NS))
+def window(view: View) -> tuple[int, int]:
+    """From when to when it goes: ten minutes up to now, or the recording that is gone through."""
+    if view.replaying and view.span is not None:
+        return view.span
+    end = view.span[1] if view.span is not None else view.now_unix_ns
+    return end - WINDOW_NS, end
 
 
-def _signs(shown: list[Moment], start: int, room: int) -> Line:
+def _place(unix_ns: int, start: int, end: int, room: int) -> int:
+    return max(0, min(room - 1, (unix_ns - start) * room // max(1, end - start)))
+
+
+def _signs(shown: list[Moment], start: int, end: int, room: int) -> Line:
     """A sign a cell; of several in one cell the gravest stays."""
     cells: dict[int, str] = {}
     grave = "!FiAmrsx^p"
     for one in shown:
-        at = _place(one.at_unix_ns, start, room)
+        at = _place(one.at_unix_ns, start, end, room)
         if at not in cells or grave.find(one.sign) < grave.find(cells[at]):
             cells[at] = one.sign
     spans: list[tuple[str, Tone]] = [(" ", Tone.PLAIN)]
@@ -54,11 +62,11 @@ def _signs(shown: list[Moment], start: int, room: int) -> Line:
     return tuple(spans)
 
 
-def _axis(view: View, start: int, end: int, room: int) -> Line:
+def axis(view: View, start: int, end: int, room: int) -> Line:
     """What is on tape is drawn as a line, before it as dots; the cursor stands where it is."""
     glyphs: Glyphs = view.glyphs
-    known = _place(view.span[0], start, room) if view.span is not None else room
-    cursor = _place(view.at_unix_ns or end, start, room)
+    known = _place(view.span[0], start, end, room) if view.span is not None else room
+    cursor = _place(view.at_unix_ns or end, start, end, room)
     cells = [glyphs.gap if at < known else glyphs.rule for at in range(room)]
     left, right = "".join(cells[:cursor]), "".join(cells[cursor + 1 :])
     sign = "|" if not view.at_unix_ns else "V"
