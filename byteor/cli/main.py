@@ -16,7 +16,24 @@ if TYPE_CHECKING:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return the exit code (``byteor.errors.Exit``)."""
-    args = sys.argv[1:] if argv is None else argv
+    if argv is not None:
+        return _guarded(argv)
+    code = _guarded(sys.argv[1:])
+    _leave_threads_behind(code)
+    return code
+
+
+def _leave_threads_behind(code: int) -> None:
+    """A thread that a stage module started must not keep a process whose work is done."""
+    import threading
+
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(code)
+
+
+def _guarded(args: list[str]) -> int:
     _own_standard_streams()
     try:
         code = _run(args)
@@ -81,6 +98,9 @@ def _run(args: list[str]) -> int:
     except TyperException as error:
         code = getattr(error, "exit_code", Exit.USAGE)
         message = error.format_message() if hasattr(error, "format_message") else str(error)
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help, no sentence
+            sys.stderr.write(message + "\n")
+            return Exit.USAGE
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "byteor"
         raise ByteorError("E_USAGE", message, hint=f"try '{path} -h'", exit=Exit(code)) from error

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from home import BYTEOR, Home
+from home import BYTEOR, STAGES, Home
 from privileges import UNPRIVILEGED
 
 OK = ("--source", "generate:10,16", "--sink", "null:")
@@ -61,6 +61,8 @@ def test_a_wrong_spec_is_refused_with_exit_3(home: Home, content: bytes, code: s
         (["run", "SPEC", *OK, "--wait", "dance"], 2, "dance"),
         (["run", "SPEC", *OK, "--name", "../../etc"], 2, "not a run name"),
         (["run", "SPEC", *OK, "--stages", "no.such.module"], 2, "no.such.module"),
+        (["run", "SPEC", *OK, "--stages", ""], 2, "name of a module"),
+        (["run", "SPEC", *OK, "--stages", "./folder"], 2, "name of a module"),
         (["run", "SPEC", *OK, "--nonsense"], 2, "--nonsense"),
         (["nonsense"], 2, "nonsense"),
         (["stop"], 7, "no live run"),
@@ -89,6 +91,21 @@ def test_an_unknown_stage_key_names_the_nearest_one_and_starts_nothing(home: Hom
     assert "did you mean 'zscore'" in done.stderr
     assert ".spec.kv:6 (single_ring.stages.0.key)" in done.stderr
     assert_clean(home)
+
+
+def test_a_stage_file_that_does_not_parse_is_told_with_its_own_line(home: Home) -> None:
+    broken = home.root / "broken.py"
+    broken.write_text("x = 1\ndef f(:\n    pass\n")
+    done = home.byteor("run", home.spec(("a", "identity")), *OK, "--stages", broken)
+    assert done.returncode == 2
+    assert f"at: {broken}:2" in done.stderr
+
+
+def test_a_thread_that_a_stage_module_starts_does_not_keep_an_ended_run(home: Home) -> None:
+    module = home.root / "threads.py"
+    module.write_text("import threading\nthreading.Thread(target=threading.Event().wait).start()\n" + STAGES)
+    done = home.byteor("run", home.spec(("a", "upper")), *OK, "--stages", module)
+    assert done.returncode == 0
 
 
 def without_privileges(home: Home, *arguments: object) -> subprocess.CompletedProcess[str]:

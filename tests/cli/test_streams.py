@@ -44,6 +44,14 @@ def test_bad_streams_never_bring_a_traceback(home: Home, redirection: str, argum
     assert done.returncode in (2 if arguments == "nonsense" else 0, 69)
 
 
+@pytest.mark.parametrize("group", [[], ["audit"]])
+def test_no_verb_prints_the_help_as_people_read_it(home: Home, group: list[str]) -> None:
+    done = home.byteor(*group)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: byteor")
+    assert max(map(len, done.stderr.splitlines())) <= 80
+
+
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_a_file_name_of_any_bytes_is_told_and_no_terminal_obeys_it(home: Home, more: list[str]) -> None:
     name = os.fsencode(home.root) + b"/\x1b[31m\xff\n.kv"

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -144,7 +145,12 @@ def _named(modules: Sequence[str]) -> dict[str, StageDef]:
 
 def _import(name: str) -> ModuleType:
     try:
-        return _import_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+        if name.endswith(".py"):
+            return _import_file(Path(name))
+        if not all(part.isidentifier() for part in name.split(".")):
+            hint = "name a file (./mine.py) or a module that Python finds (package.stages)"
+            raise _bad_module(name, "neither a .py file nor the name of a module", hint=hint)
+        return importlib.import_module(name)
     except StageError:
         raise
     except ModuleNotFoundError as error:
@@ -155,8 +161,11 @@ def _import(name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         import traceback
 
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = Where(file=frame.filename, line=frame.lineno)
+        if isinstance(error, SyntaxError) and error.filename:  # the frames are the importer's own
+            where = Where(file=error.filename, line=error.lineno, column=error.offset)
+        else:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = Where(file=frame.filename, line=frame.lineno)
         raise _bad_module(name, f"{type(error).__name__}: {error}", where=where) from error
 
 
@@ -168,7 +177,7 @@ def _import_file(path: Path) -> ModuleType:
     if loaded is not None:
         raise _bad_module(str(path), f"a module named {name!r} is loaded already", hint="rename the file")
     if not path.is_file():
-        raise _bad_module(str(path), "no such file")
+        raise _bad_module(str(path), "no regular file" if os.path.lexists(path) else "no such file")
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise _bad_module(str(path), "not a Python file")
