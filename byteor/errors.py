@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
@@ -65,3 +66,18 @@ class ByteorError(Exception):
         self.hint = hint
         self.where = where
         self.exit = self.default_exit if exit is None else exit
+
+
+_OS_HINTS = {
+    errno.EMFILE: "raise the limit of open files: ulimit -n 4096 (a service: LimitNOFILE=)",
+    errno.ENOSPC: "make room there; byteor gc removes what ended runs left",
+}
+
+
+def from_os_error(error: OSError) -> ByteorError:
+    """What the operating system refused, for an operator."""
+    reason = error.strerror or type(error).__name__
+    name = error.filename2 or error.filename
+    what = f"{name}: {reason}" if name else reason
+    hint = _OS_HINTS.get(error.errno or 0, "check that the path exists, is yours, and has space")
+    return ByteorError("E_OS", what, hint=hint, exit=Exit.UNAVAILABLE)

@@ -21,7 +21,7 @@ import msgspec
 from byteor.acts.attend import OnRunning
 from byteor.acts.run import EndedRun, RunOrder, run
 from byteor.atomic import private_folder
-from byteor.errors import ByteorError, Exit, Where
+from byteor.errors import ByteorError, Exit, Where, from_os_error
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import RunIdentity, runtime_dir
 from byteor.runtime.runlog import RUN_LOG, STARTING, LogWriter
@@ -196,9 +196,9 @@ def _run_and_tell(order: RunOrder, tell: Tell, up: OnRunning, log: Path, say: in
     try:
         words, code = tell(run(order, up))
     except ByteorError as error:
-        where = error.where
-        place = None if where is None else (where.file, where.line, where.column, where.key)
-        told = _NotUp(error.code, error.message, error.hint, int(error.exit), place)
+        told = _not_up(error)
+    except OSError as error:
+        told = _not_up(from_os_error(error))
     except BaseException as error:  # noqa: BLE001  (a defect must not look like a silent death)
         traceback.print_exc()
         told = _NotUp(
@@ -211,6 +211,12 @@ def _run_and_tell(order: RunOrder, tell: Tell, up: OnRunning, log: Path, say: in
         print(f"error[{told.code}]: {told.message}", file=sys.stderr)  # noqa: T201  (the log)
     _report(say, _Report(error=told))
     return told.exit
+
+
+def _not_up(error: ByteorError) -> _NotUp:
+    where = error.where
+    place = None if where is None else (where.file, where.line, where.column, where.key)
+    return _NotUp(error.code, error.message, error.hint, int(error.exit), place)
 
 
 def _report(say: int, report: _Report) -> None:

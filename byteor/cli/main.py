@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from byteor.errors import ByteorError, Exit
+from byteor.errors import ByteorError, Exit, from_os_error
 
 if TYPE_CHECKING:
     import typer
@@ -62,7 +61,7 @@ def _told(error: BaseException) -> ByteorError:
     if isinstance(error, KeyboardInterrupt):
         return ByteorError("E_INTERRUPTED", "interrupted", exit=Exit.INTERRUPTED)
     if isinstance(error, OSError):
-        return _from_os_error(error)
+        return from_os_error(error)
     hint = "this is a defect; run again with BYTEOR_DEBUG=1 and report what it prints"
     return ByteorError("E_INTERNAL", f"{type(error).__name__}: {error}", hint=hint)
 
@@ -137,17 +136,3 @@ def _report(error: ByteorError, as_json: bool) -> None:
     from byteor.cli.output import report_error
 
     report_error(error, as_json=as_json)
-
-
-_OS_HINTS = {
-    errno.EMFILE: "raise the limit of open files: ulimit -n 4096 (a service: LimitNOFILE=)",
-    errno.ENOSPC: "make room there; byteor gc removes what ended runs left",
-}
-
-
-def _from_os_error(error: OSError) -> ByteorError:
-    reason = error.strerror or type(error).__name__
-    name = error.filename2 or error.filename
-    what = f"{name}: {reason}" if name else reason
-    hint = _OS_HINTS.get(error.errno or 0, "check that the path exists, is yours, and has space")
-    return ByteorError("E_OS", what, hint=hint, exit=Exit.UNAVAILABLE)

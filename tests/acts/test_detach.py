@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from home import Home, until
 
+from byteor.acts import detach
+from byteor.acts.run import RunOrder
 from byteor.cli.main import main
 from byteor.runtime.process import is_alive, start_time_of
 
@@ -124,3 +127,20 @@ def test_a_drain_that_takes_too_long_says_so_and_a_failed_one_too(
     assert code in (7, 10)  # it may have ended between the two
     until(lambda: not json.loads(verb("ps", "--json")[1])["runs"])
     assert json.loads(verb("ps", "--all", "--json")[1])["runs"][0]["state"] == "stopped"
+
+
+def test_what_the_system_refuses_a_detached_run_is_told_as_it_is_in_the_foreground(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere/effects.json")
+
+    monkeypatch.setattr(detach, "run", full)
+    hear, say = os.pipe()
+    code = detach._run_and_tell(RunOrder(spec=home.root), lambda _: ("", 0), print, home.root / "log", say)
+    error = json.loads(os.read(hear, 1 << 16))["error"]
+    os.close(hear)
+    os.close(say)
+    assert (code, error["code"]) == (69, "E_OS")
+    assert "/somewhere/effects.json: No space left" in error["message"]
+    assert "Traceback" not in capsys.readouterr().err

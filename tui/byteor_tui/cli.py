@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from byteor.errors import ByteorError, Exit
+from byteor.errors import ByteorError, Exit, from_os_error
 from byteor_tui.actions.places import PLACE_IDS
 
 DESCRIPTION = "Operate runs of ByteOr from a terminal. It only reads; what acts is the command line it shows."
@@ -105,9 +105,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # keeps the interpreter's flush at exit quiet
         return Exit.OK
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
-        hint = "check that the path exists, is yours, and has space"
-        failure = ByteorError("E_OS", what, hint=hint, exit=Exit.UNAVAILABLE)
+        failure = from_os_error(error)
     except Exception as error:  # an operator never sees a traceback
         if os.environ.get("BYTEOR_DEBUG") == "1":
             raise
