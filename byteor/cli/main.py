@@ -1,4 +1,4 @@
-"""Build the Typer app for the verb at hand, run it, and turn every failure into a code and a sentence."""
+"""Build the Typer app for the verb at hand and run it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from byteor.errors import ByteorError, Exit, from_os_error
+from byteor.errors import ByteorError, Exit
+from byteor.front import guarded
 
 if TYPE_CHECKING:
     import typer
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return the exit code (``byteor.errors.Exit``)."""
     if argv is not None:
-        return _guarded(argv)
-    code = _guarded(sys.argv[1:])
+        return guarded(argv, _run)
+    code = guarded(sys.argv[1:], _run)
     _leave_threads_behind(code)
     return code
 
@@ -30,57 +31,6 @@ def _leave_threads_behind(code: int) -> None:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(code)
-
-
-def _guarded(args: list[str]) -> int:
-    _own_standard_streams()
-    try:
-        code = _run(args)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # whoever read our output has had enough
-        _give_up_stdout()
-        return Exit.OK
-    except BaseException as error:  # an operator never sees a traceback
-        if os.environ.get("BYTEOR_DEBUG") == "1":
-            raise
-        told = _told(error)
-        try:
-            _report(told, "--json" in args)
-        except OSError:
-            _give_up_stdout()
-            with contextlib.suppress(OSError):
-                _report(told, False)
-        return told.exit
-
-
-def _told(error: BaseException) -> ByteorError:
-    """Any exception as an error with a code, for an operator."""
-    if isinstance(error, ByteorError):
-        return error
-    if isinstance(error, KeyboardInterrupt):
-        return ByteorError("E_INTERRUPTED", "interrupted", exit=Exit.INTERRUPTED)
-    if isinstance(error, OSError):
-        return from_os_error(error)
-    hint = "this is a defect; run again with BYTEOR_DEBUG=1 and report what it prints"
-    return ByteorError("E_INTERNAL", f"{type(error).__name__}: {error}", hint=hint)
-
-
-def _own_standard_streams() -> None:
-    """A closed descriptor 0, 1 or 2 would be taken by the next file that we open, a region perhaps."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  (for as long as we live)
-
-
-def _give_up_stdout() -> None:
-    """Nothing more can be written there; the interpreter's flush at exit must not say so either."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _run(args: list[str]) -> int:
@@ -130,9 +80,3 @@ def build_app(args: list[str]) -> typer.Typer:
         else:
             app.command(verb.name, rich_help_panel=verb.panel)(module.command)
     return app
-
-
-def _report(error: ByteorError, as_json: bool) -> None:
-    from byteor.cli.output import report_error
-
-    report_error(error, as_json=as_json)

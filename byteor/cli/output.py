@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from byteor.errors import ByteorError, Where
+from byteor.front import json_text as json_text
+from byteor.front import shown_text as shown_text
 
 
 def emit_json(schema: str, document: Mapping[str, Any]) -> None:
@@ -29,54 +30,11 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-def json_text(text: str) -> str:
-    """``text`` as JSON can hold it: bytes of a file name or argument that are no UTF-8 become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def shown_text(text: str) -> str:
-    """``text`` as a terminal may see it: what would move its cursor or break the line becomes an escape."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in json_text(text))
-
-
 def rfc3339(unix_ns: int) -> str:
     """Nanoseconds since 1970 as RFC 3339 UTC with microseconds and ``Z``."""
     seconds, rest = divmod(unix_ns, 1_000_000_000)
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
-
-
-def report_error(error: ByteorError, *, as_json: bool) -> None:
-    """Print an error: a ``byteor.error/v1`` document on stdout, or text on stderr."""
-    where = error.where
-    if as_json:
-        emit_json(
-            "error",
-            {
-                "ok": False,
-                "code": error.code,
-                "message": json_text(error.message),
-                "hint": error.hint and json_text(error.hint),
-                "where": None if where is None else _where_fields(where),
-            },
-        )
-        return
-    lines = [f"error[{error.code}]: {shown_text(error.message)}"]
-    if where is not None and str(where):
-        lines.append(f"  at: {shown_text(str(where))}")
-    if error.hint:
-        lines.append(f"  do: {shown_text(error.hint)}")
-    note("\n".join(lines))
-
-
-def _where_fields(where: Where) -> dict[str, Any]:
-    file = None if where.file is None else json_text(where.file)
-    return {
-        "file": file,
-        "line": where.line,
-        "column": where.column,
-        "key": where.key and json_text(where.key),
-    }
 
 
 def _line(data: bytes) -> None:

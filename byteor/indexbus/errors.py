@@ -21,7 +21,7 @@ CODES: dict[str, tuple[Exit, str]] = {
     "E_REGION_INIT": (Exit.TIMEOUT, "its creator died half-way; create it anew"),
     "E_REGION_STALE": (Exit.CONFLICT, "the region was replaced; open it again"),
     "E_REGION_GONE": (Exit.RUNTIME, "the file shrank under its readers; somebody truncated it"),
-    "E_SHM_SPACE": (Exit.UNAVAILABLE, "free space where that file lies (byteor gc), or use fewer or smaller slots"),
+    "E_SHM_SPACE": (Exit.UNAVAILABLE, "free space there (byteor gc), or use fewer or smaller slots"),
     "E_GEOMETRY": (Exit.USAGE, "choose other sizes"),
     "E_ROLE_TAKEN": (Exit.CONFLICT, "one handle a role: close the other one first"),
     "E_ROLE": (Exit.USAGE, "the roles of a ring are fixed when it is created"),

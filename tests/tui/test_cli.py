@@ -60,6 +60,19 @@ def test_errors_with_json_are_one_document_on_stdout(private: Path) -> None:
     assert done.returncode == 2 and done.stderr == ""
 
 
+@pytest.mark.parametrize("streams", [">/dev/full", ">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("args", "codes"), [("demo --json --seconds=-1", (2,)), ("", (2,)), ("keys", (0, 69))]
+)
+def test_closed_or_full_streams_bring_no_traceback(
+    private: Path, streams: str, args: str, codes: tuple[int, ...]
+) -> None:
+    command = f"{' '.join(CONSOLE)} {args} {streams}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode in codes
+    assert "Traceback" not in done.stderr and "E_INTERNAL" not in done.stderr
+
+
 def test_a_runtime_folder_that_others_can_write_is_refused_in_words(private: Path) -> None:
     (private / "run").chmod(0o777)
     done = console("--plain")

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from byteor.errors import ByteorError, Exit, from_os_error
+from byteor.errors import ByteorError, Exit
+from byteor.front import guarded
 from byteor_tui.actions.places import PLACE_IDS
 
 DESCRIPTION = "Operate runs of ByteOr from a terminal. It only reads; what acts is the command line it shows."
@@ -94,27 +95,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """One command line; returns the exit code (``byteor.errors.Exit``)."""
-    args = sys.argv[1:] if argv is None else argv
-    try:
-        return _run(args)
-    except ByteorError as error:
-        failure = error
-    except KeyboardInterrupt:
-        failure = ByteorError("E_INTERRUPTED", "interrupted", exit=Exit.INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # keeps the interpreter's flush at exit quiet
-        return Exit.OK
-    except OSError as error:
-        failure = from_os_error(error)
-    except Exception as error:  # an operator never sees a traceback
-        if os.environ.get("BYTEOR_DEBUG") == "1":
-            raise
-        hint = "this is a defect; run again with BYTEOR_DEBUG=1 and report what it prints"
-        failure = ByteorError("E_INTERNAL", f"{type(error).__name__}: {error}", hint=hint)
-    from byteor_tui.report import report
-
-    report(failure, as_json="--json" in args)
-    return failure.exit
+    return guarded(sys.argv[1:] if argv is None else argv, _run)
 
 
 def _run(args: list[str]) -> int:

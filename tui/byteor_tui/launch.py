@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable
 
 from byteor.errors import ByteorError, Exit
+from byteor.front import report_error
 from byteor_tui.model.link import Place
 from byteor_tui.model.runs import Run, find_run, find_runs, open_source, the_one
 from byteor_tui.model.session import Session
-from byteor_tui.report import report
 from byteor_tui.terminal import WayOut, is_dumb, is_terminal, is_web
 
 
@@ -39,7 +39,7 @@ def open_console(
     app.run()
     way_out.done()
     if app.failure is not None:
-        report(app.failure, as_json=False)
+        report_error(app.failure, as_json=False)
         return app.failure.exit
     return app.return_code or Exit.OK
 
