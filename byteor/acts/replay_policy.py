@@ -58,11 +58,16 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """What is replayed: which run, of which spec, out of which bundle (its digest), if any."""
+    """What is replayed: which run, of which spec, out of which bundle (its digest), if any; the inputs from
+    ``first`` to ``last``, and the stages as they are now.
+    """
 
     run_id: str
     spec_hash: str
     bundle_digest: str | None
+    first: int = 0
+    last: int = 0
+    stages: tuple[dict[str, str], ...] = ()
 
 
 class ReplayPermit:
@@ -220,6 +225,11 @@ def _check_certificate(recorded: Recorded, path: Path | None, now: int) -> None:
         (found.run_id == recorded.run_id, "it is of another run"),
         (found.spec_hash == found.replayed_spec_hash == recorded.spec_hash, "it is of another spec"),
         (found.bundle_digest == recorded.bundle_digest, "it is of another bundle"),
+        (found.stages == recorded.stages, "it is of other code"),
+        (
+            found.input_first <= recorded.first and found.input_last >= recorded.last,
+            f"it is of a part, the messages {found.input_first} to {found.input_last}",
+        ),
         (-LEEWAY_S <= age_s <= FRESH_S, f"it is {age_s} s old, not a day at most"),
         (not found.undeclared_divergence, "its replay diverged, and nothing declared why"),
     )

@@ -157,7 +157,17 @@ def _judged(
     prepared: Prepared, recording: Recording, request: ReplayRequest, digest: str | None
 ) -> ReplayPermit:
     facts = recording.facts
-    return judge(prepared, Recorded(facts.run_id, facts.spec_hash, digest), request.mode, request.proof)
+    recorded = Recorded(facts.run_id, facts.spec_hash, digest)
+    if request.mode == "execute":
+        chosen = resolved_range(request.range, extent(recording))
+        recorded = msgspec.structs.replace(
+            recorded, first=chosen.first, last=chosen.last, stages=_stages(prepared)
+        )
+    return judge(prepared, recorded, request.mode, request.proof)
+
+
+def _stages(prepared: Prepared) -> tuple[dict[str, str], ...]:
+    return tuple({"key": stage.key, **stage.digest()} for stage in prepared.stages.values())
 
 
 def _verified(bundle: Bundle | None, request: ReplayRequest) -> str | None:
@@ -232,7 +242,7 @@ def _proved(
         mode=request.mode,
         bundle_digest=digest,
         replayed_spec_hash=prepared.spec.spec_hash,
-        stages=tuple({"key": stage.key, **stage.digest()} for stage in prepared.stages.values()),
+        stages=_stages(prepared),
         undeclared=done.diverged and not _declared(prepared),
         log=_log_position(),
         created_unix_ms=now_ms,

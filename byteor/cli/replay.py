@@ -108,6 +108,8 @@ def command(
 
     if mode not in ("dry_run", "execute"):
         raise usage_error(f"unknown mode {mode!r}", "--mode dry_run, or --mode execute")
+    if minimize and mode == "execute":
+        raise usage_error("--minimize replays many times, and so acts on nothing", "--mode dry_run")
     request = ReplayRequest(
         which=which,
         mode=mode,

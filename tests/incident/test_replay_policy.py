@@ -24,11 +24,11 @@ pytestmark = pytest.mark.usefixtures("home")
 NOW = 1_800_000_000
 GOOD = Certificate(
     bundle_digest=None, counts=Counts(equal=1), created_unix_ms=NOW * 1000, first_divergence=None,
-    input_first=0, input_last=0, inputs=1, log_root=None, log_size=None, mode="dry_run",
+    input_first=0, input_last=9, inputs=1, log_root=None, log_size=None, mode="dry_run",
     replayed_spec_hash="sha256:a", run_id="r", sample_sha256=(), spec_hash="sha256:a", stages=(),
     undeclared_divergence=False,
 )  # fmt: skip
-RECORDED = Recorded("r", "sha256:a", None)
+RECORDED = Recorded("r", "sha256:a", None, first=0, last=9)
 
 
 def environments(folder: Path, **fields: str) -> Path:
@@ -80,6 +80,9 @@ def test_an_environment_that_the_asker_could_have_written_permits_no_effect(tmp_
         ({"spec_hash": "sha256:b"}, "another spec"),
         ({"replayed_spec_hash": "sha256:b"}, "another spec"),
         ({"bundle_digest": "sha256:c"}, "another bundle"),
+        ({"stages": ({"key": "evil"},)}, "other code"),
+        ({"input_first": 1}, "of a part"),
+        ({"input_last": 8}, "of a part"),
         ({"created_unix_ms": (NOW - 86_401) * 1000}, "not a day"),
         ({"created_unix_ms": (NOW + 3_600) * 1000}, "not a day"),
         ({"undeclared_divergence": True}, "diverged"),

@@ -113,14 +113,14 @@ def replay(
     """Run the chosen inputs and compare every output.
 
     A stage that fails ends a pass with messages in flight, so the inputs before it are replayed once more by
-    themselves. Raises ``E_REPLAY_INPUT``, ``E_REPLAY_SPEC``, ``E_REPLAY_DIED``,
-    ``E_REPLAY_STALLED``.
+    themselves; unless stages act, which must not act twice. Raises ``E_REPLAY_INPUT``, ``E_REPLAY_SPEC``,
+    ``E_REPLAY_DIED``, ``E_REPLAY_STALLED``.
     """
     found = extent(recording) if found is None else found
     wanted = resolved_range(order.range, found)
     passed = _isolated_pass(recording, wiring, stages, order, wanted, found)
     failure, at = passed.ended.failure, passed.ended.failed_at
-    if failure is not None and at is not None and _any_before(wanted, at):
+    if order.dry_run and failure is not None and at is not None and _any_before(wanted, at):
         wanted = _cut(wanted, at)
         passed = _isolated_pass(recording, wiring, stages, order, wanted, found)
     decided = _decided(recording, wiring, wanted, found, order)
