@@ -1,139 +1,248 @@
-"""One table from one run: ``python -m bench.transport [--quick] [--only WORD] [--json FILE]``."""
+"""One table from one run: ``python -m bench.transport [--quick] [--only WORD] [--json FILE]``.
+
+Our rows and the plain-C limit are measured in rounds, with the peers between the rounds, so that a slow
+minute of the machine meets all of them; figures are medians. Everything runs in processes with a deadline.
+``--show FILE`` prints the tables of a run that is over.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import statistics
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.transport import ours, peers
-from bench.transport.measure import bounded, machine, median_rate
+from bench.interpreters import having
+from bench.transport import limit, ours, tables
+from bench.transport.measure import bounded, clean_folder, elsewhere, enough, machine
+from bench.transport.peers.base import Peer
+from bench.transport.peers.table import PEERS
+from bench.transport.shapes import CHAIN, DIAMOND, GATHER, PAIR, SIZE, SIZES, SPREAD, TRIP
 from byteor.indexbus import Wait, kernel_name
 
-HERE = Path(__file__).parent
-PEER_SECONDS = 25.0
-RESULTS = HERE.parent / "results" / "transport.json"
+RESULTS = Path(__file__).parents[1] / "results" / "transport.json"
+OUR_SECONDS, PEER_SECONDS = 30.0, 20.0
+BUDGET_S = 0.3  # of one run
+ROUNDS, PEER_RUNS, TRIP_ROUNDS = 5, 3, 3
 
 
-class Limit:
-    """The plain-C loop, compiled here."""
-
-    def __init__(self, folder: str) -> None:
-        self.program = Path(folder, "limit")
-        subprocess.run(["cc", "-O3", "-o", self.program, HERE / "limit.c"], check=True)
-
-    def rate(self, size: int, stages: int, repeats: int) -> float:
-        """Messages a second through a chain of so many consumers."""
-        messages = 1 << (23 if size <= 64 else 20)
-        runs = [
-            int(self._run("stream", ours.CAPACITY, size, ours.BATCH, messages, stages))
-            for _ in range(repeats)
-        ]
-        return messages / statistics.median(runs) * 1e9
-
-    def round_trip(self) -> dict[str, int]:
-        numbers = self._run("pingpong", 200000).split()
-        return dict(zip(("p50", "p99", "p99.9"), map(int, numbers), strict=True))
-
-    def _run(self, *arguments: object) -> str:
-        command = [str(self.program), *map(str, arguments)]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+def tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
-def attempt(name: str, call: Callable[[], Any]) -> Any:
-    """A peer that is missing or breaks is a line, not the end of the run."""
+class Series:
+    """The runs of one row, one a round. What breaks once is not tried again."""
+
+    def __init__(self, about: dict[str, Any], run: Callable[[int], float]) -> None:
+        self.about, self._run = about, run
+        self._messages, self._rates, self._why = 0, list[float](), ""
+
+    def measure(self) -> None:
+        if self._why:
+            return
+        try:
+            if not self._messages:
+                self._messages = bounded(partial(enough, self._run, BUDGET_S, 4096), OUR_SECONDS)
+            took = bounded(partial(self._run, self._messages), OUR_SECONDS)
+        except Exception as error:  # noqa: BLE001
+            self._why = f"{type(error).__name__}: {error}"
+            tell(f"  {self.about}: {self._why}")
+        else:
+            self._rates.append(self._messages / took)
+
+    def result(self) -> dict[str, Any]:
+        if self._why or not self._rates:
+            return self.about | {"failed": self._why or "not measured"}
+        rates = [round(rate) for rate in self._rates]
+        return self.about | {"rate": round(statistics.median(rates)), "runs": rates}
+
+
+class Trips:
+    """Round trips of one kind, some in each round; medians of each quantile."""
+
+    def __init__(self, about: dict[str, Any], call: Callable[[], Any], seconds: float) -> None:
+        self.about, self._call, self._seconds = about, call, seconds
+        self._found, self._why = list[dict[str, int]](), ""
+
+    def measure(self) -> None:
+        if self._why:
+            return
+        try:
+            self._found.append(bounded(self._call, self._seconds))
+        except Exception as error:  # noqa: BLE001
+            self._why = f"{'left out' if isinstance(error, ImportError) else type(error).__name__}: {error}"
+            tell(f"  {self.about['who']}, round trip: {self._why}")
+
+    def result(self) -> dict[str, Any]:
+        if self._why or not self._found:
+            return self.about | {"failed": self._why or "not measured"}
+        medians = {q: statistics.median(one[q] for one in self._found) for q in self._found[0]}
+        return self.about | medians | {"runs": self._found}
+
+
+def ask_peer(peer: Peer, **request: Any) -> Any:
+    """In the child of ``bounded``: the peer's answer from the interpreter that has it."""
+    python = having(peer.module)
+    if python is None:
+        raise ImportError(f"no interpreter here has {peer.module} (python -m bench.interpreters)")
+    return elsewhere(python, "bench.transport.peers", {"peer": peer.name, **request})
+
+
+def peer_rows(quick: bool) -> list[tuple[Peer, str, int, str]]:
+    found = []
+    for peer in PEERS.values():
+        for size in (SIZE,) if quick else SIZES:
+            found.append((peer, PAIR, size, "single"))
+        if peer.where == "processes":
+            shapes = [CHAIN, DIAMOND, SPREAD, *([GATHER] if peer.producers > 1 else [])]
+            found += [(peer, shape, SIZE, "single") for shape in shapes]
+        if peer.list_calls:
+            found += [(peer, PAIR, size, "list") for size in ((SIZE,) if quick else SIZES)]
+    return found
+
+
+def measure_peer(peer: Peer, shape: str, size: int, calls: str) -> dict[str, Any]:
+    about = {"peer": peer.name, "shape": shape, "size": size, "calls": calls, "where": peer.where}
+    tell(f"  {peer.name}, {shape}, {size} bytes, {calls}")
     try:
-        return bounded(call, PEER_SECONDS)
-    except ImportError as error:
-        print(f"  {name:34} left out: {error}")
+        with clean_folder("byteor-peer-", Path("/tmp")) as folder, leaving_nothing(folder):
+            request = partial(
+                ask_peer, peer, shape=shape, size=size, calls=calls, repeats=PEER_RUNS, budget_s=BUDGET_S,
+                folder=str(folder),
+            )  # fmt: skip
+            rates = [round(rate) for rate in bounded(request, PEER_SECONDS)["rates"]]
     except Exception as error:  # noqa: BLE001
-        print(f"  {name:34} failed: {type(error).__name__}: {error}")
-    return None
+        why = "left out" if isinstance(error, ImportError) else "failed"
+        tell(f"    {why}: {error}")
+        return about | {"failed": f"{why}: {error}"}
+    return about | {"rate": round(statistics.median(rates)), "runs": rates}
 
 
-def throughput(limit: Limit, repeats: int, only: str, sizes: list[int]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    print(f"\n{'messages a second, process to process':42} {'bytes':>5} {'M/s':>9} {'of the limit':>13}")
-    limits = {(size, stages): limit.rate(size, stages, repeats) for size in sizes for stages in (1,)}
-    limits[64, 3] = limit.rate(64, 3, repeats)
-    for (size, stages), rate in limits.items():
-        name = "plain C" if stages == 1 else f"plain C, chain of {stages}"
-        found[f"{name} {size}"] = {"rate": rate}
-        print(f"  {name:40} {size:5} {rate / 1e6:9.2f}")
-    for name, size, run in ours.rows(sizes):
-        if only not in name:
-            continue
-        rate, messages = median_rate(run, repeats)
-        base = limits[64, 3] if name.startswith("native chain") else limits.get((size, 1), 0)
-        found[f"{name} {size}"] = {
-            "rate": rate,
-            "messages": messages,
-            "of_limit": rate / base if base else None,
-        }
-        print(f"  {name:40} {size:5} {rate / 1e6:9.2f} {rate / base:13.2f}")
-    return found
+def peer_trip(peer: Peer, rounds: int) -> Any:
+    with clean_folder("byteor-peer-", Path("/tmp")) as folder, leaving_nothing(folder):
+        return ask_peer(peer, shape=TRIP, size=SIZE, calls="single", rounds=rounds, folder=str(folder))
 
 
-def peer_rates(repeats: int, single: float) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    print(f"\n{'peers, single messages of 64 bytes':42} {'':5} {'M/s':>9} {'ours/theirs':>13}")
-    for name, make in peers.PEERS.items():
-        measured = attempt(name, partial(median_rate, peers.pair(make), repeats))
-        if measured is not None:
-            found[name] = {"rate": measured[0]}
-            print(f"  {name:40} {'':5} {measured[0] / 1e6:9.3f} {single / measured[0]:13.1f}")
-    return found
+class leaving_nothing:
+    """A peer that was killed has left its shared memory, named after its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._name = folder.name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        import shutil
+
+        for left in Path("/dev/shm").glob(f"{self._name}*"):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
-def latencies(limit: Limit, rounds: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"plain C, spinning": limit.round_trip()}
+def trips(program: Path, quick: bool) -> list[Trips]:
+    rounds = 4000 if quick else 20000
+    found = [Trips({"who": "plain C", "waits": "spins"}, partial(limit.round_trip, program), OUR_SECONDS)]
     for wait in Wait:
-        found[f"ours, {wait.name.lower()}"] = ours.round_trip(wait, rounds)
-    found["ours, pure twin, yield"] = ours.round_trip(Wait.YIELD, rounds // 10, "pure")
-    for name, make in peers.PEERS.items():
-        measured = attempt(name, partial(peers.round_trip, make, rounds // 4))
-        if measured is not None:
-            found[name] = measured
-    print(f"\n{'round trip of 64 bytes, ns':42} {'p50':>9} {'p99':>9} {'p99.9':>9}")
-    for name, numbers in found.items():
-        print(f"  {name:40} {numbers['p50']:9} {numbers['p99']:9} {numbers['p99.9']:9}")
+        call = partial(ours.round_trip, wait, rounds)
+        found.append(Trips({"who": "ours", "waits": wait.name.lower(), "size": SIZE}, call, OUR_SECONDS))
+    for size in () if quick else SIZES:
+        if size != SIZE:
+            call = partial(ours.round_trip, Wait.SPIN, rounds, None, size)
+            found.append(Trips({"who": "ours", "waits": "spin", "size": size}, call, OUR_SECONDS))
+    twin = partial(ours.round_trip, Wait.YIELD, rounds // 4, "pure")
+    found.append(Trips({"who": "ours, pure twin", "waits": "yield", "size": SIZE}, twin, OUR_SECONDS))
+    for peer in PEERS.values():
+        if peer.where == "processes":
+            about = {"who": peer.name, "waits": peer.waits, "size": SIZE}
+            found.append(Trips(about, partial(peer_trip, peer, rounds // 10), PEER_SECONDS))
     return found
+
+
+def parts(whole: list[Any], count: int) -> Iterator[list[Any]]:
+    for index in range(count):
+        yield whole[index * len(whole) // count : (index + 1) * len(whole) // count]
+
+
+def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    began = time.monotonic()
+    quick, only = options.quick, options.only
+    report: dict[str, Any] = {"machine": machine(), "kernel": kernel_name(), "rounds": options.rounds}
+    program = limit.build(folder)
+    pairs = [(PAIR, size) for size in ((SIZE,) if quick else SIZES)]
+    limits = [
+        Series({"shape": shape, "size": size}, limit.stream(program, shape, size))
+        for shape, size in [*pairs, (CHAIN, SIZE), (DIAMOND, SIZE), (SPREAD, SIZE)]
+    ]
+    mine = [
+        Series(row._asdict() | {"run": None}, row.run)
+        for row in ours.rows((SIZE,) if quick else SIZES)
+        if only in f"{row.lane}, {row.shape}, {row.calls}, {row.size}, {row.where}"
+    ]
+    for one in mine:
+        del one.about["run"]
+    there = [] if only else trips(program, quick)
+    theirs = [] if only else peer_rows(quick)
+    peers = []
+    for number, part in enumerate(parts(theirs, options.rounds)):
+        tell(f"round {number + 1} of {options.rounds}")
+        for series in (*limits, *mine):
+            series.measure()
+        if number < TRIP_ROUNDS:
+            for trip in there:
+                trip.measure()
+        peers += [measure_peer(*row) for row in part]
+    report |= {
+        "limit": [one.result() for one in limits],
+        "ours": [one.result() for one in mine],
+        "peers": peers,
+        "notes": {peer.name: peer.note for peer in PEERS.values() if peer.note},
+        "round_trips_ns": [one.result() for one in there],
+    }
+    if not only:
+        report["publish_ns"] = bounded(partial(ours.publish_ns, SIZE), OUR_SECONDS)
+        idle = {wait.name.lower(): bounded(partial(ours.idle_cpu, wait), OUR_SECONDS) for wait in Wait}
+        report["idle_cpu"] = idle
+    report["seconds"] = round(time.monotonic() - began)
+    return report
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.transport")
-    parser.add_argument("--quick", action="store_true", help="64 bytes only")
-    parser.add_argument("--only", default="", help="only our rows whose name contains this word")
-    parser.add_argument("--json", type=Path, default=RESULTS)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.transport", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="64 bytes only, in 2 rounds; writes no results")
+    parser.add_argument(
+        "--only", default="", help="only our rows whose name contains this; writes no results"
+    )
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--json", type=Path, help=f"where to write (a full run: {RESULTS.name})")
+    parser.add_argument("--show", type=Path, metavar="FILE", help="print the tables of a run that is over")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that folders go
-    repeats, sizes = options.repeats, [64] if options.quick else [8, 64, 256, 4096]
-    report: dict[str, Any] = {"machine": machine(), "kernel": kernel_name(), "repeats": repeats}
-    print(", ".join(f"{key} {value}" for key, value in report["machine"].items()))
-    with tempfile.TemporaryDirectory() as folder, ours.folder():
-        limit = Limit(folder)
-        report["throughput"] = throughput(limit, repeats, options.only, sizes)
-        publish, bare = ours.publish_ns(64)
-        report["publish_ns"] = {"publish": publish, "bare_loop": bare}
-        print(f"\n  one publish {publish:.1f} ns, bare loop {bare:.1f} ns, over it {publish - bare:.1f} ns")
-        report["idle_cpu"] = {wait.name.lower(): ours.idle_cpu(wait) for wait in Wait}
-        print("  idle consumer, share of a processor:", report["idle_cpu"])
-        if not options.only:
-            single = report["throughput"]["single calls 64"]["rate"]
-            report["peers"] = peer_rates(repeats, single)
-            report["round_trip_ns"] = latencies(limit, 4000 if options.quick else 40000)
-    if not options.only:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
-        print(f"\nwritten to {options.json}")
+    if options.show:
+        print(tables.everything(json.loads(options.show.read_text())))
+        return
+    options.rounds = options.rounds or (2 if options.quick or options.only else ROUNDS)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))  # so that folders go
+    if os.getloadavg()[0] > 1.5:
+        tell("other programs are at work on this machine: compare only within this run")
+    with clean_folder("byteor-limit-", Path("/tmp")) as folder, ours.folder():
+        report = measure(folder, options)
+    print(tables.everything(report))
+    where = options.json or (None if options.quick or options.only else RESULTS)
+    if where:
+        where.write_text(json.dumps(report, indent=1) + "\n")
+        tell(f"written to {where}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 /* The limit: the same slots and cursors, in plain C, between processes, with nothing else around them.
- * limit stream CAPACITY BYTES BATCH MESSAGES STAGES  -> ns for all messages through a chain of STAGES consumers
- * limit pingpong ROUNDS                              -> p50 p99 p99.9 in ns, spinning */
+ * limit stream CAPACITY BYTES BATCH MESSAGES MASK...  -> ns for all messages through so many stages; bit 0 of a
+ *                                                       stage's mask: behind the producer, bit k: behind stage k - 1
+ * limit pingpong ROUNDS                               -> p50 p99 p99.9 in ns, spinning */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <stdint.h>
@@ -28,6 +29,16 @@ static uint64_t wait_for(cell *c, uint64_t past) {
     uint64_t v;
     while ((v = __atomic_load_n(&c->value, __ATOMIC_ACQUIRE)) <= past) relax(&round);
     return v;
+}
+/* How far all cells of the mask are, past `past`. */
+static uint64_t wait_for_all(cell *cells, unsigned mask, uint64_t past) {
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; mask >> i; i++) {
+        if (!(mask >> i & 1)) continue;
+        uint64_t v = wait_for(&cells[i], past);
+        if (v < least) least = v;
+    }
+    return least;
 }
 static int compare(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -60,7 +71,10 @@ int main(int argc, char **argv) {
     }
     uint64_t capacity = strtoull(argv[2], NULL, 10), bytes = strtoull(argv[3], NULL, 10);
     uint64_t batch = strtoull(argv[4], NULL, 10), messages = strtoull(argv[5], NULL, 10);
-    int stages = atoi(argv[6]);
+    int stages = argc - 6;
+    unsigned masks[8] = {0}, depended = 1;
+    for (int i = 0; i < stages && i < 8; i++) depended |= masks[i] = (unsigned)atoi(argv[6 + i]);
+    unsigned last = ((2u << stages) - 1) & ~depended;
     uint64_t stride = (16 + bytes + 15) / 16 * 16;
     uint8_t *source = malloc(batch * bytes), *sink = malloc(batch * bytes);
     memset(source, 7, batch * bytes);
@@ -68,11 +82,11 @@ int main(int argc, char **argv) {
         if (fork()) continue;
         uint64_t next = 0, sum = 0;
         while (next < messages) {
-            uint64_t end = wait_for(&cells[stage], next);
+            uint64_t end = wait_for_all(cells, masks[stage], next);
             if (end > next + batch) end = next + batch;
             for (uint64_t s = next; s < end; s++) {
                 uint8_t *slot = slots + (s & (capacity - 1)) * stride;
-                if (stage == stages - 1) memcpy(sink + (s - next) * bytes, slot + 16, bytes);
+                if (last >> (stage + 1) & 1) memcpy(sink + (s - next) * bytes, slot + 16, bytes);
                 else sum += *(uint16_t *)(slot + 4);
             }
             next = end;
@@ -83,7 +97,7 @@ int main(int argc, char **argv) {
     uint64_t next = 0, gate = 0, start = now();
     while (next < messages) {
         if (next + batch > gate + capacity) {
-            gate = wait_for(&cells[stages], next + batch - capacity - 1);
+            gate = wait_for_all(cells, last, next + batch - capacity - 1);
             continue;
         }
         for (uint64_t i = 0; i < batch; i++) {

@@ -1,65 +1,139 @@
-"""How a row is measured: roles in forked processes or threads, medians of repeated runs."""
+"""How a row is measured: roles in forked processes or threads, a deadline around everything.
+
+Only the standard library: peers run this file in interpreters that have no ``byteor``.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import select
+import shutil
 import signal
+import socket
 import statistics
 import struct
+import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-Work = Callable[[], None]
+Role = Callable[[], Iterator[None]]
+"""A generator function. Up to each ``yield`` it gets ready (opens its ends); behind the last one it works."""
+
+PR_SET_PDEATHSIG = 1
 
 
-def in_processes(roles: list[Work], main: Work) -> float:
-    """Seconds from the start of ``main`` here until it and every forked role have ended."""
-    children = []
-    for role in roles:
-        pid = os.fork()
-        if pid == 0:
-            status = 1
-            try:
-                role()
-                status = 0
-            finally:
-                os._exit(status)
-        children.append(pid)
-    time.sleep(0.03)
-    start = time.perf_counter()
-    main()
-    failed = [pid for pid in children if os.waitpid(pid, 0)[1] != 0]
-    if failed:
-        raise RuntimeError("a role failed")
-    return time.perf_counter() - start
+def die_with_parent() -> None:
+    """Whoever starts a process for the bench takes it along, even when killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def in_threads(roles: list[Work], main: Work) -> float:
+def in_processes(roles: Sequence[Role], main: Role, phases: int = 1) -> float:
+    """Seconds from the common start until ``main`` here and every forked role have done their work.
+
+    All are ready up to a ``yield`` before any goes on. Closing down is not measured.
+    """
+    children = [_fork(role, phases) for role in roles]
+    own = main()
+    for _ in range(phases):
+        for _, line in children:
+            line.send(b"+")
+        next(own)
+        for _, line in children:
+            if line.recv(1) != b"+":
+                raise RuntimeError("a role could not start")
+    for _, line in children:
+        line.send(b"+")
+    start = end = time.perf_counter_ns()
+    for _ in own:
+        pass
+    end = time.perf_counter_ns()
+    for pid, line in children:
+        told = line.recv(8)
+        if len(told) != 8:
+            raise RuntimeError("a role failed")
+        end = max(end, struct.unpack("q", told)[0])  # CLOCK_MONOTONIC is one for all processes
+    for _, line in children:
+        line.send(b"+")
+        line.close()
+    for pid, _ in children:
+        os.waitpid(pid, 0)
+    return (end - start) / 1e9
+
+
+def _fork(role: Role, phases: int) -> tuple[int, socket.socket]:
+    mine, its = socket.socketpair()
+    pid = os.fork()
+    if pid:
+        its.close()
+        return pid, mine
+    die_with_parent()
+    mine.close()
+    try:
+        work = role()
+        for _ in range(phases):
+            its.recv(1)
+            next(work)
+            its.send(b"+")
+        its.recv(1)
+        for _ in work:
+            pass
+        its.send(struct.pack("q", time.perf_counter_ns()))
+        its.recv(1)  # threads of a peer may still have messages of ours to send
+        os._exit(0)
+    except BaseException:  # noqa: BLE001  (also an exit out of a peer's code)
+        traceback.print_exc()
+        # The others would wait for this one until the deadline.
+        os.kill(os.getppid(), signal.SIGTERM)
+        os._exit(1)
+
+
+def in_threads(roles: Sequence[Role], main: Role, phases: int = 1) -> float:
     """The same with threads of this process."""
-    threads = [threading.Thread(target=role) for role in roles]
+    ready = threading.Barrier(len(roles) + 1)
+
+    def run(role: Role) -> None:
+        work = role()
+        for _ in range(phases):
+            next(work)
+            ready.wait()
+        for _ in work:
+            pass
+
+    threads = [threading.Thread(target=run, args=(role,), daemon=True) for role in roles]
     for thread in threads:
         thread.start()
-    time.sleep(0.01)
-    start = time.perf_counter()
-    main()
+    own = main()
+    for _ in range(phases):
+        next(own)
+        ready.wait()
+    start = time.perf_counter_ns()
+    for _ in own:
+        pass
     for thread in threads:
         thread.join()
-    return time.perf_counter() - start
+    return (time.perf_counter_ns() - start) / 1e9
+
+
+def enough(run: Callable[[int], float], budget_s: float, least: int, most: int = 1 << 27) -> int:
+    """How many messages, a multiple of ``least``, take about ``budget_s``."""
+    messages = least
+    while (took := run(messages)) < budget_s / 4 and messages < most:
+        messages *= 4 if took < budget_s / 16 else 2
+    return max(least, int(messages * budget_s / took) // least * least)
 
 
 def median_rate(run: Callable[[int], float], repeats: int, budget_s: float = 0.3) -> tuple[float, int]:
     """Messages per second, the median of ``repeats`` runs of about ``budget_s`` each; and messages a run."""
-    messages = 4096
-    while (took := run(messages)) < budget_s / 4 and messages < 1 << 27:
-        messages *= 4 if took < budget_s / 16 else 2
-    messages = max(4096, int(messages * budget_s / took) // 4096 * 4096)
+    messages = enough(run, budget_s, 4096)
     return statistics.median(messages / run(messages) for _ in range(repeats)), messages
 
 
@@ -87,40 +161,107 @@ def round_trips(
 def bounded(call: Callable[[], Any], seconds: float) -> Any:
     """``call()`` in a process group of its own, ended after ``seconds``. The result goes through JSON.
 
-    Raises ``ImportError`` or ``RuntimeError`` with what the call said, ``TimeoutError``.
+    Whatever the call started is ended with it, on every way out. Raises ``ImportError`` or
+    ``RuntimeError`` with what the call said, ``TimeoutError``.
     """
     read, write = os.pipe()
+    said = tempfile.TemporaryFile()
+    # A bench that is told to end takes the call with it, which would hold its terminal or pipe for ever.
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)
+        die_with_parent()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.dup2(said.fileno(), 2)
         try:
             answer: dict[str, Any] = {"value": call()}
         except ImportError as error:
             answer = {"missing": str(error)}
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001
             answer = {"error": f"{type(error).__name__}: {error}"}
-        os.write(write, json.dumps(answer).encode())
+        with open(write, "wb") as out:  # noqa: PTH123
+            out.write(json.dumps(answer).encode())
         os._exit(0)
     os.close(write)
-    # A bench that is told to end takes the call with it, which would hold its terminal or pipe for ever.
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        ready, _, _ = select.select([read], [], [], seconds)
-        text = os.read(read, 1 << 16) if ready else b""
+        text = _read_until(read, time.monotonic() + seconds)
     finally:
         os.close(read)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        _end_group(pid)
         signal.signal(signal.SIGTERM, before)
-    if not text:
+        said.seek(0)
+        last = said.read()[-4000:].decode(errors="replace").strip().rpartition("\n")[2]
+        said.close()
+    if text is None:
         raise TimeoutError(f"no result within {seconds:.0f} s")
+    if not text:
+        raise RuntimeError(last or "it ended without a word")
     answer = json.loads(text)
     if "missing" in answer:
         raise ImportError(answer["missing"])
     if "error" in answer:
         raise RuntimeError(answer["error"])
     return answer["value"]
+
+
+def _read_until(fd: int, deadline: float) -> bytes | None:
+    """All that comes until the other side closes; ``None`` when it has not by then."""
+    found = b""
+    while True:
+        ready, _, _ = select.select([fd], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return None
+        part = os.read(fd, 1 << 16)
+        if not part:
+            return found
+        found += part
+
+
+def _end_group(pid: int) -> None:
+    """Kill the group and wait until nobody is left in it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    for _ in range(20):
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
+        time.sleep(0.005)
+
+
+def elsewhere(python: str, module: str, request: dict[str, Any]) -> Any:
+    """``python -m module``, with the request as JSON in its argument and the answer on its stdout.
+
+    Only inside ``bounded``. Raises ``ImportError`` or ``RuntimeError`` with what it said.
+    """
+    done = subprocess.run(
+        [python, "-m", module, json.dumps(request)],
+        cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, preexec_fn=die_with_parent, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        os._exit(1)  # what it said stands on stderr, which ``bounded`` reads
+    answer = json.loads(done.stdout)
+    if "missing" in answer:
+        raise ImportError(answer["missing"])
+    return answer["value"]
+
+
+@contextlib.contextmanager
+def clean_folder(prefix: str, parent: Path) -> Iterator[Path]:
+    """A folder that is gone afterwards. It names its process: the next run clears up after a killed one."""
+    for left in parent.glob(f"{prefix}*-*"):
+        pid = left.name.removeprefix(prefix).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    owner = os.getpid()
+    made = Path(tempfile.mkdtemp(prefix=f"{prefix}{owner}-", dir=parent))
+    try:
+        yield made
+    finally:
+        if os.getpid() == owner:  # not in a forked role that ends by an exception
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def machine() -> dict[str, object]:

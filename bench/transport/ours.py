@@ -1,82 +1,62 @@
-"""Our rows: every lane and calling style."""
+"""Our rows: every lane, shape and calling style, between processes and between threads."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from bench.transport.measure import in_processes, in_threads, round_trips
-from byteor.indexbus import DiskJournalWriter, Events, Fanout, Journal, SequencedSlots, Wait
+from bench.transport.measure import Role, clean_folder, in_processes, in_threads, round_trips
+from bench.transport.shapes import BATCH, CHAIN, DIAMOND, GATHER, PAIR, SIZE, SIZES, SPREAD, capacity_for
+from byteor.indexbus import (
+    DiskJournalReader,
+    DiskJournalWriter,
+    Events,
+    Fanout,
+    Journal,
+    Queues,
+    SequencedSlots,
+    State,
+    Wait,
+)
 
-PREFIX = "byteor-bench-"
-SHM = Path("/dev/shm")
 _names = itertools.count()
 _folders: list[Path] = []
-CAPACITY = 4096
-BATCH = 256
 Run = Callable[[int], float]
+Open = Callable[[], Any]  # of a handle, in the process that uses it
+
+
+class Row(NamedTuple):
+    """``calls``: a message, a list of 256 or a buffer of 256 a call; to ``native``, buffers to a stage in C;
+    ``drive``, C calls a Python function for each message. ``shape`` also tells what is not a stream."""
+
+    lane: str
+    shape: str
+    calls: str
+    size: int
+    where: str
+    run: Run
 
 
 @contextlib.contextmanager
 def folder() -> Iterator[None]:
-    """Where the lanes of a run lie. It names its process: the next run clears up after a killed one."""
-    for left in SHM.glob(f"{PREFIX}*-*"):
-        pid = left.name.removeprefix(PREFIX).partition("-")[0]
-        if pid.isdecimal() and not Path("/proc", pid).exists():
-            shutil.rmtree(left, ignore_errors=True)
-    owner = os.getpid()
-    _folders.append(Path(tempfile.mkdtemp(prefix=f"{PREFIX}{owner}-", dir=SHM)))
-    try:
-        yield
-    finally:
-        if os.getpid() == owner:  # not in a forked role that ends by an exception
-            shutil.rmtree(_folders.pop(), ignore_errors=True)
+    """Where the lanes of a run lie."""
+    with clean_folder("byteor-bench-", Path("/dev/shm")) as made:
+        _folders.append(made)
+        try:
+            yield
+        finally:
+            _folders.pop()
 
 
 def path() -> Path:
     """A name for a new lane; only inside ``folder()``."""
     return _folders[-1] / f"{os.getpid()}-{next(_names)}"
-
-
-def queue(size: int, capacity: int = CAPACITY, kernel: str | None = None) -> tuple[Any, Path]:
-    where = path()
-    return Events.create(where, capacity=capacity, slot_bytes=size, kernel=kernel), where
-
-
-def stream(
-    size: int,
-    send: Callable[[Any, int, bytes], None],
-    take: Callable[[Any, int, int], None],
-    runner: Callable[..., float] = in_processes,
-    kernel: str | None = None,
-) -> Run:
-    """One producer and one consumer on a queue."""
-
-    def run(messages: int) -> float:
-        lane, where = queue(size, kernel=kernel)
-
-        def consume() -> None:
-            with Events.open(where, kernel=kernel).consumer(wait=Wait.YIELD) as consumer:
-                take(consumer, messages, size)
-
-        def produce() -> None:
-            with lane.producer(wait=Wait.YIELD) as producer:
-                send(producer, messages, b"x" * size)
-                producer.close_stream()
-
-        took = runner([consume], produce)
-        lane.close()
-        where.unlink()
-        return took
-
-    return run
 
 
 def send_single(producer: Any, messages: int, payload: bytes) -> None:
@@ -104,14 +84,14 @@ def take_single(consumer: Any, messages: int, size: int) -> None:
 
 
 def take_lists(consumer: Any, messages: int, size: int) -> None:
-    while consumer.receive_many(BATCH):
-        pass
+    while messages:
+        messages -= len(consumer.receive_many(BATCH))
 
 
 def take_buffers(consumer: Any, messages: int, size: int) -> None:
     buffer = bytearray(BATCH * size)
-    while consumer.receive_into(buffer, size):
-        pass
+    while messages:
+        messages -= consumer.receive_into(buffer, size)
 
 
 def take_native(consumer: Any, messages: int, size: int) -> None:
@@ -122,114 +102,290 @@ def take_callable(consumer: Any, messages: int, size: int) -> None:
     consumer.drive(lambda message: message)
 
 
-def chain(size: int, stages: int, after: Callable[[int], tuple[int, ...]], runner: Any = in_processes) -> Run:
-    """A producer of buffers and native stages; the last of them gates the end."""
+SEND = {
+    "single": send_single,
+    "list": send_lists,
+    "buffer": send_buffers,
+    "native": send_buffers,
+    "drive": send_lists,
+}
+TAKE = {
+    "single": take_single,
+    "list": take_lists,
+    "buffer": take_buffers,
+    "native": take_native,
+    "drive": take_callable,
+}
 
-    def run(messages: int) -> float:
-        where = path()
-        ring = SequencedSlots.create(where, capacity=CAPACITY, slot_bytes=size, gates=stages)
 
-        def stage(index: int) -> Callable[[], None]:
-            def work() -> None:
-                with SequencedSlots.open(where).stage(index, after(index), wait=Wait.YIELD) as handle:
-                    handle.run_native("identity")
-
-            return work
-
-        def produce() -> None:
-            with ring.producer(wait=Wait.YIELD) as producer:
-                send_buffers(producer, messages, b"x" * size)
+def sending(opened: Open, messages: int, size: int, calls: str, last: bool = True) -> Role:
+    def role() -> Iterator[None]:
+        with opened() as producer:
+            yield
+            SEND[calls](producer, messages, b"x" * size)
+            if last:
                 producer.close_stream()
 
-        took = float(runner([stage(i) for i in range(stages)], produce))
+    return role
+
+
+def taking(opened: Open, messages: int, size: int, calls: str) -> Role:
+    def role() -> Iterator[None]:
+        with opened() as consumer:
+            yield
+            TAKE[calls](consumer, messages, size)
+
+    return role
+
+
+RUNNERS = {"processes": in_processes, "threads": in_threads}
+
+
+def pair(lane: str, calls: str, size: int, where: str, kernel: str | None = None) -> Run:
+    """One producer, one consumer."""
+
+    def run(messages: int) -> float:
+        at, slots = path(), {"capacity": capacity_for(size), "slot_bytes": size, "kernel": kernel}
+        make: Any = {
+            "Events": lambda: Events.create(at, **slots),
+            "Events, MPSC": lambda: Events.create(at, producers=2, **slots),
+            "SequencedSlots": lambda: SequencedSlots.create(at, gates=1, **slots),
+            "Fanout": lambda: Fanout.create(at, consumers=1, **slots),
+        }[lane]
+        consumer: Open = {
+            "SequencedSlots": lambda: SequencedSlots.open(at, kernel=kernel).stage(0, wait=Wait.YIELD),
+            "Fanout": lambda: Fanout.open(at, kernel=kernel).consumer(0, wait=Wait.YIELD),
+        }.get(lane, lambda: Events.open(at, kernel=kernel).consumer(wait=Wait.YIELD))
+        made = make()
+        took = RUNNERS[where](
+            [taking(consumer, messages, size, calls)],
+            sending(lambda: made.producer(wait=Wait.YIELD), messages, size, calls),
+        )
+        made.close()
+        at.unlink()
+        return took
+
+    return run
+
+
+# Which stages each stage is behind; none: behind the producer.
+AFTER: dict[str, tuple[tuple[int, ...], ...]] = {
+    CHAIN: ((), (0,), (1,)),
+    DIAMOND: ((), (0,), (0,), (1, 2)),
+}
+
+
+def stages(shape: str, calls: str, size: int, where: str) -> Run:
+    """A producer and stages on one SequencedSlots."""
+
+    def run(messages: int) -> float:
+        at, after = path(), AFTER[shape]
+        ring = SequencedSlots.create(at, capacity=capacity_for(size), slot_bytes=size, gates=len(after))
+
+        def stage(index: int) -> Open:
+            return lambda: SequencedSlots.open(at).stage(index, after[index], wait=Wait.YIELD)
+
+        took = RUNNERS[where](
+            [taking(stage(i), messages, size, calls) for i in range(len(after))],
+            sending(lambda: ring.producer(wait=Wait.YIELD), messages, size, calls),
+        )
         ring.close()
-        where.unlink()
+        at.unlink()
         return took
 
     return run
 
 
-def broadcast(size: int, consumers: int) -> Run:
+def broadcast(calls: str, size: int, consumers: int = 4) -> Run:
     def run(messages: int) -> float:
-        where = path()
-        lane = Fanout.create(where, capacity=CAPACITY, slot_bytes=size, consumers=consumers)
+        at = path()
+        lane = Fanout.create(at, capacity=capacity_for(size), slot_bytes=size, consumers=consumers)
 
-        def consume(index: int) -> Callable[[], None]:
-            def work() -> None:
-                with Fanout.open(where).consumer(index, wait=Wait.YIELD) as handle:
-                    take_buffers(handle, messages, size)
+        def consumer(index: int) -> Open:
+            return lambda: Fanout.open(at).consumer(index, wait=Wait.YIELD)
 
-            return work
-
-        def produce() -> None:
-            with lane.producer(wait=Wait.YIELD) as producer:
-                send_buffers(producer, messages, b"x" * size)
-                producer.close_stream()
-
-        took = in_processes([consume(i) for i in range(consumers)], produce)
+        took = in_processes(
+            [taking(consumer(i), messages, size, calls) for i in range(consumers)],
+            sending(lambda: lane.producer(wait=Wait.YIELD), messages, size, calls),
+        )
         lane.close()
-        where.unlink()
+        at.unlink()
         return took
 
     return run
 
 
-def gather(size: int, producers: int) -> Run:
+def gather(calls: str, size: int, producers: int = 4) -> Run:
     def run(messages: int) -> float:
-        where = path()
-        lane = Events.create(where, capacity=CAPACITY, slot_bytes=size, producers=producers)
+        at = path()
+        lane = Events.create(at, capacity=capacity_for(size), slot_bytes=size, producers=producers)
         share = messages // producers // BATCH * BATCH
 
-        def produce(index: int) -> Callable[[], None]:
-            def work() -> None:
-                with Events.open(where).producer(index, wait=Wait.YIELD) as producer:
-                    send_buffers(producer, share, b"x" * size)
+        def producer(index: int) -> Open:
+            return lambda: Events.open(at).producer(index, wait=Wait.YIELD)
 
-            return work
-
-        def consume() -> None:
-            buffer = bytearray(BATCH * size)
-            left = share * producers
-            with lane.consumer(wait=Wait.YIELD) as consumer:
-                while left:
-                    left -= consumer.receive_into(buffer, size)
-
-        took = in_processes([produce(i) for i in range(producers)], consume)
+        took = in_processes(
+            [sending(producer(i), share, size, calls, last=False) for i in range(producers)],
+            taking(lambda: lane.consumer(wait=Wait.YIELD), share * producers, size, calls),
+        )
         lane.close()
-        where.unlink()
+        at.unlink()
+        return took * messages / (share * producers)
+
+    return run
+
+
+def routed(mode: Any, size: int, consumers: int = 4) -> Run:
+    """A router that waits for whoever is slow; its decisions are Python."""
+
+    def run(messages: int) -> float:
+        at = path()
+        lane = Queues.create(at, capacity=capacity_for(size), slot_bytes=size, consumers=consumers)
+
+        def consumer(index: int) -> Role:
+            def role() -> Iterator[None]:
+                with Queues.open(at).consumer(index, wait=Wait.YIELD) as handle:
+                    yield
+                    while handle.receive_many(BATCH):
+                        pass
+
+            return role
+
+        def produce() -> Iterator[None]:
+            with lane.router(mode, "park") as router:
+                yield
+                payload = b"x" * size
+                for _ in range(messages):
+                    router.publish(payload)
+                router.close_stream()
+
+        took = in_processes([consumer(i) for i in range(consumers)], produce)
+        lane.close()
+        at.unlink()
         return took
 
     return run
 
 
-def journal(size: int, disk: bool) -> Run:
+def append(disk: bool, calls: str, size: int) -> Run:
+    """Records into a journal that nobody reads."""
+
     def run(messages: int) -> float:
-        payload = b"x" * size
-        if disk:
-            with tempfile.TemporaryDirectory() as folder, DiskJournalWriter(folder) as writer:
+        with _journal(disk) as writer:
+            start = time.perf_counter()
+            _append(writer, messages, calls, b"x" * size)
+            return time.perf_counter() - start
+
+    return run
+
+
+def replay(disk: bool, size: int) -> Run:
+    """Records of a journal, read in batches from the first."""
+
+    def run(messages: int) -> float:
+        with _journal(disk) as writer:
+            seconds, left = 0.0, messages
+            while left:
+                part = min(left, messages if disk else 4096)  # memory keeps only a window
+                reader = None if disk else writer.journal.reader(writer.journal.published)
+                _append(writer, part, "list", b"x" * size)
                 start = time.perf_counter()
-                for _ in range(messages):
-                    writer.append(payload)
-                return time.perf_counter() - start
-        where = path()
-        lane = Journal.create(where)
-        with lane.writer() as writer:
+                with DiskJournalReader(writer.folder) if disk else contextlib.nullcontext(reader) as opened:
+                    got = 0
+                    while got < part:
+                        got += len(opened.read(BATCH))
+                seconds += time.perf_counter() - start
+                left -= part
+            return seconds
+
+    return run
+
+
+def _append(writer: Any, messages: int, calls: str, payload: bytes) -> None:
+    if calls == "single":
+        for _ in range(messages):
+            writer.append(payload)
+    else:
+        batch = [payload] * BATCH
+        for _ in range(messages // BATCH):
+            writer.append_many(batch)
+
+
+class _InMemory:
+    """A journal in memory beside its writer, as a reader needs both."""
+
+    def __init__(self, journal: Journal, writer: Any) -> None:
+        self.journal, self.append, self.append_many = journal, writer.append, writer.append_many
+
+
+@contextlib.contextmanager
+def _journal(disk: bool) -> Iterator[Any]:
+    if disk:
+        with tempfile.TemporaryDirectory() as made, DiskJournalWriter(made) as on_disk:
+            yield on_disk
+        return
+    at = path()
+    with Journal.create(at) as journal, journal.writer() as writer:
+        yield _InMemory(journal, writer)
+    at.unlink()
+
+
+def state(writes: bool, size: int) -> Run:
+    def run(messages: int) -> float:
+        at, payload = path(), b"x" * size
+        with State.create(at, slot_bytes=size) as lane, lane.writer() as writer:
+            writer.write(payload)
+            call: Callable[[], object] = (lambda: writer.write(payload)) if writes else lane.read
             start = time.perf_counter()
             for _ in range(messages):
-                writer.append(payload)
+                call()
             took = time.perf_counter() - start
-        lane.close()
-        where.unlink()
+        at.unlink()
         return took
 
     return run
 
 
-def publish_ns(size: int) -> tuple[float, float]:
+def rows(sizes: tuple[int, ...] = SIZES) -> list[Row]:
+    """Every row. The first ones are those that come in all sizes."""
+    processes, threads = "processes", "threads"
+    calls = ("single", "list", "buffer", "native")
+    found = [
+        Row("Events", PAIR, call, size, processes, pair("Events", call, size, processes))
+        for size in sizes
+        for call in calls
+    ]
+    for lane in ("Events, MPSC", "SequencedSlots", "Fanout"):
+        # A native stage ends with its stream, and one of two producers does not end it.
+        some = calls if lane != "Events, MPSC" else calls[:3]
+        found += [Row(lane, PAIR, call, SIZE, processes, pair(lane, call, SIZE, processes)) for call in some]
+    found += [Row("Events", PAIR, call, SIZE, threads, pair("Events", call, SIZE, threads)) for call in calls]
+    found += [Row("Events", PAIR, "drive", SIZE, processes, pair("Events", "drive", SIZE, processes))]
+    for shape in (CHAIN, DIAMOND):
+        for call, where in (("native", processes), ("native", threads), ("drive", processes)):
+            found.append(Row("SequencedSlots", shape, call, SIZE, where, stages(shape, call, SIZE, where)))
+    found += [Row("Fanout", SPREAD, call, SIZE, processes, broadcast(call, SIZE)) for call in calls]
+    found += [Row("Events, MPSC", GATHER, call, SIZE, processes, gather(call, SIZE)) for call in calls[:3]]
+    found += [
+        Row("Queues, broadcast", SPREAD, "single", SIZE, processes, routed("broadcast", SIZE)),
+        Row("Queues, work queue", "1 to one of 4", "single", SIZE, processes, routed("work_queue", SIZE)),
+        Row("State", "write", "single", SIZE, "one thread", state(True, SIZE)),
+        Row("State", "read", "single", SIZE, "one thread", state(False, SIZE)),
+    ]
+    for name, disk in (("Journal, memory", False), ("Journal, disk", True)):
+        for call in ("single", "list"):
+            found.append(Row(name, "append", call, SIZE, "one thread", append(disk, call, SIZE)))
+        found.append(Row(name, "read", "list", SIZE, "one thread", replay(disk, SIZE)))
+    for call in ("single", "list"):
+        run = pair("Events", call, SIZE, processes, "pure")
+        found.append(Row("Events, pure twin", PAIR, call, SIZE, processes, run))
+    return found
+
+
+def publish_ns(size: int) -> dict[str, float]:
     """Nanoseconds of one ``publish`` and of the bare loop, without a consumer."""
-    count = 4000
-    lane, where = queue(size)
-    payload = b"x" * size
+    count, at = 4000, path()
+    lane, payload = Events.create(at, capacity=4096, slot_bytes=size), b"x" * size
     with lane.producer() as producer, lane.consumer() as consumer:
         best = bare = 1e9
         publish = producer.publish
@@ -245,78 +401,47 @@ def publish_ns(size: int) -> tuple[float, float]:
             consumer.peek(count)
             consumer.advance(consumer.peeked)
     lane.close()
-    where.unlink()
-    return best, bare
+    at.unlink()
+    return {"publish": best, "bare_loop": bare}
 
 
-def round_trip(wait: Wait, rounds: int, kernel: str | None = None) -> dict[str, int]:
-    there, a = queue(64, 64, kernel)
-    back, b = queue(64, 64, kernel)
+def round_trip(
+    wait: Wait, rounds: int, kernel: str | None = None, size: int = SIZE, where: str = "processes"
+) -> dict[str, int]:
+    a, b = path(), path()
+    there, back = (Events.create(at, capacity=64, slot_bytes=size, kernel=kernel) for at in (a, b))
     result: dict[str, int] = {}
 
-    def echo() -> None:
+    def echo() -> Iterator[None]:
         with (
             Events.open(a, kernel=kernel).consumer(wait=wait) as consumer,
             Events.open(b, kernel=kernel).producer(wait=wait) as producer,
         ):
+            yield
             for _ in range(rounds):
                 message = consumer.receive()
                 assert message is not None
                 producer.publish(message)
 
-    def ask() -> None:
+    def ask() -> Iterator[None]:
         with there.producer(wait=wait) as producer, back.consumer(wait=wait) as consumer:
-            result.update(round_trips(producer.publish, consumer.receive, rounds, b"x" * 64))
+            yield
+            result.update(round_trips(producer.publish, consumer.receive, rounds, b"x" * size))
 
-    in_processes([echo], ask)
-    for where in (a, b):
-        where.unlink()
+    RUNNERS[where]([echo], ask)
+    for at in (a, b):
+        at.unlink()
     return result
 
 
-def idle_cpu(wait: Wait, seconds: float = 2.0) -> float:
+def idle_cpu(wait: Wait, seconds: float = 4.0) -> float:
     """The share of one processor that a consumer takes while nothing comes."""
-    lane, where = queue(64)
-    pid = os.fork()
-    if pid == 0:
-        with Events.open(where).consumer(wait=wait) as consumer:
-            before = time.process_time()
-            consumer.receive(seconds)
-            os._exit(min(255, round((time.process_time() - before) / seconds * 200)))
-    _, status = os.waitpid(pid, 0)
+    at = path()
+    lane = Events.create(at, capacity=64, slot_bytes=SIZE)
+    with lane.producer(), lane.consumer(wait=wait) as consumer:
+        before = time.process_time()
+        consumer.receive(seconds)
+        used = time.process_time() - before
     lane.close()
-    where.unlink()
-    return os.waitstatus_to_exitcode(status) / 200
-
-
-def straight(index: int) -> tuple[int, ...]:
-    return (index - 1,) if index else ()
-
-
-def diamond(index: int) -> tuple[int, ...]:
-    return ((), (0,), (0,), (1, 2))[index]
-
-
-def rows(sizes: list[int]) -> list[tuple[str, int, Run]]:
-    """``(name, payload bytes, run)`` of every throughput row."""
-    found: list[tuple[str, int, Run]] = []
-    for size in sizes:
-        found += [
-            ("single calls", size, stream(size, send_single, take_single)),
-            ("lists of 256", size, stream(size, send_lists, take_lists)),
-            ("buffers of 256", size, stream(size, send_buffers, take_buffers)),
-            ("buffers to native", size, stream(size, send_buffers, take_native)),
-        ]
-    found += [
-        ("lists to a Python callable", 64, stream(64, send_lists, take_callable)),
-        ("buffers of 256, threads", 64, stream(64, send_buffers, take_buffers, in_threads)),
-        ("single calls, pure twin", 64, stream(64, send_single, take_single, kernel="pure")),
-        ("native chain of 3", 64, chain(64, 3, straight)),
-        ("native chain of 3, threads", 64, chain(64, 3, straight, in_threads)),
-        ("native diamond", 64, chain(64, 4, diamond)),
-        ("broadcast to 4", 64, broadcast(64, 4)),
-        ("4 producers (MPSC)", 64, gather(64, 4)),
-        ("journal append, memory", 64, journal(64, False)),
-        ("journal append, disk", 64, journal(64, True)),
-    ]
-    return found
+    at.unlink()
+    return used / seconds
