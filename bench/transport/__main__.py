@@ -220,12 +220,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.transport", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="64 bytes only, in 2 rounds; writes no results")
-    parser.add_argument(
-        "--only", default="", help="only our rows whose name contains this; writes no results"
-    )
+    parser.add_argument("--quick", action="store_true", help="64 bytes only, in 2 rounds")
+    parser.add_argument("--only", default="", help="only our rows whose name contains this")
     parser.add_argument("--rounds", type=int, default=0)
-    parser.add_argument("--json", type=Path, help=f"where to write (a full run: {RESULTS.name})")
+    parser.add_argument(
+        "--json", type=Path, help=f"where to write; without it only a full run writes, {RESULTS.name}"
+    )
     parser.add_argument("--show", type=Path, metavar="FILE", help="print the tables of a run that is over")
     options = parser.parse_args()
     if options.show:

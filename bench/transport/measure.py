@@ -56,7 +56,7 @@ def in_processes(roles: Sequence[Role], main: Role, phases: int = 1) -> float:
     for _ in own:
         pass
     end = time.perf_counter_ns()
-    for pid, line in children:
+    for _, line in children:
         told = line.recv(8)
         if len(told) != 8:
             raise RuntimeError("a role failed")
@@ -165,7 +165,7 @@ def bounded(call: Callable[[], Any], seconds: float) -> Any:
     ``RuntimeError`` with what the call said, ``TimeoutError``.
     """
     read, write = os.pipe()
-    said = tempfile.TemporaryFile()
+    said = tempfile.TemporaryFile()  # noqa: SIM115
     # A bench that is told to end takes the call with it, which would hold its terminal or pipe for ever.
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     pid = os.fork()

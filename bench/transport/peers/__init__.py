@@ -1,1 +1,1 @@
-"""What a Python user would take instead, each in an interpreter that has it. Only the standard library here."""
+"""What a Python user would take instead, in interpreters that have it. Only the standard library here."""

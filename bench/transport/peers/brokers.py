@@ -1,4 +1,4 @@
-"""Peers with a server between the ends: Redis streams and NATS. The server is started here and ends with us."""
+"""Peers with a server between the ends: Redis streams and NATS. The server starts and ends here."""
 
 from __future__ import annotations
 

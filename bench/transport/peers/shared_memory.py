@@ -1,9 +1,10 @@
-"""Messaging libraries that keep messages in shared memory: Aeron, iceoryx2, and ZeroMQ and zenoh beside them."""
+"""Messaging libraries without a broker: Aeron and iceoryx2 (shared memory), ZeroMQ, zenoh."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import signal
 import socket
@@ -88,13 +89,23 @@ def aeron(folder: Path) -> Iterator[Make]:
 
 
 @contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Ends that open at the same moment have missed each other."""
+    with (folder / "opening").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def iceoryx(folder: Path) -> Iterator[Make]:
     import iceoryx2 as iox2  # type: ignore[import-not-found]
 
-    iox2.set_log_level(iox2.LogLevel.Error)
-    config = iox2.config.default()
-    config.global_cfg.prefix = iox2.FileName.new(f"{folder.name}_")
-    config.global_cfg.root_path = iox2.Path.new(str(folder / "iox2"))
+    def config() -> Any:
+        found = iox2.config.default()
+        found.global_cfg.prefix = iox2.FileName.new(f"{folder.name}_")
+        found.global_cfg.root_path = iox2.Path.new(str(folder / "iox2"))
+        found.global_cfg.creation_timeout = iox2.Duration.from_secs(5)  # of a machine that is busy
+        return found
 
     class IceoryxLane(Lane):
         def __init__(self, name: str, size: int, producers: int, consumers: int) -> None:
@@ -105,15 +116,16 @@ def iceoryx(folder: Path) -> Iterator[Make]:
             self.producers, self.consumers, self.depth = producers, consumers, 1024
 
         def _service(self) -> Any:
-            node = iox2.NodeBuilder.new().config(config).create(iox2.ServiceType.Ipc)
+            node = iox2.NodeBuilder.new().config(config()).create(iox2.ServiceType.Ipc)
             builder = node.service_builder(iox2.ServiceName.new(self.name)).publish_subscribe(self.payload)
             builder = builder.enable_safe_overflow(False).subscriber_max_buffer_size(self.depth)
             builder = builder.max_publishers(self.producers).max_subscribers(self.consumers)
             return node, builder.open_or_create()
 
         def receiver(self, index: int) -> Receive:
-            node, service = self._service()
-            take = service.subscriber_builder().buffer_size(self.depth).create().receive
+            with one_at_a_time(folder):
+                node, service = self._service()
+                take = service.subscriber_builder().buffer_size(self.depth).create().receive
             nap = ctypes.CDLL(None).sched_yield
 
             def receive() -> bytes:
@@ -125,9 +137,10 @@ def iceoryx(folder: Path) -> Iterator[Make]:
             return receive
 
         def sender(self) -> Send:
-            node, service = self._service()
-            builder = service.publisher_builder().max_loaned_samples(2)
-            publisher = builder.backpressure_strategy(iox2.BackpressureStrategy.RetryUntilDelivered).create()
+            waits = iox2.BackpressureStrategy.RetryUntilDelivered
+            with one_at_a_time(folder):
+                node, service = self._service()
+                publisher = service.publisher_builder().backpressure_strategy(waits).create()
             loan, kind = publisher.loan_uninit, self.payload
 
             def send(data: bytes) -> None:
@@ -238,7 +251,7 @@ signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 PEERS = (
     Peer("pyaeron", "pyaeron", aeron, "yields", producers=4, consumers=4, note="driver in its own process"),
-    Peer("iceoryx2", "iceoryx2", iceoryx, "yields", producers=4, consumers=4),
+    Peer("iceoryx2", "iceoryx2", iceoryx, "yields", producers=4),
     Peer("pyzmq (ipc)", "zmq", zeromq, "blocks", producers=4),
     Peer("eclipse-zenoh", "zenoh", zenoh, "blocks", producers=4, consumers=4, note="loopback TCP"),
 )
