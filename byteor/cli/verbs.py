@@ -52,6 +52,7 @@ VERBS = (
     Verb("replay", "byteor.cli.replay", EVIDENCE, settings=True),
     Verb("incident", "byteor.cli.incident", EVIDENCE, group=True, settings=True),
     Verb("determinism", "byteor.cli.determinism", EVIDENCE, group=True, settings=True),
+    Verb("note", "byteor.cli.note", EVIDENCE, settings=True),
     Verb("audit", "byteor.cli.audit", EVIDENCE, group=True, settings=True),
     Verb("policy", "byteor.cli.policy", GOVERNANCE, group=True, settings=True),
     Verb("env", "byteor.cli.env", GOVERNANCE, group=True, settings=True),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from textual import events, work
 from textual.app import ScreenStackError
 from textual.driver import Driver
@@ -28,9 +29,10 @@ from byteor_tui.messages import (
     RunsUnreadable,
     VerbEnded,
 )
+from byteor_tui.model.approvals import as_of
 from byteor_tui.model.arming import Commit
 from byteor_tui.model.collector import Collector
-from byteor_tui.model.evidence import Checks
+from byteor_tui.model.evidence import Checks, Evidence
 from byteor_tui.model.frame import Frame
 from byteor_tui.model.link import Place
 from byteor_tui.model.log import Log
@@ -38,7 +40,7 @@ from byteor_tui.model.moments import differences, moments
 from byteor_tui.model.player import Player
 from byteor_tui.model.reader import Reader
 from byteor_tui.model.replays import Replay
-from byteor_tui.model.runs import Run, find_runs, open_source, the_one
+from byteor_tui.model.runs import Run, find_runs, find_snapshots, open_source, the_one
 from byteor_tui.model.session import Session
 from byteor_tui.model.source import Source
 from byteor_tui.model.specs import SpecBoard
@@ -58,6 +60,10 @@ if TYPE_CHECKING:
     from byteor_tui.tour import Tour
 
 LOOK_FOR_RUNS_S = 1.0
+
+
+def _seq(evidence: Evidence) -> int:
+    return evidence.handover.audit_seq if evidence.handover is not None else -1
 
 
 class ConsoleApp(Themed):
@@ -102,6 +108,7 @@ class ConsoleApp(Themed):
         self.tour: Tour | None = None
         self._tour_line = ""
         self.marks: tuple[Moment, ...] = ()
+        self.handover_seen = -1
         self.at_unix_ns = 0
         self.pinned: Frame | None = None
         self.player: Player | None = None
@@ -163,11 +170,14 @@ class ConsoleApp(Themed):
         if self._reader is not None:
             self._reader.close()
         self.run_shown, self._frozen, self.pacer.frozen, self.opens_itself = run, None, False, False
-        self.at_unix_ns, self.pinned, self.replaying = 0, None, False
-        self.collector.board.run_folder = Path(run.folder)
+        self.at_unix_ns, self.replaying = 0, False
+        if self.pinned is not None and self.pinned.name != run.name:
+            self.pinned = None  # of the same pipeline it stays: a snapshot against the run
+        self.collector.board.run_folder = Path(run.folder) if not run.kind else None
         self._reader = Reader(source, self.pacer.collect_s)
         self._reader.start()
-        self.say(f"watching {run.run_id}, read-only")
+        what = "reading the snapshot" if run.kind else "watching"
+        self.say(f"{what} {run.run_id}, read-only")
         self.go("overview")
         self.call_after_refresh(self.paint)
 
@@ -251,6 +261,9 @@ class ConsoleApp(Themed):
             self._collecting = True
             self.call_after_refresh(self.collector.start)
         self.collector.board.asked = getattr(screen, "wanted_spec", "")
+        live = self._reader.latest if self._reader is not None else None
+        then = self.pinned.spec_hash if self.pinned is not None else ""
+        self.collector.board.pinned_hash = then if live is not None and then != live.spec_hash else ""
         self._want_player(getattr(screen, "wanted_replay", None))
         if self._recorder is not None:
             self._recorder.see(screen)
@@ -308,13 +321,14 @@ class ConsoleApp(Themed):
             hz=self.pacer.hz,
             pace_note=self.pacer.because.value,
             cpu_share=self.pacer.cost.share,
-            evidence=evidence,
+            evidence=self._evidence_at_cursor(evidence),
             specs=self.collector.specs,
             checks=self.checks,
             at_unix_ns=self.cursor_ns,
             pinned=self.pinned,
             span=span,
             moments=moments(frame, evidence.audit.rows, marks),
+            handover=evidence.handover if self.handover_seen < _seq(evidence) else None,
             read_only=self.session.read_only,
             env=self.session.env,
             kid=self.identity[0],
@@ -325,6 +339,13 @@ class ConsoleApp(Themed):
             replaying=self.replaying,
             kind=self.run_shown.kind if self.run_shown is not None else "",
         )
+
+    def _evidence_at_cursor(self, evidence: Evidence) -> Evidence:
+        """Requests as they stood at the cursor; nothing can be signed in the past."""
+        if not self.cursor_ns:
+            return evidence
+        then = as_of(evidence.approvals, evidence.audit.rows, self.cursor_ns)
+        return msgspec.structs.replace(evidence, approvals=then)
 
     def situation(self) -> Situation:
         """What needs are judged against: the console's own part, then the screen's."""
@@ -419,7 +440,7 @@ class ConsoleApp(Themed):
     @work(thread=True, exclusive=True, exit_on_error=False, group="runs")
     def _find_runs(self) -> None:
         try:
-            self.post_message(RunsFound(find_runs()))
+            self.post_message(RunsFound([*find_runs(), *find_snapshots()]))
         except ByteorError as error:
             self.post_message(RunsUnreadable(error))
         except OSError as error:
@@ -502,12 +523,15 @@ class ConsoleApp(Themed):
         result, error = message.result, message.error
         document = result.document if result is not None else {}
         seq = document.get("audit_seq")
-        ok = result is not None and result.ok
+        waits = result is not None and result.exit == Exit.PENDING  # done, and a second person is wanting
+        ok = result is not None and (result.ok or waits)
         self.log_pane.settle(message.number, ok=ok, audit_seq=seq if isinstance(seq, int) else None)
         if ok and isinstance(document.get("path"), str):
             self.say(f"-> {document['path']}")
         elif ok and isinstance(document.get("request_id"), str):
             self.say(f"-> {document['request_id']} {document.get('state', '')}".rstrip())
+        elif waits and isinstance(lifters := document.get("lifters"), list):
+            self.say(f"{', '.join(map(str, lifters))} signed; a second person must, too")
         elif not ok:
             code = result.exit if result is not None else 0
             said = document.get("message") or document.get("verdict") or f"it ended with exit {code}"

@@ -123,6 +123,27 @@ ROWS = tuple(
             _REPLAY,
         ),
         (
+            "E_REPLAY_TRACE",
+            "replay_trace.json is what byteor replay --trace wrote, and its recording is still there",
+            "byteor replay RUN --trace makes another",
+            "a replay_trace.json that was edited, or whose capture was pruned",
+            "byteor replay demo --trace",
+        ),
+        (
+            "E_SNAPSHOT",
+            "a file that is opened as a snapshot is one that byteor snapshot wrote",
+            "byteor snapshot RUN -o FILE writes one",
+            "byteor-console --run notes.snapshot.json",
+            "byteor snapshot demo -o demo.snapshot.json",
+        ),
+        (
+            "E_NOTE",
+            "a note has a text of at most 16 KiB",
+            "give it as TEXT, or with --file",
+            "byteor note ''",
+            "byteor note 'the link came back'",
+        ),
+        (
             "E_INCIDENT_WHEN",
             "a condition under [incident] when has one of its forms",
             'write "error", "drops > N", "lag > N", "stall > SECONDS" or "rate < N"',

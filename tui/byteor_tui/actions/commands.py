@@ -74,6 +74,19 @@ def freeze(env: str, reason: str) -> tuple[str, ...]:
     return ("freeze", f"--env={env}", f"--reason={reason}")
 
 
+def unfreeze(env: str, kid: str, key_file: str) -> tuple[str, ...]:
+    return ("unfreeze", f"--env={env}", f"--kid={kid}", f"--key-file={key_file}")
+
+
+def mark(text: str, run_id: str, at_unix_ns: int) -> tuple[str, ...]:
+    about = (f"--run={run_id}",) if run_id else ()
+    return ("note", text, *about, f"--at={at_unix_ns}")
+
+
+def handover(path: Path) -> tuple[str, ...]:
+    return ("note", "--kind=handover", f"--file={path}")
+
+
 def key_is_encrypted(key_file: str) -> bool:
     """Whether the key wants a passphrase. A file that cannot be read is left to the verb to refuse."""
     try:

@@ -127,6 +127,10 @@ def freeze_env(app: ConsoleApp) -> None:
     name = app.situation().env
     if app.front is None:
         return
+    known = _environment(app, name)
+    if known is not None and known.frozen:
+        _unfreeze(app, known)
+        return
 
     def arm(reason: str | None) -> None:
         if not reason or not reason.strip():
@@ -153,6 +157,33 @@ def freeze_env(app: ConsoleApp) -> None:
         _arm(app, armed, lambda: _environment_target(_environment(app, name), name))
 
     app.front.prompt.ask(f"freeze {name}, reason", arm)
+
+
+def _unfreeze(app: ConsoleApp, environment: Environment) -> None:
+    """Sign that the freeze ends; it does when a second person has signed, too."""
+    now, name = app.situation(), environment.name
+    if not (now.kid and now.key_file):
+        app.say(
+            f"{name} is frozen ({environment.frozen}); lifting needs your key: --kid, --key-file", ok=False
+        )
+        return
+    armed = Armed(
+        act="unfreeze",
+        title=f"LIFT THE FREEZE OF {name.upper()}",
+        target=_environment_target(environment, name),
+        argv=commands.unfreeze(name, now.kid, now.key_file),
+        facts=(
+            ("frozen", environment.frozen),
+            ("effect", "with a second person's signature side effects go on, and what was held goes out"),
+            ("with", f"{now.kid}, {now.key_file}"),
+        ),
+        code=_code(environment.posture),
+        born_s=time.monotonic(),
+        verb="lift it",
+        needs_secret=commands.key_is_encrypted(now.key_file),
+        shape=environment.posture,
+    )
+    _arm(app, armed, lambda: _environment_target(_environment(app, name), name))
 
 
 def _arm(app: ConsoleApp, armed: Armed, current: Callable[[], Target | None]) -> None:

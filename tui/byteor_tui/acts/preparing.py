@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byteor.errors import ByteorError
 from byteor_tui.actions import commands
+from byteor_tui.model.text import clean, wall_clock
 
 if TYPE_CHECKING:
     from byteor_tui.app import ConsoleApp
@@ -85,25 +91,65 @@ def _ask(app: ConsoleApp, spec: str, action: str, certificate: str) -> None:
 
 
 def handover(app: ConsoleApp) -> None:
-    """Show what the next shift must know, and keep it beside the other evidence."""
-    from byteor.atomic import write_file
+    """What the next shift must know, under what the one before wrote; enter writes it into the audit log."""
     from byteor_tui.model.handover import handover_lines
-    from byteor_tui.screens.sheet import SheetScreen
-    from byteor_tui.screens.text_lines import paragraph
+    from byteor_tui.screens.sheet import HandoverScreen, ReadHandoverScreen
+    from byteor_tui.screens.text_lines import paragraph, title
     from byteor_tui.tones import Line
 
-    text = handover_lines(app.view(), app.marks)
-    try:
-        path = commands.evidence_folder("handovers") / f"{commands.stamp(time.time_ns())}.txt"
-        write_file(path, ("\n".join(text) + "\n").encode())
-        app.say(f"handover note -> {path}")
-    except (ByteorError, OSError) as error:
-        app.say(f"the note was not kept: {error}", ok=False)
+    text = "\n".join(handover_lines(app.view(), app.view().moments)) + "\n"
+    before = app.collector.latest.handover
+    if before is not None:
+        app.handover_seen = before.audit_seq
 
     def lines(width: int) -> list[Line]:
-        return [line for one in text for line in (paragraph(one, width) or [()])]
+        found = [line for one in text.splitlines() for line in (paragraph(one, width) or [()])]
+        if before is not None:
+            when = f"{before.actor} at {wall_clock(before.at_unix_ns)}, audit #{before.audit_seq}"
+            found += [(), title(f"the one before: {when}")]
+            found += [line for one in before.text.splitlines() for line in paragraph(clean(one), width)]
+        return found
 
-    app.push_screen(SheetScreen("Handover", lines, app.glyphs))
+    def answered(answer: str | None) -> None:
+        if answer == "write":
+            _write_handover(app, text)
+        elif answer == "edit" and (edited := _edited(app, text)) is not None:
+            _write_handover(app, edited)
+        app.paint()
+
+    screen = ReadHandoverScreen if app.session.read_only else HandoverScreen
+    app.push_screen(screen("Handover", lines, app.glyphs), answered)
+
+
+def _write_handover(app: ConsoleApp, text: str) -> None:
+    from byteor.atomic import write_file
+
+    try:
+        path = commands.evidence_folder("handovers") / f"{commands.stamp(time.time_ns())}.txt"
+        write_file(path, text.encode())
+    except (ByteorError, OSError) as error:
+        app.say(f"the note was not kept: {error}", ok=False)
+        return
+    app.run_act(commands.handover(path))
+
+
+def _edited(app: ConsoleApp, text: str) -> str | None:
+    """``text`` as $EDITOR leaves it; None when that did not work."""
+    command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    with tempfile.NamedTemporaryFile("w+", prefix="byteor-handover-", suffix=".txt") as file:
+        file.write(text)
+        file.flush()
+        try:
+            with app.suspend():
+                done = subprocess.run([*command, file.name], check=False)
+        except (OSError, RuntimeError) as error:
+            app.say(f"cannot open {command[0]}: {error}", ok=False)
+            return None
+        app.refresh(repaint=True)
+        if done.returncode:
+            app.say(f"{command[0]} ended with {done.returncode}: nothing was written", ok=False)
+            return None
+        return Path(file.name).read_text(errors="replace")
 
 
 HANDLERS = {

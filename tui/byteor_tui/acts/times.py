@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from byteor_tui.actions import commands
 from byteor_tui.model.text import clean, wall_clock
 from byteor_tui.model.view import Moment
 
@@ -25,7 +26,10 @@ def put(app: ConsoleApp, unix_ns: int) -> None:
         app.player.seek(unix_ns)
         return
     span = app.view().span
-    if span is None:
+    if span is None or app.run_shown is None:
+        return
+    if app.run_shown.kind:
+        app.say("a snapshot is one moment; 0 lists runs")
         return
     app.at_unix_ns = 0 if unix_ns >= span[1] else max(span[0], unix_ns)
 
@@ -124,8 +128,13 @@ def mark(app: ConsoleApp) -> None:
     def done(text: str | None) -> None:
         if text is not None:
             note = clean(text) or "mark"
-            app.marks = (*app.marks[-99:], Moment(at, "m", note))
-            app.say(f"mark at {wall_clock(at)}: {note}")
+            if app.session.read_only:
+                app.marks = (*app.marks[-99:], Moment(at, "m", note))
+                app.say(f"mark at {wall_clock(at)}, of this console alone: it is read-only: {note}")
+            else:
+                run = app.run_shown
+                live = run.run_id if run is not None and not run.kind else ""
+                app.run_act(commands.mark(note, live, at))
         app.paint()
 
     app.front.prompt.ask("mark, a note", done)

@@ -6,14 +6,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from byteor.errors import ByteorError
-from byteor_tui.model.evidence import Approval, Approvals, Signer
+from byteor_tui.model.evidence import Approval, Approvals, AuditRow, Signer
 from byteor_tui.model.text import clean
 
 if TYPE_CHECKING:
     from byteor.acts.approvals import Kept
     from byteor.governance.answers import Account
 
+SECOND_NS = 1_000_000_000
 Stamp = tuple[tuple[str, int], ...]
 
 
@@ -42,6 +45,32 @@ class ApprovalsTail:
         ends = [row.ends() for row in self._found.rows if row.ends() > now]
         self._due = min(ends, default=0)
         return self._found
+
+
+STATES = frozenset({"pending", "approved", "denied", "revoked", "used", "expired"})
+
+
+def as_of(found: Approvals, audit: tuple[AuditRow, ...], unix_ns: int) -> Approvals:
+    """The requests that there were at a moment, each as it stood then, as far as ``audit`` tells."""
+    rows = []
+    for one in found.rows:
+        if one.created * SECOND_NS > unix_ns:
+            continue
+        later = [row for row in audit if row.approval_id == one.request_id and row.at_unix_ns > unix_ns]
+        before = [row for row in audit if row.approval_id == one.request_id and row.at_unix_ns <= unix_ns]
+        if later:  # answered or used since: it stood as the last entry before says
+            state = next((said for row in reversed(before) if (said := _state_in(row))), "pending")
+            one = msgspec.structs.replace(one, state=state, revision=f"{one.revision}@{unix_ns}")
+        rows.append(one)
+    return Approvals(tuple(rows), found.error)
+
+
+def _state_in(row: AuditRow) -> str:
+    try:
+        said = msgspec.json.decode(row.body, type=dict[str, object]).get("state")
+    except msgspec.DecodeError:
+        return ""
+    return said if isinstance(said, str) and said in STATES else ""
 
 
 def stamp_of(root: Path, trust: Path) -> Stamp:

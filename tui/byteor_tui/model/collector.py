@@ -10,12 +10,14 @@ from byteor.errors import ByteorError
 from byteor.state import state_dir
 from byteor_tui.model.approvals import ApprovalsTail
 from byteor_tui.model.audit_tail import AuditTail
-from byteor_tui.model.evidence import Environment, Evidence
+from byteor_tui.model.evidence import Environment, Evidence, Handover
 from byteor_tui.model.incidents import IncidentsTail, replay_paths
 from byteor_tui.model.replays import ReplaysTail
 from byteor_tui.model.specs import SpecBoard, SpecFacts
+from byteor_tui.model.text import clean
 
 PERIOD_S = 0.1
+DAY_NS = 86_400 * 1_000_000_000
 STORE_EVERY = 10  # of these periods: files are looked at ten times a second, the store once
 
 
@@ -35,6 +37,8 @@ class Collector:
         self._incidents = IncidentsTail()
         self._replays = ReplaysTail()
         self._freezes = 0
+        self._handover_at = -1
+        self._handover: Handover | None = None
         self._environments: tuple[Environment, ...] | None = None
 
     def start(self) -> None:
@@ -70,7 +74,21 @@ class Collector:
         freezes = sum(row.action.endswith("frozen") for row in audit.rows)
         if self._environments is None or freezes != self._freezes:
             self._environments, self._freezes = read_environments(), freezes
-        self.latest = Evidence(audit, approvals, incidents, replays, self._environments, time.monotonic_ns())
+        if audit.size != self._handover_at:
+            self._handover_at, self._handover = audit.size, read_handover()
+        self.latest = Evidence(
+            audit, approvals, incidents, replays, self._environments, time.monotonic_ns(), self._handover
+        )
+
+
+def read_handover() -> Handover | None:
+    """The newest handover of the last day; what is older is history, in the audit log."""
+    from byteor.acts.notes import latest_handover
+
+    found = latest_handover()
+    if found is None or time.time_ns() - found.at_unix_ns > DAY_NS:
+        return None
+    return Handover(found.audit_seq, found.at_unix_ns, clean(found.actor.removeprefix("user:")), found.text)
 
 
 def read_environments() -> tuple[Environment, ...]:

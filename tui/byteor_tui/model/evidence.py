@@ -138,6 +138,15 @@ class Checks(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Handover(msgspec.Struct, frozen=True):
+    """What the shift before wrote down; the audit entry holds the same text."""
+
+    audit_seq: int
+    at_unix_ns: int
+    actor: str
+    text: str
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """Everything beside the run's regions, at one instant of the collector. ``taken_ns`` is monotonic."""
 
@@ -147,3 +156,4 @@ class Evidence(msgspec.Struct, frozen=True):
     replays: tuple[Replay, ...] = ()
     environments: tuple[Environment, ...] = ()
     taken_ns: int = 0
+    handover: Handover | None = None

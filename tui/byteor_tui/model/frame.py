@@ -15,12 +15,14 @@ class Mark(StrEnum):
     UNKNOWN = "?"
     APPROVAL = "A"
     INCIDENT = "i"
+    HANDOVER = "H"
 
 
 class StageRow(msgspec.Struct, frozen=True):
     """One worker. ``rate_per_s`` is None before two samples; ``trend`` is messages/s by second, oldest first.
 
     None inside ``trend`` is a second of which nothing is known; ``trend_closed`` counts all seconds so far.
+    ``against`` are its differences from the pinned moment, in the order of ``delta.FIGURES``.
     """
 
     name: str
@@ -43,10 +45,14 @@ class StageRow(msgspec.Struct, frozen=True):
     trend_p99: tuple[float | None, ...]
     trend_closed: int
     note: str
+    against: tuple[str, ...] = ()
 
 
 class RingFill(msgspec.Struct, frozen=True):
-    """One ring: messages published and not yet finished, and the stage everybody waits for."""
+    """One ring or lane: messages published and not yet finished, and the stage everybody waits for.
+
+    ``known`` is False where its depth could not be read; ``kind`` and ``dropped`` are a lane's.
+    """
 
     name: str
     in_flight: int
@@ -55,6 +61,9 @@ class RingFill(msgspec.Struct, frozen=True):
     cursor: int
     slowest: str
     consistent: bool
+    kind: str = "ring"
+    dropped: int = 0
+    known: bool = True
 
 
 class Need(msgspec.Struct, frozen=True):

@@ -8,8 +8,8 @@ from byteor_tui.model.view import Moment, View
 SECOND_NS = 1_000_000_000
 
 
-def handover_lines(view: View, marks: tuple[Moment, ...]) -> list[str]:
-    """One matter a line, each readable by itself."""
+def handover_lines(view: View, moments: tuple[Moment, ...]) -> list[str]:
+    """One matter a line, each readable by itself; of ``moments`` the marks."""
     now = view.now_unix_ns
     lines = [f"Handover {wall_clock(now)}"]
     frame = view.frame
@@ -29,7 +29,7 @@ def handover_lines(view: View, marks: tuple[Moment, ...]) -> list[str]:
         if one.state not in {"closed", "explained"}:
             lines.append(f"incident {one.id} {one.state}: {one.title}")
     lines += [f"frozen {one.name}: {one.frozen}" for one in view.evidence.environments if one.frozen]
-    lines += [f"mark {wall_clock(mark.at_unix_ns)}: {mark.text}" for mark in marks]
+    lines += [f"mark {wall_clock(mark.at_unix_ns)}: {mark.text}" for mark in moments if mark.sign == "m"]
     if len(lines) == 1:
         lines.append("nothing is open")
     return lines

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from byteor.runtime.sample import RingSample, RunSample, WorkerSample
+from byteor.runtime.sample import LaneSample, RingSample, RunSample, WorkerSample
 from byteor_tui.model.frame import ENDED, Frame, Mark, Need, RingFill, StageRow
-from byteor_tui.model.text import age, clean
+from byteor_tui.model.text import age, clean, count
 
 TREND_SECONDS = 60
 RATE_WINDOW_NS = 1_000_000_000
@@ -63,7 +63,8 @@ class History:
 
     def fold(self, sample: RunSample) -> Frame:
         """The frame of ``sample``, given all samples before it."""
-        bottlenecks = {ring.slowest: ring for ring in map(_ring_fill, sample.rings) if _is_full(ring)}
+        rings = (*map(_ring_fill, sample.rings), *map(_lane_fill, sample.lanes))
+        bottlenecks = {ring.slowest: ring for ring in rings if _is_full(ring)}
         rows = tuple(self._row(sample, worker, bottlenecks) for worker in sample.workers)
         self._forget({worker.name for worker in sample.workers})
         sources = [worker for worker in sample.workers if worker.role == "source"]
@@ -83,7 +84,7 @@ class History:
             taken_ns=sample.taken_ns,
             taken_unix_ns=sample.taken_unix_ns,
             rows=rows,
-            rings=tuple(map(_ring_fill, sample.rings)),
+            rings=rings,
             needs=self._needs(sample, rows),
             messages_in=sum(worker.messages_out for worker in sources),
             messages_out=sum(worker.messages_in for worker in sinks),
@@ -231,6 +232,23 @@ def _ring_fill(ring: RingSample) -> RingFill:
     )
 
 
+def _lane_fill(lane: LaneSample) -> RingFill:
+    """A lane of a graph, as a ring: its slowest reader is who everybody waits for."""
+    slowest = min(lane.readers, key=lambda reader: reader[1], default=("", 0))[0]
+    return RingFill(
+        name=clean(lane.name),
+        in_flight=max(0, min(lane.depth, lane.capacity)),
+        capacity=lane.capacity,
+        slot_bytes=lane.slot_bytes,
+        cursor=lane.published,
+        slowest=clean(slowest) if lane.depth > 0 else "",
+        consistent=True,
+        kind=clean(lane.kind),
+        dropped=lane.dropped,
+        known=lane.depth >= 0,
+    )
+
+
 def _is_full(ring: RingFill) -> bool:
     return ring.capacity > 0 and ring.in_flight >= FULL_SHARE * ring.capacity
 
@@ -242,7 +260,7 @@ def _note(worker: WorkerSample, state: str, full: RingFill | None) -> str:
         return clean(worker.last_error)
     if full is not None:
         return "min gate"
-    return f"{worker.filtered} filtered" if worker.filtered else ""
+    return f"{count(worker.filtered)} filtered" if worker.filtered else ""
 
 
 def _why(row: StageRow) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from byteor_tui.model.evidence import AuditRow
 from byteor_tui.model.frame import Frame, Mark
 from byteor_tui.model.player import Player
@@ -17,7 +19,9 @@ SIGNS = (
     ("run_started", "^"),
     ("run_", "x"),
     ("policy", "p"),
+    ("handover", "H"),
 )
+MARKED = "moment_marked"
 
 
 def moments(
@@ -27,6 +31,9 @@ def moments(
     found = list(marks)
     run = frame.run_id if frame is not None else ""
     for row in audit:
+        if row.action == MARKED and row.run_id in {"", run}:
+            found.append(marked(row))
+            continue
         sign = next((sign for start, sign in SIGNS if row.action.startswith(start)), "")
         if sign and row.run_id in {"", run}:
             found.append(Moment(row.at_unix_ns, sign, f"{row.action} #{row.seq}"))
@@ -37,6 +44,15 @@ def moments(
             if need.mark is Mark.ALERT
         ]
     return tuple(sorted(found, key=lambda one: one.at_unix_ns))
+
+
+def marked(row: AuditRow) -> Moment:
+    """The moment that an entry of ``byteor note`` is about."""
+    try:
+        body = msgspec.json.decode(row.body, type=dict[str, str])
+        return Moment(int(body["at_unix_ns"]), "m", body["text"])
+    except (msgspec.DecodeError, KeyError, ValueError):
+        return Moment(row.at_unix_ns, "m", f"{row.action} #{row.seq}")
 
 
 SHOWN = 100

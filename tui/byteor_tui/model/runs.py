@@ -38,9 +38,21 @@ def find_runs() -> list[Run]:
     return sorted(map(as_run, list_runs()), key=lambda run: not run.alive)
 
 
+def find_snapshots() -> list[Run]:
+    """The snapshots that were taken from a console on this host, newest first."""
+    from byteor.state import state_dir
+    from byteor_tui.model.snapshots import snapshots
+
+    return snapshots(state_dir() / "snapshots")
+
+
 def find_run(which: str) -> Run:
-    """The run with this id or name. Raises ``E_RUN_NOT_FOUND`` (exit 7)."""
+    """The run with this id or name, or the snapshot in a file. Raises ``E_RUN_NOT_FOUND`` (exit 7)."""
     from byteor.runtime.folders import find_run as find
+    from byteor_tui.model.snapshots import SUFFIX, snapshot_run
+
+    if which.endswith(SUFFIX):
+        return snapshot_run(Path(which))
 
     run_id = find(which).identity.run_id
     return next(run for run in find_runs() if run.run_id == run_id)
@@ -53,7 +65,11 @@ def the_one(runs: list[Run]) -> Run | None:
 
 
 def open_source(run: Run) -> Source:
-    """Shared memory of ``run``, read-only. Raises ``ByteorError`` when it cannot be read."""
+    """Shared memory of ``run``, read-only, or its snapshot. Raises ``ByteorError`` when it cannot be read."""
+    if run.kind == "snapshot":
+        from byteor_tui.model.snapshots import SnapshotSource
+
+        return SnapshotSource(Path(run.folder))
     from byteor.runtime.observe import RunObserver
 
     return RunObserver(Path(run.folder))

@@ -90,8 +90,8 @@ class SpecFacts(msgspec.Struct, frozen=True):
 class SpecBoard:
     """What is compared: side a (what runs, unless ``left`` names a file) and side b (the file on disk).
 
-    ``run_folder``, ``left``, ``right`` and ``asked`` (the spec hash of a request) are set by the screen's
-    thread and read by the collector's.
+    ``run_folder``, ``left``, ``right``, ``asked`` (the spec hash of a request) and ``pinned_hash`` (another
+    spec, which ran at the pinned moment) are set by the screen's thread and read by the collector's.
     """
 
     def __init__(self, given: Path | None = None) -> None:
@@ -99,6 +99,7 @@ class SpecBoard:
         self.left: Path | None = None
         self.right: Path | None = given
         self.asked = ""
+        self.pinned_hash = ""
         self._given = given
         self._stamps: tuple[object, ...] = ()
         self._facts = SpecFacts()
@@ -107,7 +108,8 @@ class SpecBoard:
     def look(self) -> SpecFacts:
         """The comparison as it is now; the same object while nothing changed."""
         running = self.run_folder / RUNNING_FILE if self.run_folder is not None else None
-        a, b = self.left or running, self.right
+        pinned = self._of(self.pinned_hash) if self.pinned_hash else None
+        a, b = (pinned, running) if pinned is not None else (self.left or running, self.right)
         stamps = (a, stamp(a), b, stamp(b), running)
         if stamps != self._stamps or (b is None and running is not None and not self._facts.versions):
             self._stamps = stamps
@@ -118,6 +120,10 @@ class SpecBoard:
             if found != known:
                 self._facts = msgspec.structs.replace(self._facts, asked=found)
         return self._facts
+
+    def _of(self, spec_hash: str) -> Path | None:
+        """The file of what ran at the pinned moment, when that was another spec."""
+        return next((Path(one.path) for one in self._facts.versions if one.spec_hash == spec_hash), None)
 
     def _compare(self, a: Path | None, b: Path | None, running: Path | None) -> SpecFacts:
         versions = known_versions(running)

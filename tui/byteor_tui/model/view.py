@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from byteor_tui.glyphs import Glyphs
-from byteor_tui.model.evidence import Checks, Environment, Evidence
+from byteor_tui.model.evidence import Checks, Environment, Evidence, Handover
 from byteor_tui.model.frame import Frame
 from byteor_tui.model.player import Player
 from byteor_tui.model.specs import SpecFacts
@@ -70,6 +70,7 @@ class View(msgspec.Struct, frozen=True):
     player_error: str = ""
     replaying: bool = False
     kind: str = ""
+    handover: Handover | None = None
 
     @property
     def environment(self) -> Environment | None:

@@ -60,7 +60,9 @@ class OverviewScreen(Skeleton):
         self._draw_stages(view, frame)
         self.rule("facts-rule", "Run", mode_word(view).lower())
         self.panel("facts").show(lambda width, _height: lines.facts(frame, width))
-        self.rule("rings-rule", "Rings", str(len(frame.rings)) if len(frame.rings) != 1 else "")
+        lanes = any(ring.kind != "ring" for ring in frame.rings)
+        number = str(len(frame.rings)) if len(frame.rings) != 1 else ""
+        self.rule("rings-rule", "Lanes, fullest first" if lanes else "Rings", number)
         self._set_height("rings", max(1, min(4, len(frame.rings))))
         self.panel("rings").show(lambda width, height: lines.rings(frame, width, height, glyphs))
         needs = lines.needs_of(view)
@@ -82,15 +84,15 @@ class OverviewScreen(Skeleton):
         rows = {row.name: row for row in ordered if self.passes(columns.said(row), columns.figures(row))}
         if view.pinned is not None:
             rows = {name: delta.noted(row, view.pinned) for name, row in rows.items()}
-        longest = columns.longest_name(frame.rows)
+        longest, compared = columns.longest_name(frame.rows), view.pinned is not None
         if table.cursor_key is None:  # somebody who opens a failed run wants to see the stage that failed
             table.cursor_key = next((row.name for row in frame.rows if row.mark is Mark.ALERT), None)
 
         def header(width: int) -> Line:
-            return columns.header_line(columns.place(width, longest), width, self._sort)
+            return columns.header_line(columns.place(width, longest, compared), width, self._sort)
 
         def row(key: str, width: int) -> Line:
-            placed = columns.place(width, longest)
+            placed = columns.place(width, longest, compared)
             return columns.row_line(rows[key], placed, width, glyphs, selected=key == table.cursor_key)
 
         table.show(tuple(rows), header, row)

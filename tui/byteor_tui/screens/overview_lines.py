@@ -11,6 +11,7 @@ from byteor_tui.glyphs import Glyphs, bar, chart
 from byteor_tui.model.frame import Frame, Mark, Need, RingFill, StageRow
 from byteor_tui.model.text import age, count, milliseconds, percent, short_hash, wall_clock
 from byteor_tui.model.view import LogEntry, View, mode_word
+from byteor_tui.screens.delta import of_run
 from byteor_tui.tones import Line, Span, Tone, pad, span_width, spread
 from byteor_tui.widgets.top_bar import Part, top_line
 
@@ -40,6 +41,10 @@ def top(view: View, width: int) -> Line:
     if frame is None:
         waiting = [(3, (("byteor", Tone.TITLE),)), (0, mode), *_waiting(view)]
         return top_line(waiting, right, width)
+    against = ("", "")
+    if view.pinned is not None:
+        rate, p99 = of_run(frame, view.pinned)
+        against = (f" ({rate})", f" ({p99})")
     alerts = sum(need.mark is Mark.ALERT for need in frame.needs)
     unknown = len(frame.needs) - alerts
     left: list[Part] = [
@@ -48,8 +53,8 @@ def top(view: View, width: int) -> Line:
         (0, mode),
         (4, ((frame.name, Tone.TITLE),)),
         (8, ((short_hash(frame.spec_hash), Tone.DIM),)),
-        (2, ((_rate(frame), Tone.PLAIN),)),
-        (5, ((f"p99 {_ms(frame.p99_ns)}", Tone.PLAIN),)),
+        (2, ((_rate(frame) + against[0], Tone.PLAIN),)),
+        (5, ((f"p99 {_ms(frame.p99_ns)}{against[1]}", Tone.PLAIN),)),
     ]
     if frame.errors:
         left.append((3, ((f"err {count(frame.errors)}", Tone.ALARM),)))
@@ -105,21 +110,29 @@ def rings(frame: Frame, width: int, height: int, glyphs: Glyphs) -> list[Line]:
     """A ring a line: how full, and who everybody waits for."""
     if not frame.rings:
         return [(("  none: a run that ended well removes its ring", Tone.DIM),)]
-    return [_ring(ring, width, glyphs) for ring in frame.rings[:height]]
+    fullest = sorted(
+        frame.rings, key=lambda ring: -(ring.in_flight / ring.capacity if ring.capacity else 0.0)
+    )
+    size = min(20, max(8, *(cell_len(ring.name) for ring in frame.rings)))
+    return [_ring(ring, width, glyphs, size) for ring in fullest[:height]]
 
 
-def _ring(ring: RingFill, width: int, glyphs: Glyphs) -> Line:
+def _ring(ring: RingFill, width: int, glyphs: Glyphs, size: int) -> Line:
     share = ring.in_flight / ring.capacity if ring.capacity else 0.0
     tone = Tone.WARN if share >= 0.9 else Tone.TREND
     share_text = percent(ring.in_flight, ring.capacity)
     figures = f" {share_text:>5}  {count(ring.in_flight)} of {count(ring.capacity)} slots"
+    if ring.dropped:
+        figures += f", {count(ring.dropped)} dropped"
     slowest = f"  min gate {ring.slowest}" if ring.slowest else ""
-    name = f"  {ring.name:<8} "
+    name = f"  {pad(ring.name, size)} "
     cells = min(40, width - cell_len(name) - len(figures) - len(slowest) - 2)
     if cells < 8:
         slowest, cells = "", max(4, min(40, width - cell_len(name) - len(figures) - 1))
     line: list[Span] = [(name, Tone.PLAIN), (bar(ring.in_flight, ring.capacity, cells, glyphs), tone)]
     line += [(figures, Tone.PLAIN), (slowest, Tone.DIM)]
+    if not ring.known:
+        line.append(("  ? depth not readable", Tone.WARN))
     if not ring.consistent:
         line.append(("  ? cursors disagree", Tone.WARN))
     return tuple(line)
@@ -144,7 +157,13 @@ def needs_of(view: View) -> tuple[Need, ...]:
         for one in view.evidence.incidents.rows
         if one.state == "open"
     ]
-    return (*(frame.needs if frame is not None else ()), *asked, *open_incidents)
+    told = view.handover
+    left = (
+        []
+        if told is None
+        else [Need(Mark.HANDOVER, told.at_unix_ns, told.actor, f"handover #{told.audit_seq}: H reads it")]
+    )
+    return (*(frame.needs if frame is not None else ()), *asked, *open_incidents, *left)
 
 
 def needs(found: tuple[Need, ...], width: int, height: int) -> list[Line]:

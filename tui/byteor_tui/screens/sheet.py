@@ -14,7 +14,7 @@ from byteor_tui.widgets.rule import Rule
 from byteor_tui.widgets.scroll_lines import ScrollLines
 
 
-class SheetScreen(ModalScreen[None]):
+class SheetScreen(ModalScreen[str]):
     """``draw(width)`` gives all lines; they are wrapped for the width and scrolled."""
 
     AUTO_FOCUS = None
@@ -27,6 +27,8 @@ class SheetScreen(ModalScreen[None]):
         Binding("home", "scroll(-100000)", show=False),
         Binding("end,G", "scroll(100000)", show=False),
     ]
+
+    keys_said = "esc closes, j k move"
 
     def __init__(self, title: str, draw: Callable[[int], Sequence[Line]], glyphs: Glyphs) -> None:
         super().__init__()
@@ -48,5 +50,25 @@ class SheetScreen(ModalScreen[None]):
         self.query_one(ScrollLines).scroll_by_lines(by)
 
     def _draw(self) -> None:
-        self.query_one(Rule).title(self._title, "esc closes, j k move", self._glyphs)
+        self.query_one(Rule).title(self._title, self.keys_said, self._glyphs)
         self.query_one(ScrollLines).show_all(self._title, None, self._lines)
+
+
+class HandoverScreen(SheetScreen):
+    """The note before it is written: enter writes it, ``o`` edits it first, esc does neither."""
+
+    BINDINGS = [
+        Binding("enter", "answer('write')", "write"),
+        Binding("o", "answer('edit')", "edit"),
+    ]
+    keys_said = "enter writes it into the audit log, o edits, esc cancels"
+
+    def action_answer(self, answer: str) -> None:
+        self.dismiss(answer)
+
+
+class ReadHandoverScreen(HandoverScreen):
+    """The same in a console that may not write."""
+
+    BINDINGS = [Binding("enter,o", "dismiss", "close")]
+    keys_said = "read-only: it is shown and not written; esc closes"

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from byteor_tui.glyphs import Glyphs, trend
 from byteor_tui.model.frame import Mark, StageRow
 from byteor_tui.model.text import count, milliseconds
+from byteor_tui.screens.delta import FIGURES
 from byteor_tui.tones import Line, Span, Tone, pad
 
 UNKNOWN = "?"
@@ -107,6 +108,39 @@ COLUMNS = (
     ),
 )
 BY_ID = {column.id: column for column in COLUMNS}
+
+
+def _against(index: int) -> Callable[[StageRow, int, Glyphs], str]:
+    return lambda row, width, glyphs: row.against[index] if row.against else ""
+
+
+def _compared() -> tuple[Column, ...]:
+    """Each figure with its difference from the pinned moment behind it."""
+    found: list[Column] = []
+    places = {name: index for index, (name, _) in enumerate(FIGURES)}
+    for column in COLUMNS:
+        found.append(column)
+        if column.id in places:
+            index = places[column.id]
+            found.append(
+                Column(
+                    f"{column.id}_b",
+                    "-A",
+                    7,
+                    _against(index),
+                    tone=lambda row, index=index: (  # type: ignore[misc]
+                        Tone.DIM if not row.against or row.against[index] == "=" else Tone.WARN
+                    ),
+                )
+            )
+    return tuple(found)
+
+
+COMPARED = _compared()
+COMPARED_ROOM = (
+    "name", "rate", "rate_b", "lag", "lag_b", "p99", "p99_b", "state", "errors", "errors_b", "p50", "p50_b",
+    "busy", "busy_b", "trend", "note", "total", "where",
+)  # fmt: skip
 SHARES_ROOM = (
     "name",
     "rate",
@@ -135,18 +169,20 @@ def longest_name(rows: tuple[StageRow, ...]) -> int:
 
 
 @lru_cache(maxsize=16)
-def place(width: int, longest: int) -> tuple[Placed, ...]:
+def place(width: int, longest: int, compared: bool = False) -> tuple[Placed, ...]:
     """The columns that ``width`` cells have room for, widened into what is left, in drawing order.
 
     ``longest`` is the longest name's width in cells. The same for every frame of one size, hence kept.
     """
     gap = 2 if width >= 100 else 1
     left = width - lead_width(width)
-    name = BY_ID["name"]
+    columns, order = (COMPARED, COMPARED_ROOM) if compared else (COLUMNS, SHARES_ROOM)
+    known = {column.id: column for column in columns}
+    name = known["name"]
     widths = {"name": max(1, min(name.width, left))}
     left -= widths["name"]
     # A column that finds no room ends the list: a less important one in its place would only confuse.
-    for column in (BY_ID[id] for id in SHARES_ROOM[1:]):
+    for column in (known[id] for id in order[1:]):
         if column.width + gap > left:
             break
         widths[column.id] = column.width
@@ -162,7 +198,7 @@ def place(width: int, longest: int) -> tuple[Placed, ...]:
             more = min(left, max(0, most - widths[id]))
             widths[id] += more
             left -= more
-    return tuple(Placed(column, widths[column.id]) for column in COLUMNS if column.id in widths)
+    return tuple(Placed(column, widths[column.id]) for column in columns if column.id in widths)
 
 
 def header_line(placed: tuple[Placed, ...], width: int, sort: str) -> Line:

@@ -8,7 +8,7 @@ from byteor_tui.model.text import count, percent
 from byteor_tui.model.view import View
 from byteor_tui.screens import overview_lines as overview
 from byteor_tui.screens import stage_columns as columns
-from byteor_tui.screens.delta import compared_row
+from byteor_tui.screens.delta import compared_row, noted
 from byteor_tui.screens.pair import Content, PairScreen
 from byteor_tui.screens.text_lines import field, title
 from byteor_tui.tones import Line, Tone
@@ -34,18 +34,22 @@ class StagesScreen(PairScreen):
             )
         ordered = columns.ordered(frame.rows, self._sort, backwards=self._backwards)
         rows = {one.name: one for one in ordered if self.passes(columns.said(one), columns.figures(one))}
-        longest = columns.longest_name(frame.rows)
+        longest, compared = columns.longest_name(frame.rows), view.pinned is not None
+        if view.pinned is not None:
+            rows = {name: noted(one, view.pinned) for name, one in rows.items()}
         found = rows.get(chosen or "")
         glyphs = view.glyphs
         order = f"sort {self._sort}{' reversed' if self._backwards else ''}"
 
         def row(key: str, width: int, cursor: str) -> Line:
-            placed = columns.place(width, longest)
+            placed = columns.place(width, longest, compared)
             return columns.row_line(rows[key], placed, width, glyphs, selected=cursor != " ")
 
         return Content(
             keys=tuple(rows),
-            header=lambda width: columns.header_line(columns.place(width, longest), width, self._sort),
+            header=lambda width: columns.header_line(
+                columns.place(width, longest, compared), width, self._sort
+            ),
             row=row,
             note=f"{order}, {len(rows)} of {len(frame.rows)}",
             detail_title=found.name if found else "Stage",
@@ -69,7 +73,7 @@ def detail(one: StageRow, frame: Frame, view: View, width: int, glyphs: Glyphs) 
     if before or after:
         lines += field("takes from", ", ".join(before) or "-", width)
         lines += field("hands to", ", ".join(after) or "-", width)
-    for ring in frame.rings:
+    for ring in rings_of(one, frame):
         lines += gate(one, ring, width, glyphs)
     if one.mark is not Mark.NONE:
         lines += field("needs you", one.note or one.state, width, Tone.ALARM)
@@ -83,6 +87,11 @@ def detail(one: StageRow, frame: Frame, view: View, width: int, glyphs: Glyphs) 
             *overview.chart_lines(one.trend_p99, width, CHART, glyphs, overview.chart_ms),
         ]
     return lines
+
+
+def rings_of(one: StageRow, frame: Frame) -> list[RingFill]:
+    """A ring is everybody's; of a graph's lanes those that it gates."""
+    return [ring for ring in frame.rings if ring.kind == "ring" or ring.slowest == one.name]
 
 
 def gate(one: StageRow, ring: RingFill, width: int, glyphs: Glyphs) -> list[Line]:
