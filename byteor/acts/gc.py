@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from byteor.acts.audit import record_killed
+from byteor.acts.audit import record_missed
 from byteor.runtime.folders import list_runs, orphaned_regions, remove_run, runtime_dir
 from byteor.runtime.runlog import abandoned_logs
 
@@ -14,7 +14,7 @@ def collect(*, dry_run: bool) -> list[str]:
     ended = [info for info in list_runs() if info.ours and not info.alive]
     if not dry_run:
         for info in ended:
-            record_killed(info)
+            record_missed(info)
             remove_run(info)
     logs = abandoned_logs(runtime_dir())
     if not dry_run:

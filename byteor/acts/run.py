@@ -5,12 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from byteor.acts.attend import Attendants, OnRunning, attend
-from byteor.acts.audit import record, record_killed
+from byteor.acts.audit import record, record_end, record_missed
 from byteor.acts.ends import check_ends, match_ends
 from byteor.acts.governed import Question, ask
 from byteor.acts.permit import Permit
@@ -21,7 +20,7 @@ from byteor.edge import parse_sink, parse_source
 from byteor.errors import Where
 from byteor.runtime.assemble import Ends, ExecuteOptions
 from byteor.runtime.execute import Ended, engines, execute
-from byteor.runtime.folders import RunIdentity, RunInfo, RunResult, WorkerIdentity, list_runs
+from byteor.runtime.folders import RunIdentity, RunInfo, RunResult, WorkerIdentity, list_runs, runtime_dir
 from byteor.runtime.identity import workers_of
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.runtime.process import free_cores
@@ -171,7 +170,7 @@ def _run(order: RunOrder, attendants: Attendants, on_permit: Callable[[Permit], 
     permit = permit_for(order, found)
     on_permit(permit)
     for info in list_runs():
-        record_killed(info)
+        record_missed(info)
     wiring = found.prepared.wiring
     by_name = {w.name: found.ends.sources[w.endpoint] for w in wiring.of_role(SOURCE)}
     attendants.watch(by_name, {w.name: found.ends.sinks[w.endpoint] for w in wiring.of_role(SINK)})
@@ -240,12 +239,6 @@ class _Log:
 
     def ended(self, ended: Ended) -> None:
         self._recorder.finish(ended.result.state)
-        result: dict[str, Any] = msgspec.to_builtins(ended.result)
-        body = {field: result[field] for field in TOLD}
-        body["duration_ns"] = str(ended.result.duration_ns)
         self._permit.end()
-        self.last = record(f"run_{ended.result.state}", ended.identity, body, seal=True)
+        self.last = record_end(runtime_dir() / ended.identity.run_id, ended.identity, ended.result)
         self.incident_id = self._recorder.bundle_failure(ended)
-
-
-TOLD = ("in", "out", "filtered", "dropped", "errors", "unfinished", "stuck", "first_failure")

@@ -29,6 +29,7 @@ from byteor.state import state_dir
 MODES = {"on": "on", "true": "on", "1": "on", "off": "off", "false": "off", "0": "off"}
 KEPT_BYTES = 4 << 30  # of all captures of this user
 KEPT_AGE_S = 7 * 86_400.0
+NO_ROOM = "free space, or run with --capture off (best-effort too needs room to begin)"
 
 
 class RunCapture:
@@ -49,15 +50,16 @@ class RunCapture:
         folder = root / identity.run_id
         try:
             self._capture = Capture(folder, facts, prepared.spec.canonical, self._settings)
-        except ByteorError:
+        except ByteorError as error:
             shutil.rmtree(folder, ignore_errors=True)
+            error.hint = NO_ROOM  # best-effort would not begin either
             raise
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise ByteorError(
                 "E_CAPTURE_SPACE",
                 f"the capture cannot begin in {root}: {error.strerror}",
-                hint="free space, or run with --capture off",
+                hint=NO_ROOM,
                 exit=Exit.RUNTIME,
             ) from None
 

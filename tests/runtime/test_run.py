@@ -308,6 +308,24 @@ def test_a_killed_stage_process_stops_the_run_within_a_second(home: Home) -> Non
     assert home.actions() == ["run_started", "run_failed"]
 
 
+def test_an_end_that_the_log_does_not_take_is_told_and_noted_later_once(home: Home) -> None:
+    process = home.start(home.spec(("a", "identity")), "--source", "generate:0,16", "--sink", "null:")
+    log = home.root / "state" / "audit.db"
+    log.rename(log.with_suffix(".aside"))
+    log.mkdir()
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 3  # of E_AUDIT_UNREADABLE
+    assert "error[E_AUDIT_" in told
+    assert "the run itself stopped: in " in told
+    log.rmdir()
+    log.with_suffix(".aside").rename(log)
+    for _ in range(2):
+        home.byteor("run", home.spec(("a", "identity")), "--source", "generate:1,16", "--sink", "null:")
+    assert home.actions().count("run_stopped") == 1
+    assert home.json("audit", "verify")["ok"]
+
+
 def test_gc_removes_ended_runs_and_leaves_live_ones(home: Home) -> None:
     spec = home.spec(("bad", "raises_at_third"))
     run(home, spec, "--source", f"file:{home.lines(10)}")
