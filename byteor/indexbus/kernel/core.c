@@ -56,12 +56,16 @@ static int ib_take(ib_party *p, uint64_t target, int64_t d) {
     /* More than the ring holds, in either direction, is no state that an honest peer reaches. */
     if (IB_UNLIKELY((uint64_t)d >= p->capacity && !(p->mpsc && p->lead))) return IB_CORRUPT;
     p->limit = target + (uint64_t)d;
+    p->naps = 0;
     return IB_OK;
 }
 
 /* When looking turns into sleeping, in rounds. A wait's clock starts before its first sleep: a wait that sleeps
  * without one neither ends in time nor looks around. */
 enum { IB_CLOCK_ROUND = 32, IB_BLOCK_ROUND = 96, IB_BACKOFF_ROUND = 192 };
+/* Backing off takes four naps of each length up to half a millisecond and 16 of a whole one, over several calls
+ * if none was answered: after some 20 ms of nothing it sleeps on its cell as blocking does, and idling is free. */
+enum { IB_NAPS = 4 * 10 + 16 };
 _Static_assert((int)IB_CLOCK_ROUND < (int)IB_BLOCK_ROUND && (int)IB_BLOCK_ROUND < (int)IB_BACKOFF_ROUND, "the clock first");
 
 /* Sleeps at most `most_ns`. */
@@ -106,7 +110,11 @@ static int ib_relax(ib_party *p, uint32_t round, ib_cell *slowest, uint64_t targ
             sched_yield();
             return 0;
         }
-        uint32_t doublings = (round - IB_BACKOFF_ROUND) / 4;
+        if (p->naps >= IB_NAPS) {
+            ib_park(p, slowest, target, most_ns);
+            return 1;
+        }
+        uint32_t doublings = p->naps++ / 4;
         ib_sleep_ns(doublings >= 10 ? 1000000 : 1000l << doublings);
         return 1;
     }

@@ -104,6 +104,7 @@ typedef struct {
     int fd;
     int strategy;
     int stop;
+    uint32_t naps; /* since it last got what it waited for; see ib_relax */
     int fence; /* 1: no membarrier, fence at every publish */
     int mpsc;  /* many producers: a slot is published by its own marker (= sequence + 1), not by the cursor */
     uint64_t *markers;

@@ -22,6 +22,7 @@ from byteor.indexbus.peers import lock_is_free
 from byteor.indexbus.pure import futex
 
 TICK_NS = 50_000_000
+NAPS = 4 * 10 + 16  # of a wait that backs off: some 20 ms; then it sleeps as a blocking one does
 U64 = abi.U64
 ROW = {field.name: field.offset for field in abi.METRICS_ROW.fields}
 
@@ -105,6 +106,7 @@ class Party:
         self._address = futex.address_of(self._b)
         self._fenced = futex.register_fence()
         self._fence = threading.Lock()
+        self._naps = 0  # since it last got what it waited for
         self._stop = self._open_flag = False
         self._open_flag = True
         self._busy = False
@@ -235,6 +237,7 @@ class Party:
             if d >= self._capacity:
                 return End.CORRUPT, slowest
             self._limit = (target + d) & U64
+            self._naps = 0
             return End.OK, slowest
         if -d > (self._capacity if self._lead else 1):
             return End.CORRUPT, slowest
@@ -297,7 +300,13 @@ class Party:
             futex.wait(self._address + (word << 2), seen, timeout_s)
 
     def _doze(self, rounds: int, cell: int, target: int) -> None:
-        time.sleep(0 if rounds < 64 else min(1e-6 * 2 ** min((rounds - 64) // 4, 10), 1e-3))
+        if rounds < 64:
+            time.sleep(0)
+        elif self._naps < NAPS:
+            time.sleep(min(1e-6 * 2 ** (self._naps // 4), 1e-3))
+            self._naps += 1
+        else:
+            self._park(rounds, cell, target)
 
     def _yield(self, rounds: int, cell: int, target: int) -> None:
         # sleep(0) lets other threads of this interpreter in, but costs some 60 us: not every time.
