@@ -62,6 +62,9 @@ class Settings(BaseModel):
     drain_timeout_s: Annotated[
         float, Field(ge=0, le=86_400, description="how long messages in flight may take to finish")
     ] = 5.0
+    stage_timeout_s: Annotated[
+        float, Field(ge=0, le=86_400, description="how long a stage may give no sign of life; 0: for ever")
+    ] = 60.0
 
 
 class SettingsProblem(NamedTuple):

@@ -82,6 +82,10 @@ class Attendants:
             if self._on_running is not None:
                 self._on_running(identity, run)
 
+    def news(self, text: str) -> None:
+        """Something that an operator should hear while the run lives."""
+        _say(text)
+
     def tick(self, state: str) -> None:
         self._service.tick(state)
         if self._health is not None and self._run is not None:

@@ -1,8 +1,10 @@
 """Put a run in the place of another of its name: judge, drain the old one, go on from its positions.
 
-The old run closes its sources, lets everything in flight leave, and writes how far each source had been read
-into its result; the new one begins there. Nothing is lost or doubled where the source keeps a position
-(files, journals, tables, generators). Of the others the peers have to send again what nobody answered for.
+First the old run's sources rest, until it is seen to be empty: one that does not get empty in time goes on,
+and the new one is refused. Then the old run closes its sources, lets everything in flight leave, and writes
+how far each source had been read into its result; the new one begins there. Nothing is lost or doubled where
+the source keeps a position (files, journals, tables, generators). Of the others the peers have to send again
+what nobody answered for.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ from byteor.runtime import folders
 from byteor.runtime.adapter import Source
 from byteor.runtime.control import ask
 from byteor.runtime.errors import RunError
-from byteor.runtime.folders import RunInfo, list_runs, name_lock, runtime_dir
+from byteor.runtime.folders import RunInfo, list_runs, name_lock, read_run, runtime_dir
+from byteor.runtime.observe import RunObserver
+from byteor.runtime.sample import RunSample
 from byteor.runtime.words import plain
 from byteor.spec import ValidatedSpec, check_document, read_document
 
 MARGIN_S = 5.0  # beyond the drain's own limit: an abort, the last audit row, the process's end
 MAX_LIMIT_S = 86_400.0  # that a run may be asked to drain for
+HELD_S = 2.0  # longer than we look: whoever asked may be slow, but may also have died
 _POLL_S = 0.01
 
 
@@ -80,17 +85,67 @@ def judge(old: RunInfo, spec: ValidatedSpec, texts: Mapping[str, str]) -> None:
 def take_over(old: RunInfo, sources: Mapping[str, Source], drain_timeout_s: float) -> tuple[str, ...]:
     """Drain ``old``, wait until its name is free, and let ``sources`` (by endpoint) go on where it stopped.
 
-    Returns the endpoints whose sources keep no position. Raises ``E_REPLACE_UNCLEAN`` (exit 11) when
-    messages of the old run went nowhere, ``E_STILL_DRAINING``, ``E_RUN_SILENT``.
+    Returns the endpoints whose sources keep no position. Raises ``E_REPLACE_BUSY`` (exit 10) when ``old``
+    does not get empty in time and goes on; ``E_REPLACE_UNCLEAN`` (exit 11) when messages of it went nowhere
+    all the same; ``E_STILL_DRAINING``, ``E_RUN_SILENT``.
     """
     limit_s = drain_timeout_s + MARGIN_S
     if old.alive:
-        ask(Path(old.folder), "drain", min(drain_timeout_s, MAX_LIMIT_S))
+        _await_empty(old, min(drain_timeout_s, MAX_LIMIT_S))
+        _ask_live(old, "drain", min(drain_timeout_s, MAX_LIMIT_S))
         old = await_end(old, limit_s)
     _check_clean(old)
     _await_name(old.identity.name, limit_s)
     assert old.result is not None
     return _resume(sources, old.result.positions)
+
+
+def _await_empty(old: RunInfo, limit_s: float) -> None:
+    """Return when nothing is under way in ``old``, whose sources rest; or when it cannot be held (it is of an
+    older version, or the kernel makes its messages) or ends by itself."""
+    run = Path(old.folder)
+    if not _ask_live(old, "hold", limit_s + HELD_S):
+        return
+    deadline = time.monotonic() + limit_s
+    try:
+        with RunObserver(run) as observer:
+            while read_run(run).alive:
+                sample = observer.sample()
+                under_way = sum(max(0, lane.depth) for lane in sample.lanes)
+                if not under_way:
+                    return
+                if time.monotonic() >= deadline:
+                    raise _busy(old, sample, under_way, limit_s)
+                time.sleep(_POLL_S)
+    except BaseException:
+        with contextlib.suppress(RunError):  # else it goes on by itself a little later
+            ask(run, "resume")
+        raise
+
+
+def _ask_live(old: RunInfo, what: str, limit_s: float) -> bool:
+    """Whether it does so. False also when it is just coming to its end by itself. Raises ``E_RUN_SILENT``."""
+    try:
+        return ask(Path(old.folder), what, limit_s).ok
+    except RunError:
+        try:
+            await_end(old, MARGIN_S)
+        except RunError:
+            pass
+        else:
+            return False
+        raise
+
+
+def _busy(old: RunInfo, sample: RunSample, under_way: int, limit_s: float) -> RunError:
+    slowest = max(sample.workers, key=lambda worker: worker.lag)
+    return RunError(
+        "E_REPLACE_BUSY",
+        f"{old.identity.run_id} has {under_way:,} messages under way after {limit_s:g} s, most of them before"
+        f" {slowest.name}; it goes on as before, and the new run was not started",
+        hint="a longer --drain-timeout; or byteor top shows who lags; or byteor stop it first, and lose them",
+        exit=Exit.TIMEOUT,
+    )
 
 
 def _check_clean(old: RunInfo) -> None:

@@ -45,6 +45,8 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     max_messages: int | None = None
     wait: str | None = None  # None: as the profile says
     drain_timeout_s: float = 5.0
+    stage_timeout_s: float = 60.0  # that a stage may work without a sign of life; 0: for ever
+    stage_memory_bytes: int = 0  # of each stage process; 0: no limit
     profile: str = "default"
     metrics_addr: str | None = None
     group: str | None = None  # of the people who may look at the run
@@ -191,6 +193,8 @@ def _execute(order: RunOrder, found: ReadyRun, permit: Permit, attendants: Atten
         max_messages=order.max_messages,
         wait=order.wait,
         drain_timeout_s=order.drain_timeout_s,
+        stage_timeout_s=order.stage_timeout_s,
+        stage_memory_bytes=order.stage_memory_bytes,
         executor=order.executor,
         seed=secrets.randbits(63) if order.seed is None else order.seed,
         profile=order.profile,
@@ -231,6 +235,9 @@ class _Log:
     def tick(self, state: str) -> None:
         self._attendants.tick(state)
         self._recorder.tick()
+
+    def news(self, text: str) -> None:
+        self._attendants.news(text)
 
     def not_started(self, identity: RunIdentity, why: str) -> None:
         self._recorder.not_started()

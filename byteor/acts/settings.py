@@ -16,6 +16,7 @@ EXPORTED = (
     "wait",
     "group",
     "drain_timeout_s",
+    "stage_timeout_s",
     "capture",
     "capture_egress",
 )

@@ -34,6 +34,8 @@ class Pace(msgspec.Struct, frozen=True):
     errors: int
     filtered: int
     dropped: int
+    silent_s: float = 0.0  # where ``state`` says so
+    in_hand: int | None = None  # the last message that its stage was given
 
 
 def look(folders: Sequence[str]) -> dict[str, RunSample]:
@@ -68,11 +70,12 @@ def _pace(now: WorkerSample, old: WorkerSample | None, seconds: float, live: boo
 
     then = old or now
     at_work, waiting = now.busy_ns - then.busy_ns, now.idle_ns - then.idle_ns
+    state = _state(now, live)
     return Pace(
         name=now.name,
         role=now.role,
         where=now.where,
-        state=_state(now, live),
+        state=state,
         in_per_s=rate(now.messages_in, then.messages_in),
         out_per_s=rate(now.messages_out, then.messages_out),
         busy=at_work / (at_work + waiting) if at_work + waiting > 0 else 0.0,
@@ -81,4 +84,6 @@ def _pace(now: WorkerSample, old: WorkerSample | None, seconds: float, live: boo
         errors=now.errors,
         filtered=now.filtered,
         dropped=now.dropped,
+        silent_s=now.age_ns / 1e9 if state == "silent" else 0.0,
+        in_hand=now.in_hand,
     )

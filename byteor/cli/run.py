@@ -70,6 +70,24 @@ def command(
             help="How long messages in flight may take to finish.",
         ),
     ] = 5.0,
+    stage_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="BYTEOR_STAGE_TIMEOUT_S",
+            metavar="SECONDS",
+            min=0,
+            help="How long a stage may give no sign of life before the run fails by it; 0: for ever.",
+        ),
+    ] = 60.0,
+    stage_memory: Annotated[
+        int | None,
+        typer.Option(
+            envvar="BYTEOR_STAGE_MEMORY_MIB",
+            metavar="MIB",
+            min=16,
+            help="How much memory of its own a stage process may take; a leak fails the run there.",
+        ),
+    ] = None,
     executor: Annotated[
         Literal["auto", "sp", "mp"],
         typer.Option(help="auto: Python stages in processes; sp: one process; mp: a process for each role."),
@@ -140,8 +158,10 @@ def command(
     from byteor.cli.output import emit_json, note
     from byteor.cli.run_report import document, exit_code, summary
 
-    if not all(math.isfinite(number) for number in (run_for or 0.0, drain_timeout)):
-        raise usage_error("a time is not a number", "--for and --drain-timeout take seconds")
+    if not all(math.isfinite(number) for number in (run_for or 0.0, drain_timeout, stage_timeout)):
+        raise usage_error("a time is not a number", "--for and the timeouts take seconds")
+    if stage_memory is not None and executor == "sp":
+        raise usage_error("--executor=sp has no stage processes to limit", "leave out --stage-memory")
     if wait is not None and wait not in WAITS:
         raise usage_error(f"unknown wait strategy {wait!r}", f"one of {', '.join(WAITS)}")
     to_stdout = (not sink and not replace) or any(text.endswith("stdout:") for text in sink or ())
@@ -164,6 +184,8 @@ def command(
         max_messages=max_messages,
         wait=wait,
         drain_timeout_s=drain_timeout,
+        stage_timeout_s=stage_timeout,
+        stage_memory_bytes=(stage_memory or 0) << 20,
         profile=profile,
         metrics_addr=metrics_addr,
         group=group,

@@ -30,9 +30,16 @@ def _run(row: Mapping[str, Any], workers: Sequence[Pace], colour: bool) -> list[
         f"{BOLD}{head}{PLAIN}" if colour else head,
         _HEAD,
         *(_worker(pace, colour) for pace in workers),
+        *(_silence(pace, colour) for pace in workers if pace.state == "silent"),
         *(() if workers else ("  its regions cannot be read: removed? byteor drain still reaches it",)),
         *(_end(end, colour) for end in row.get("ends", ()) if not end["ok"]),
     ]
+
+
+def _silence(pace: Pace, colour: bool) -> str:
+    since = "" if pace.in_hand is None else f", since it was given message {pace.in_hand}"
+    line = f"  {pace.name}: no sign of life for {pace.silent_s:.0f} s{since}"
+    return f"{RED}{line}{PLAIN}" if colour else line
 
 
 def _end(end: Mapping[str, Any], colour: bool) -> str:

@@ -20,11 +20,31 @@ HARMLESS_VARIABLES = frozenset(
 )
 # Options whose value says how to run and never whom to be.
 HARMLESS_OPTIONS = frozenset(
-    {"--wait", "--batch", "--for", "--max-messages", "--drain-timeout", "--env", "--name", "--capture"}
+    {
+        "--wait",
+        "--batch",
+        "--for",
+        "--max-messages",
+        "--drain-timeout",
+        "--stage-timeout",
+        "--stage-memory",
+        "--env",
+        "--name",
+        "--capture",
+    }
     | {"--capture-egress", "--executor", "--json", "--dry-run", "--strict"}
 )
 HARMLESS_SETTINGS = frozenset(
-    {"kernel", "wait", "drain_timeout_s", "capture", "capture_egress", "capture_bytes", "capture_age_s"}
+    {
+        "kernel",
+        "wait",
+        "drain_timeout_s",
+        "stage_timeout_s",
+        "capture",
+        "capture_egress",
+        "capture_bytes",
+        "capture_age_s",
+    }
     | {"posture", "replay", "side_effects", "n", "group"}
 )
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/+-]{0,64}")

@@ -251,9 +251,13 @@ METRICS_ROW = Layout(
         Field("dropped_aborted", 288, "Q", "dropped: claimed by a producer that died"),
         Field("dropped_oversize", 296, "Q", "dropped: larger than a slot, set aside"),
         Field("dropped_no_credit", 304, "Q", "dropped: the consumer had granted no credit"),
+        Field(
+            "in_hand", 312, "Q", "a Python stage: 1 + sequence that it was last given, of a batch the first"
+        ),
         Field("error_sequence", 320, "Q", "sequence of the last error"),
         Field("error_version", 328, "Q", "odd while error_text is being written"),
         Field("error_text", 336, "256s", "UTF-8, zero padded"),
+        Field("latency_ns", 592, "Q", "sum of the latencies that the histogram counts"),
         Field("histogram", 640, "512s", "64 u64: count of latencies with that many bits, in ns"),
     ),
 )

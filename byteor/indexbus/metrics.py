@@ -27,6 +27,7 @@ _AT = {field.name: field.offset for field in METRICS_ROW.fields}
 _COUNTERS = (
     "taken", "handed_on", "filtered", "dropped", "errors", "busy_ns", "idle_ns", "batches", "batch_max",
     "full_waits", "high_water", "dropped_full", "dropped_aborted", "dropped_oversize", "dropped_no_credit",
+    "in_hand",
 )  # fmt: skip
 _NUMBERS = struct.Struct(f"<{len(_COUNTERS)}Q")
 _HISTOGRAM = struct.Struct(f"<{abi.HISTOGRAM_BUCKETS}Q")
@@ -64,6 +65,8 @@ class RowSample(msgspec.Struct, frozen=True):
     dropped_aborted: int = 0
     dropped_oversize: int = 0
     dropped_no_credit: int = 0
+    in_hand: int = 0  # a Python stage: 1 + sequence of what it was last given
+    latency_ns: int = 0  # sum of the latencies
 
     def quantile_ns(self, q: float) -> int:
         """The upper edge in ns of the bucket that holds quantile ``q`` of the latencies; 0 without any."""
@@ -119,6 +122,7 @@ class MetricsRow:
         """Count a latency in its power-of-two bucket."""
         bucket = min(max(ns, 0).bit_length(), abi.HISTOGRAM_BUCKETS - 1)
         self._words[(_AT["histogram"] >> 3) + bucket] += count
+        self.add("latency_ns", max(ns, 0) * count)
 
     def error(self, sequence: int, text: str) -> None:
         """Note the last error, uncounted. Text beyond 256 bytes is cut at a character."""
@@ -127,6 +131,15 @@ class MetricsRow:
         self._words[_AT["error_sequence"] >> 3] = sequence & abi.U64
         self._text("error_text", 256, text)
         self._words[_AT["error_version"] >> 3] = (version + 1) & abi.U64
+
+    def hold(self, sequence: int) -> None:
+        """A stage is given ``sequence`` now: should it hang, somebody outside can say over what."""
+        self._words[_AT["in_hand"] >> 3] = (sequence + 1) & abi.U64
+
+    @property
+    def state(self) -> str:
+        number = self._halves[_AT["state"] >> 2]
+        return STATES[number] if number < len(STATES) else "unknown"
 
     def beat(self) -> None:
         """A sign of life; a worker without a loop of the kernel gives one at least every 100 ms."""
@@ -234,4 +247,5 @@ def _sample(index: int, data: bytes, at: int) -> RowSample:
         error_sequence=error_sequence,
         error_text=text,
         histogram=_HISTOGRAM.unpack_from(data, at + _AT["histogram"]),
+        latency_ns=struct.unpack_from("<Q", data, at + _AT["latency_ns"])[0],
     )

@@ -20,7 +20,7 @@ from byteor.runtime.adapter import DeadLetterBox, NativeSource, Sink, Source, Ta
 from byteor.runtime.arrivals import FILE, Arrivals
 from byteor.runtime.control import ControlServer
 from byteor.runtime.decided import Told
-from byteor.runtime.edges import Commits, Departed, run_sink, run_source
+from byteor.runtime.edges import Commits, Departed, Orders, run_sink, run_source
 from byteor.runtime.feed import Feed
 from byteor.runtime.folders import RunIdentity
 from byteor.runtime.lanes import Lane, create_lane
@@ -56,6 +56,8 @@ class ExecuteOptions(msgspec.Struct, frozen=True, kw_only=True):
     wait: str | None = None  # None: as the profile says
     batch: int = 256
     drain_timeout_s: float = 5.0
+    stage_timeout_s: float = 60.0  # without a sign of life; 0: no limit
+    stage_memory_bytes: int = 0  # of each stage process; 0: no limit
     executor: Executor = "auto"
     cores: int | None = None
     seed: int = 0
@@ -144,6 +146,7 @@ def assemble(
         processes=site.processes,
         mailbox=site.mailbox,
         close_source=site.stop_sources,
+        hold_source=site.hold_sources,
         abort=site.abort,
         drain_timeout_s=options.drain_timeout_s,
         run_for_s=options.run_for_s,
@@ -203,7 +206,7 @@ class _Site:
         held.callback(self.mailbox.close)
         self.threads: list[ThreadWorker] = []
         self.processes: list[WorkerProcess] = []
-        self.begin, self._stop, self._aborting = threading.Event(), threading.Event(), threading.Event()
+        self.begin, self._orders = threading.Event(), Orders()
         self._native_sources: list[Post] = []
         self._unheard: set[int] = set()  # rows in processes whose last decisions have not been told
         self._commits: dict[str, Commits] = {}
@@ -252,6 +255,7 @@ class _Site:
             number=number,
             choosing=tuple(plan.row for plan in plans if self._decides(plan)),
             turning=tuple((plan.row, end) for plan in plans for end in self._turning(plan)),
+            memory_bytes=self._options.stage_memory_bytes,
         )
         self._await(config)
         self.processes.append(WorkerProcess(config))
@@ -307,7 +311,8 @@ class _Site:
                 seed=self._identity.seed,
                 clock=self._ground.clock_of(post),
                 folder=self._run,
-                stopping=self._aborting.is_set,
+                stopping=self._orders.abort.is_set,
+                beat=post.row.beat,
             )
         elif plan.role == "source":
             post.native = self._native_source(plan)
@@ -382,7 +387,7 @@ class _Site:
         )
         commits = self._commits[plan.name] = Commits(source, self._departed)
         most = self._options.max_messages
-        return lambda: run_source(plan.name, source, feed, commits, self._stop, self._aborting, most)
+        return lambda: run_source(plan.name, source, feed, commits, self._orders, most)
 
     def _sink_body(self, plan: WorkerPlan, post: Post) -> Callable[[], Outcome]:
         sink = self._ends.sinks[plan.endpoint]
@@ -404,15 +409,25 @@ class _Site:
                 row.close()
         return {name: position for name, position in found.items() if position is not None}
 
+    def hold_sources(self, on: bool) -> bool:
+        """Let the sources rest, or go on. False where the kernel plays one, which cannot rest."""
+        if self._native_sources:
+            return False
+        if on:
+            self._orders.rest.set()
+        else:
+            self._orders.rest.clear()
+        return True
+
     def stop_sources(self) -> None:
-        self._stop.set()
+        self._orders.stop.set()
         self.begin.set()
         for post in self._native_sources:
             for producer in post.tx:
                 producer.stop()
 
     def abort(self) -> None:
-        self._aborting.set()
+        self._orders.abort.set()
         for lane in self._lanes.values():
             lane.abort()  # one that was closed too: somebody may wait for what lies in it
         for sink in self._ends.sinks:

@@ -22,13 +22,14 @@ from byteor.errors import Exit
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import CONTROL_SOCK
 
-ASKS = ("status", "drain", "stop")
+ASKS = ("status", "hold", "resume", "drain", "stop")
 _MAX_LINE = 4096
 _ANSWER_WITHIN_S = 2.0
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """``limit_s``: how long a drain may take at least, where who asks can wait longer than the run would."""
+    """``limit_s``: how long a drain may take at least, where who asks can wait longer than the run would; or
+    how long sources are held at most, so that who asked may die meanwhile."""
 
     ask: str
     limit_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0.0

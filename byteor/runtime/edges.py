@@ -20,6 +20,13 @@ FLUSH_S = 0.2  # how long a busy sink may keep what it took from its peer
 NAP_S = 0.001
 
 
+class Orders:
+    """What the supervisor tells source threads: take no more, nothing for a while, drop everything."""
+
+    def __init__(self) -> None:
+        self.stop, self.rest, self.abort = threading.Event(), threading.Event(), threading.Event()
+
+
 class Departed:
     """How far a run's messages have left it, for sources that may forget what has."""
 
@@ -71,16 +78,20 @@ def run_source(
     source: Source,
     feed: Feed,
     commits: Commits,
-    stop: threading.Event,
-    aborting: threading.Event,
+    orders: Orders,
     max_messages: int | None,
 ) -> Outcome:
-    """Publish what ``source`` gives until it ends, ``stop`` is set or the run is aborted; then wait until
-    all that it gave has left, so that it may forget it.
+    """Publish what ``source`` gives until it ends, shall stop, or the run is aborted; then wait until all
+    that it gave has left, so that it may forget it.
 
     A message that no slot holds is never cut: it ends the run with its number (``E_OVERSIZE``).
     """
-    while not stop.is_set():
+    while not orders.stop.is_set():
+        if orders.rest.is_set():
+            feed.rest()
+            commits.settle()
+            orders.stop.wait(IDLE_S)
+            continue
         room = BATCH if max_messages is None else min(BATCH, max_messages - feed.taken)
         messages = _read(source, room, feed) if room > 0 else None
         if messages is None:
@@ -102,7 +113,8 @@ def run_source(
         commits.settle()
     feed.close_stream()
     while not commits.settle():
-        if aborting.wait(NAP_S):
+        feed.beat()
+        if orders.abort.wait(NAP_S):
             return Outcome(name, "aborted")
     return Outcome(name, "finished")
 

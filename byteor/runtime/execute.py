@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from byteor.runtime.prepare import Prepared
 from byteor.runtime.process import free_cores
 from byteor.runtime.sharing import share
 from byteor.runtime.signals import BrokenOff, Signals
+from byteor.runtime.stalls import StallWatch, failure_of
 from byteor.runtime.supervisor import Supervisor
 from byteor.runtime.tuner import Tuner, plan_run
 from byteor.runtime.wiring import SINK, SOURCE, WorkerPlan
@@ -49,6 +51,9 @@ class Witness(Protocol):
 
     def tick(self, state: str) -> None:
         """The supervisor's loop has turned, at the latest half a second after the last time."""
+
+    def news(self, text: str) -> None:
+        """Something that an operator should hear while the run lives."""
 
     def ended(self, ended: Ended) -> None: ...
 
@@ -96,7 +101,7 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
             assembled.begin()
             with contextlib.suppress(Exception):  # who only looks on cannot end a run
                 witness.running(identity, run)
-            supervisor.on_tick = witness.tick
+            supervisor.on_tick = _watching(supervisor, assembled.metrics, options, witness, run)
             result = _supervise(supervisor, assembled.metrics, identity)
             result = msgspec.structs.replace(
                 result, positions=assembled.positions(), stuck=_culprit_first(run, result.stuck)
@@ -114,6 +119,22 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
                 folders.drop_lanes(regions)
         witness.ended(ended)
     return ended
+
+
+def _watching(
+    supervisor: Supervisor, metrics: MetricsRegion, options: ExecuteOptions, witness: Witness, run: Path
+) -> Callable[[str], None]:
+    """What happens at each turn of the supervisor's loop."""
+    watch = StallWatch(options.stage_timeout_s, witness.news)
+
+    def tick(state: str) -> None:
+        witness.tick(state)
+        if watch.due():
+            culprit = watch.look(metrics.rows(), time.monotonic_ns())
+            if culprit is not None:
+                supervisor.give_up(failure_of(culprit, run, options.stage_timeout_s))
+
+    return tick
 
 
 def _supervise(supervisor: Supervisor, metrics: MetricsRegion, identity: RunIdentity) -> RunResult:

@@ -69,6 +69,11 @@ class Feed:
         for producer in self._producers:
             if self._watermarks:
                 producer.watermark(self._tickets.peek(), self._ingress)
+        self.beat()
+
+    def beat(self) -> None:
+        """Give signs of life, also when nothing more comes."""
+        for producer in self._producers:
             producer.beat()
 
     def close_stream(self) -> None:

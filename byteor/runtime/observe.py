@@ -182,6 +182,7 @@ def _worker(
         dropped=row.dropped,
         batches=row.batches,
         full_waits=row.full_waits,
+        in_hand=row.in_hand - 1 if row.in_hand else None,
     )
 
 

@@ -21,6 +21,21 @@ def is_alive(pid: int, start_time: int) -> bool:
     return bool(fields) and int(fields[_STARTTIME_FIELD]) == start_time and fields[_STATE_FIELD] not in "ZX"
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal (SIGSTOP, a debugger) holds ``pid``."""
+    fields = _stat_fields(pid)
+    return bool(fields) and fields[_STATE_FIELD] in "Tt"
+
+
+def own_bytes(pid: int) -> int:
+    """Memory of ``pid`` that it shares with nobody, as a leak would be; 0 when there is no such process."""
+    try:
+        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    except (OSError, ValueError):
+        return 0
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+
+
 def boot_id() -> str:
     """The kernel's id of this boot: pids and start times mean nothing across boots."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

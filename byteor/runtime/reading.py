@@ -8,6 +8,7 @@ from pathlib import Path
 
 from byteor.runtime.end_health import read_ends
 from byteor.runtime.observe import RunObserver
+from byteor.runtime.process import own_bytes
 from byteor.runtime.telemetry import LaneDepth, Reading, exposition
 
 WINDOW_NS = 1_000_000_000  # rates are told over at least this long, however often somebody asks
@@ -28,6 +29,7 @@ class Readings:
             taken_ns=time.monotonic_ns(),
             state=sample.state,
             rows=tuple(self._observer.rows()),
+            memory={w.pid: own_bytes(w.pid) for w in sample.workers if w.alive},
             lanes=tuple(
                 LaneDepth(lane.name, lane.depth, lane.capacity) for lane in sample.lanes if lane.depth >= 0
             ),

@@ -35,6 +35,7 @@ class WorkerSample(msgspec.Struct, frozen=True):
     dropped: int = 0
     batches: int = 0
     full_waits: int = 0
+    in_hand: int | None = None  # sequence that a Python stage was last given
 
 
 class RingSample(msgspec.Struct, frozen=True):

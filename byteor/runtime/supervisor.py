@@ -30,6 +30,7 @@ class Supervisor:
         processes: Sequence[WorkerProcess],
         mailbox: Mailbox,
         close_source: Callable[[], None],
+        hold_source: Callable[[bool], bool] = lambda on: False,
         abort: Callable[[], None],
         drain_timeout_s: float,
         run_for_s: float | None,
@@ -47,6 +48,8 @@ class Supervisor:
         self.on_tick: Callable[[str], None] = lambda state: None  # each turn of the loop; must not raise
         self.on_told: Callable[[Told], None] = lambda told: None
         self._close_source = close_source
+        self._hold_source = hold_source
+        self._held_until: float | None = None
         self._abort_ring = abort
         self._drain_timeout_s = drain_timeout_s
         self._deadline = None if run_for_s is None else time.monotonic() + run_for_s
@@ -70,14 +73,38 @@ class Supervisor:
         self.selector.close()
 
     def act(self, ask: str, limit_s: float = 0.0) -> Answer:
-        """Do what the control socket asks: ``status``, ``drain`` (``limit_s`` at least) or ``stop``."""
+        """Do what the control socket asks: ``status``, ``drain`` (``limit_s`` at least), ``stop``, ``hold``
+        the sources (``limit_s`` at most), ``resume``."""
         if ask == "drain":
             self.asked = True
             self.drain(limit_s)
         elif ask == "stop":
             self.asked = True
             self.abort()
+        elif ask == "hold":
+            return self._hold(limit_s)
+        elif ask == "resume":
+            self._resume()
         return Answer(True, self.state)
+
+    def _hold(self, limit_s: float) -> Answer:
+        """Take nothing more from the sources for a while: somebody wants to see whether the run empties."""
+        if self.state != "running":
+            return Answer(False, self.state, f"it is {self.state}")
+        if not self._hold_source(True):
+            return Answer(False, self.state, "the kernel plays its source, which cannot be held")
+        self._held_until = time.monotonic() + limit_s
+        return Answer(True, "held")
+
+    def _resume(self) -> None:
+        self._held_until = None
+        self._hold_source(False)
+
+    def give_up(self, failure: Failure) -> None:
+        """A worker will not come back by itself: end everything because of it. What hangs is killed."""
+        if self.state in ("running", "draining"):
+            self.first_failure = self.first_failure or failure
+            self.abort()
 
     def fail(self, failure: Failure) -> None:
         """The loop itself cannot go on: end everything, and say why unless something failed before."""
@@ -102,11 +129,12 @@ class Supervisor:
             self._abort_ring()
 
     def _patience(self) -> float:
-        if self._deadline is None:
-            return _TICK_S
-        return min(_TICK_S, max(0.0, self._deadline - time.monotonic()))
+        due = [at for at in (self._deadline, self._held_until) if at is not None]
+        return min(_TICK_S, max(0.0, min(due) - time.monotonic())) if due else _TICK_S
 
     def _on_time(self) -> None:
+        if self._held_until is not None and time.monotonic() >= self._held_until:
+            self._resume()
         if self._deadline is None or time.monotonic() < self._deadline:
             return
         self._deadline = None

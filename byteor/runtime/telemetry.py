@@ -1,7 +1,7 @@
 """A run's metrics as Prometheus text (exposition format 0.0.4). A function of values; nothing is read here.
 
 Counters are totals since the start of the run. Where an ``earlier`` reading is given, rates and busy ratios
-are over the time between the two. Latency histograms have no ``_sum``: the kernel counts buckets only.
+are over the time between the two.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[RowSample, ...]
     lanes: tuple[LaneDepth, ...] = ()
     ends: tuple[EndHealth, ...] = ()
+    memory: Mapping[int, int] = {}  # by process: bytes that it shares with nobody
 
 
 def exposition(identity: RunIdentity, now: Reading, earlier: Reading | None = None) -> str:
@@ -45,6 +46,7 @@ def exposition(identity: RunIdentity, now: Reading, earlier: Reading | None = No
     lines = [*_about_run(identity, now, run)]
     workers = [row for row in now.rows if row.role != LANE]
     lines += _about_workers(workers, run, now.taken_ns)
+    lines += _about_memory(workers, now.memory, run)
     if earlier is not None and now.taken_ns > earlier.taken_ns:
         lines += _about_pace(workers, earlier, run, (now.taken_ns - earlier.taken_ns) / 1e9)
     lines += _about_latency(workers, run)
@@ -93,6 +95,16 @@ def _about_workers(rows: Sequence[RowSample], run: Mapping[str, str], now_ns: in
     yield from _metric("worker_state", "gauge", "The state it is in; always 1.", states)
 
 
+def _about_memory(
+    rows: Sequence[RowSample], memory: Mapping[int, int], run: Mapping[str, str]
+) -> Iterator[str]:
+    """Of each process once, under the first worker that it runs."""
+    first = {row.pid: row for row in reversed(rows)}
+    held = [(_worker(row, run), memory[pid]) for pid, row in sorted(first.items()) if pid in memory]
+    text = "Memory of the worker's process that it shares with nobody."
+    yield from _metric("worker_memory_bytes", "gauge", text, held)
+
+
 def _about_pace(
     rows: Sequence[RowSample], earlier: Reading, run: Mapping[str, str], seconds: float
 ) -> Iterator[str]:
@@ -120,6 +132,7 @@ def _about_latency(rows: Sequence[RowSample], run: Mapping[str, str]) -> Iterato
             below = sum(row.histogram[: bits + 1])  # values of at most ``bits`` bits are < 2**bits
             yield _sample(f"{name}_bucket", {**labels, "le": f"{(1 << bits) / 1e9:.9g}"}, below)
         yield _sample(f"{name}_bucket", {**labels, "le": "+Inf"}, sum(row.histogram))
+        yield _sample(f"{name}_sum", labels, row.latency_ns / 1e9)
         yield _sample(f"{name}_count", labels, sum(row.histogram))
 
 

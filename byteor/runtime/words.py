@@ -21,6 +21,8 @@ def in_words(error: BaseException) -> tuple[str, str]:
     """(code, text) of whatever was raised; an exception of no layer of ours is ``E_STAGE_RAISED``."""
     if isinstance(error, ByteorError):
         return error.code, plain(error.message)
+    if isinstance(error, MemoryError):
+        return "E_STAGE_MEMORY", f"its process has no memory left ({plain(str(error)) or 'MemoryError'})"
     try:
         text = str(error)
     except Exception as second:  # noqa: BLE001  (the user's __str__)

@@ -13,6 +13,7 @@ import ctypes
 import gc
 import mmap
 import os
+import resource
 import signal
 import sys
 import threading
@@ -44,6 +45,8 @@ def main() -> int:
     config = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerConfig)
     if os.getppid() != config.supervisor_pid:
         return ORPHANED  # it died before we had asked the kernel
+    if config.memory_bytes:  # all that is writable and its own: a stage that leaks hears MemoryError
+        resource.setrlimit(resource.RLIMIT_DATA, (config.memory_bytes, config.memory_bytes))
     _keep_lifeline()
     sys.path[:] = config.sys_path
     outcome = outcome_of(config.name, lambda: _serve(config))
@@ -81,6 +84,7 @@ def _serve(config: WorkerConfig) -> Outcome:
                     clock=ground.clock_of(post),
                     folder=Path(config.run_dir),
                     stopping=lambda: any(lane.state == "aborted" for lane in lanes.values()),
+                    beat=post.row.beat,
                 )
 
         def ready() -> None:

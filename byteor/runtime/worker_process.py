@@ -47,6 +47,7 @@ class WorkerConfig(msgspec.Struct, frozen=True):
     number: int  # which worker of the tuning it is
     choosing: tuple[int, ...] = ()  # rows whose choices are told, see decided
     turning: tuple[tuple[int, int], ...] = ()  # ends whose turns are
+    memory_bytes: int = 0  # that the process may have of its own; 0: no limit
     event_fd: int = -1
 
 

@@ -18,6 +18,7 @@ from byteor.acts.drain import exit_of
 from byteor.edge import parse_source
 from byteor.errors import Exit
 from byteor.runtime import folders
+from byteor.runtime.control import ask
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import RunIdentity, RunInfo, RunResult, WorkerIdentity, read_run
 from byteor.runtime.process import boot_id
@@ -246,6 +247,29 @@ def test_a_hundred_replacements_under_load_lose_and_double_nothing(home: Home, s
             writer.kill()
             writer.wait()
     assert found == list(range(len(found)))
+
+
+def test_a_run_that_cannot_get_empty_goes_on_and_the_new_one_is_refused(home: Home) -> None:
+    spec = home.spec(("slow", "dawdles"), capacity=16)
+    common = ("--stages", home.stages, f"--source=file:{home.lines(120)}", f"--sink=file:{home.root / 'out'}")
+    old = home.start(spec, *common)
+    until(lambda: (home.root / "out").exists())
+    done = home.byteor("run", spec, *common, "--replace", "--drain-timeout=0.1")
+    assert done.returncode == 10
+    assert "E_REPLACE_BUSY" in done.stderr and "before slow; it goes on as before" in done.stderr
+    assert old.wait(60) == 0
+    assert (home.root / "out").read_text().split() == [str(n) for n in range(120)]
+
+
+def test_sources_that_were_held_go_on_by_themselves(home: Home) -> None:
+    spec, out = home.spec(("a", "identity")), home.root / "out"
+    old = home.start(spec, "--source=generate:0,16?rate=1000", f"--sink=file:{out}")
+    until(lambda: out.exists() and out.stat().st_size > 0)
+    (folder,) = (home.root / "run").glob("pipe-*")
+    assert ask(folder, "hold", 0.3).state == "held"
+    size = out.stat().st_size
+    until(partial(grown, out, size + 10_000))
+    assert old.poll() is None
 
 
 def test_the_patience_of_the_new_run_counts_where_the_old_one_has_less(home: Home) -> None:

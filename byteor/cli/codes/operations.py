@@ -66,10 +66,17 @@ ROWS = tuple(
             "byteor run demo.spec.kv --replace",
         ),
         (
+            "E_REPLACE_BUSY",
+            "the old run gets empty within --drain-timeout while its sources rest; else it goes on",
+            "give --drain-timeout more, or see with byteor top what is slow",
+            "byteor run demo.spec.kv --replace (while a stage hangs)",
+            "byteor run demo.spec.kv --replace --drain-timeout 60",
+        ),
+        (
             "E_REPLACE_UNCLEAN",
             "the old run has let everything out before the new one begins",
             "look at it with byteor snapshot, then start the new one without --replace",
-            "byteor run demo.spec.kv --replace (while a stage hangs)",
+            "byteor run demo.spec.kv --replace (and a stage of the old run fails meanwhile)",
             "byteor run demo.spec.kv --replace --drain-timeout 60",
         ),
         (

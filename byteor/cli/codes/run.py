@@ -232,6 +232,20 @@ ROWS = tuple(
             "print('junk', file=sys.stderr)  # in a stage",
         ),
         (
+            "E_STAGE_TIMEOUT",
+            "a stage comes back, or gives a sign of life, within --stage-timeout",
+            "give its calls a timeout, or call context.beat() in long work; --stage-timeout 0 waits for ever",
+            _STAGE.format("requests.get(url).content"),
+            _STAGE.format("requests.get(url, timeout=1).content"),
+        ),
+        (
+            "E_STAGE_MEMORY",
+            "a stage's process has room for what the stage keeps",
+            "look for what grows with each message; raise or leave out --stage-memory",
+            _STAGE.format("kept.append(message * 1000) or message"),
+            _STAGE.format("message"),
+        ),
+        (
             "E_WORKER_STUCK",
             "a worker stops when told to",
             "a stage waits without end: give its calls a timeout",

@@ -47,6 +47,7 @@ static int64_t each_in_place(ib_worker *w, ib_job *j, uint64_t n) {
             marks += (flags & IB_WATERMARK) != 0;
             continue;
         }
+        ib_row_hand(j->row, first + done);
         PyObject *given = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
         PyObject *result = given ? PyObject_CallFunctionObjArgs(call->function, given, NULL) : NULL;
         code = result ? ib_settle(h, slot, given, result) : IB_STAGE_ERROR;
@@ -88,6 +89,7 @@ static int64_t batch_in_place(ib_worker *w, ib_job *j, uint64_t n) {
     if (!given) return -(int64_t)failed(w, j, IB_CORRUPT);
     uint64_t kept = (uint64_t)PyList_Size(given);
     if (kept) {
+        ib_row_hand(j->row, first + indexes[0]);
         PyObject *results = PyObject_CallFunctionObjArgs(call->function, given, NULL);
         code = results ? ib_settle_batch(h, given, results, indexes, &wrong, &t.filtered) : IB_STAGE_ERROR;
         Py_XDECREF(results);
@@ -250,6 +252,7 @@ static uint64_t each_through(ib_worker *w, outlet *o, uint64_t n, int *code) {
         }
         if (IB_LIKELY(!skipped(o, slot))) {
             uint64_t stamp = slot->flags & IB_STAMPED ? ib_stamp_of(rx, first + done) : 0;
+            ib_row_hand(j->row, first + done);
             PyObject *given = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
             PyObject *result = given ? PyObject_CallFunctionObjArgs(call->function, given, NULL) : NULL;
             *code = result ? settle(o, result, slot, stamp) : IB_STAGE_ERROR;
@@ -286,18 +289,24 @@ static uint64_t batch_through(outlet *o, uint64_t n, int *code) {
     ib_job *j = o->j;
     ib_call *call = j->context;
     ib_party *rx = j->rx[0];
-    uint64_t first = rx->next, done = 0;
+    uint64_t first = rx->next, done = 0, skip = 0; /* of the batch's beginning */
     PyObject *given = PyList_New(0), *results = NULL, *all = NULL;
     for (uint64_t i = 0; given && i < n; i++) {
         ib_slot *slot = ib_consumer_slot(call->rx, first + i);
-        if (slot && slot->flags & IB_SKIP) continue;
+        if (slot && slot->flags & IB_SKIP) {
+            skip += skip == i;
+            continue;
+        }
         PyObject *one = slot ? copy_of(slot, call->how == IB_CALL_VIEWS) : NULL;
         if (!one || PyList_Append(given, one) != 0) Py_CLEAR(given);
         Py_XDECREF(one);
     }
     Py_ssize_t count = given ? PyList_Size(given) : 0, k = 0;
     PyObject *kept = given ? PySequence_Tuple(given) : NULL; /* the function may change its list */
-    if (count) results = PyObject_CallFunctionObjArgs(call->function, given, NULL);
+    if (count) {
+        ib_row_hand(j->row, first + skip);
+        results = PyObject_CallFunctionObjArgs(call->function, given, NULL);
+    }
     if (results) all = PySequence_Tuple(results == Py_None ? kept : results);
     if (!kept || (count && !all)) {
         *code = given && kept ? IB_STAGE_ERROR : IB_CORRUPT;

@@ -374,6 +374,7 @@ void ib_row_latency(ib_party *p, uint64_t sequence) {
     uint64_t ns = now - stamped;
     unsigned bits = ns ? 64u - (unsigned)__builtin_clzll(ns) : 0u;
     ib_row_add(p, IB_METRICS_ROW_HISTOGRAM + 8 * (bits < IB_HISTOGRAM_BUCKETS ? bits : IB_HISTOGRAM_BUCKETS - 1), 1);
+    ib_row_add(p, IB_METRICS_ROW_LATENCY_NS, ns);
 }
 
 void ib_stamp_with(ib_party *p, uint64_t sequence, uint64_t time_ns) {

@@ -207,6 +207,10 @@ static inline uint64_t ib_available(ib_party *p, uint64_t max, int64_t timeout_n
 
 /* Metrics: one writer a row, relaxed stores; readers differentiate. */
 void ib_row_add(ib_party *p, unsigned field, uint64_t n);
+/* A stage is given `sequence` now: should it hang, somebody outside can say over what. */
+static inline void ib_row_hand(uint8_t *row, uint64_t sequence) {
+    if (row) __atomic_store_n((uint64_t *)(row + IB_METRICS_ROW_IN_HAND), sequence + 1, __ATOMIC_RELAXED);
+}
 void ib_row_max(ib_party *p, unsigned field, uint64_t n);
 void ib_lane_batch(ib_party *p, uint64_t first, uint64_t n);
 void ib_dropped(ib_party *p, unsigned cause, uint64_t n);

@@ -132,6 +132,7 @@ PyObject *ib_drive(PyObject *self, PyObject *args) {
                 g.marks += (flags & IB_WATERMARK) != 0;
                 code = IB_OK;
             } else {
+                ib_row_hand(p->row, sequence);
                 code = drive_one(h, callable, slot, &g);
             }
             if (IB_UNLIKELY(code != IB_OK)) {
@@ -216,6 +217,7 @@ PyObject *ib_drive_batch(PyObject *self, PyObject *args) {
         int code = IB_OK;
         Py_ssize_t kept = PyList_Size(given);
         if (kept) {
+            ib_row_hand(p->row, p->next + indexes[0]);
             PyObject *results = PyObject_CallFunctionObjArgs(callable, given, NULL);
             code = results ? ib_settle_batch(h, given, results, indexes, &failed, &filtered) : IB_STAGE_ERROR;
             Py_XDECREF(results);

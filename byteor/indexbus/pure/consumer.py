@@ -306,6 +306,8 @@ class Consumer(Party):
         at = self._slot(sequence)
         word = self._q[at >> 3]
         skipped = bool(word & SKIP)
+        if not skipped:
+            self._given(sequence)
         kept = not skipped and self._handle(at, function)
         if word & abi.STAMPED << 32:
             self._latency(sequence)
@@ -350,6 +352,8 @@ class Consumer(Party):
                 marks = sum(bool(self._q[at >> 3] & MARK) for at in places)
                 read = self._hand_out if views else self._copy
                 given: list[Any] = [read(at + 16, self._i[at >> 2]) for _, at in kept]
+                if given:
+                    self._given(self._next + kept[0][0])
                 results = function(given) if given else None
                 filtered = 0
                 if results is not None:

@@ -336,6 +336,11 @@ class Party:
             at = ROW[name] >> 3
             self._row[at] = (self._row[at] + n) & U64
 
+    def _given(self, sequence: int) -> None:
+        """A stage is given ``sequence`` now: should it hang, somebody outside can say over what."""
+        if self._row is not None:
+            self._row[ROW["in_hand"] >> 3] = (sequence + 1) & U64
+
     def _count_batch(self, taken: int, out: int, filtered: int, size: int = 0) -> None:
         row = self._row
         if row is None:
@@ -405,6 +410,7 @@ class Party:
         if stamped and now >= stamped:
             bucket = (abi.HISTOGRAM_AT >> 3) + min((now - stamped).bit_length(), abi.HISTOGRAM_BUCKETS - 1)
             self._row[bucket] += 1
+            self._row[ROW["latency_ns"] >> 3] = (self._row[ROW["latency_ns"] >> 3] + now - stamped) & U64
 
 
 _RELAX: dict[int, Callable[[Party, int, int, int], None]] = {

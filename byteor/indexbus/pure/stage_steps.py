@@ -43,6 +43,7 @@ class _StageStep(Step):
         job = self.job
         self._at = places[0] if places else 0
         if job.batch is not None:
+            self._hold()
             results = job.batch(given) if given else None
             results = tuple(given if results is None else results)  # None: left alone, or changed in place
             if len(results) != len(given):
@@ -51,12 +52,18 @@ class _StageStep(Step):
                 yield self._at, message, result
         elif job.function is not None:
             for self._at, message in zip(places, given, strict=True):
+                self._hold()
                 yield self._at, message, job.function(message)
         else:
             name, parameter = job.native or ("identity", b"")
             stage = STAGES[name]
             for self._at, message in zip(places, given, strict=True):
                 yield self._at, message, stage(message, parameter)
+
+    def _hold(self) -> None:
+        """What is handled now: should the stage hang, somebody outside can say over what."""
+        if self.row is not None:
+            self.row.hold(self.sequence + self._at)
 
 
 class InPlaceStep(_StageStep):

@@ -29,12 +29,17 @@ def never() -> bool:
     return False
 
 
+def nothing() -> None:
+    """What a sign of life does outside of a run."""
+
+
 class Context:
     """One worker's own: made by the run, or by hand in a test.
 
     ``name`` is the worker's (unique in its run), ``key`` the whole stage key, ``seed`` the run's (u64,
     recorded with it), ``clock`` tells arrivals, ``live`` is False in a replay, where nothing waits,
-    ``folder`` takes reports, ``stopping`` says that the run has no more use for results.
+    ``folder`` takes reports, ``stopping`` says that the run has no more use for results, ``beat`` gives a
+    sign of life, as a stage has to that does not come back for longer than ``--stage-timeout``.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Context:
         live: bool = True,
         folder: Path | None = None,
         stopping: Callable[[], bool] = never,
+        beat: Callable[[], None] = nothing,
     ) -> None:
         self.name = name
         self.key = key
@@ -58,6 +64,7 @@ class Context:
         self.random = Random(self.seed)
         self.clock = clock
         self._stopping = stopping
+        self._beat = beat
         self._teardown = contextlib.ExitStack()
 
     def now_ns(self, index: int = 0) -> int:
@@ -69,14 +76,19 @@ class Context:
         """Whether the run has no more use for results."""
         return self._stopping()
 
+    def beat(self) -> None:
+        """Show that this worker lives, from within a call that takes long."""
+        self._beat()
+
     def wait(self, seconds: float) -> bool:
-        """Hold this worker back. False when that was cut short: the run stops, or it is a replay."""
+        """Hold this worker back, alive. False when that was cut short: the run stops, or it is a replay."""
         if not self.live:
             return False
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self._stopping():
                 return False
+            self._beat()
             time.sleep(min(left, LOOK_S))
         return True
 
