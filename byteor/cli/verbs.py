@@ -43,6 +43,7 @@ VERBS = (
     Verb("drain", "byteor.cli.drain", RUNS, settings=True),
     Verb("stop", "byteor.cli.stop", RUNS, settings=True),
     Verb("metrics", "byteor.cli.metrics", RUNS, settings=True),
+    Verb("edge", "byteor.cli.edge", RUNS, group=True),
     Verb("gc", "byteor.cli.gc", RUNS, settings=True),
     Verb("snapshot", "byteor.cli.snapshot", EVIDENCE, settings=True),
     Verb("region", "byteor.cli.region", EVIDENCE, group=True, settings=True),

@@ -155,6 +155,38 @@ def test_no_name_breaks_the_format(name: str) -> None:
     assert all(SAMPLE.fullmatch(line) for line in samples), samples
 
 
+def test_a_parser_of_prometheus_itself_reads_the_page(metrics: MetricsRegion) -> None:
+    """Names, types, labels, and that buckets, ``_count`` and ``_sum`` belong together, as others see them."""
+    parser = pytest.importorskip("prometheus_client.parser")
+    row = begin(metrics, 0, 'odd"na\\me', "sink")
+    for ns in (1_000, 2_000_000, 30_000_000_000):
+        row.latency(ns)
+    row.set_state("running")
+    begin(metrics, 1, "lane", "lane").close()
+    row.close()
+    now = msgspec.structs.replace(
+        reading(metrics), memory={os.getpid(): 4096}, lanes=(LaneDepth("lane", 3, 64),)
+    )
+    earlier = msgspec.structs.replace(now, taken_ns=now.taken_ns - 10**9)
+    families = {
+        family.name: family
+        for family in parser.text_string_to_metric_families(exposition(identity(), now, earlier))
+    }
+    latency = families["byteor_worker_latency_seconds"]
+    assert latency.type == "histogram"
+    by_suffix = {sample.name.rpartition("_")[2]: sample for sample in latency.samples}
+    assert by_suffix["sum"].value == pytest.approx(30.002001)
+    assert by_suffix["count"].value == 3
+    assert by_suffix["sum"].labels["worker"] == 'odd"na\\me'
+    buckets = [sample for sample in latency.samples if sample.name.endswith("_bucket")]
+    assert [float(sample.labels["le"]) for sample in buckets] == sorted(
+        float(sample.labels["le"]) for sample in buckets
+    )
+    assert buckets[-1].labels["le"] == "+Inf" and buckets[-1].value == 3
+    assert families["byteor_worker_memory_bytes"].samples[0].value == 4096
+    assert {family.type for family in families.values()} == {"counter", "gauge", "histogram"}
+
+
 def test_every_metric_is_announced_once_before_its_samples(metrics: MetricsRegion) -> None:
     rows = [begin(metrics, n, name, role) for n, (name, role) in enumerate([("a", "source"), ("b", "sink")])]
     lines = exposition(identity(), reading(metrics)).splitlines()
