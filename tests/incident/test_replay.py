@@ -138,6 +138,15 @@ def test_a_stage_that_fails_fails_again_and_what_came_before_is_compared(tmp_pat
     assert (done.counts.equal, done.counts.beyond, done.diverged) == (44, 6, False)
 
 
+def test_a_stage_that_fails_only_now_keeps_outputs_from_coming(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, CODE, "identity", "fails_at_50")
+    done = scene.replay(scene.record(MESSAGES, [(n, b"m%d" % n) for n in range(100)]))
+    assert (done.failed_at, done.counts.equal, done.counts.missing) == (50, 50, 50)
+    assert done.first is not None
+    assert (done.first.difference.origin, done.first.difference.verdict) == (50, "missing")
+    assert done.differing == tuple(range(50, 100))
+
+
 def test_a_stage_that_fails_after_the_last_input_was_fed_ends_the_pass(tmp_path: Path) -> None:
     scene = Scene(tmp_path, CODE, "identity", "fails_late")
     done = scene.replay(scene.record(MESSAGES[:12], [(n, b"m%d" % n) for n in range(9)], finished=False))

@@ -28,7 +28,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Extent(msgspec.Struct, frozen=True):
-    """What a recording holds. ``finished``: the run ended with every output recorded.
+    """What a recording holds. ``state``: how the run ended, None when nobody was left to say.
 
     ``recorded_to``: the highest origin of any output, by egress. ``lost``: messages that best-effort capture
     could not record. ``choices``: of each merge and work queue by its row, complete or absent; ``turns``: of
@@ -44,12 +44,17 @@ class Extent(msgspec.Struct, frozen=True):
     egresses: tuple[int, ...]
     recorded_to: dict[int, int]
     digests: bool
-    finished: bool
+    state: str | None
     lost: int
     since_ns: int | None
     until_ns: int | None
     choices: dict[int, list[tuple[int, int]]] = {}
     turns: dict[int, dict[int, list[tuple[int, int]]]] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether every output was recorded."""
+        return self.state == "finished"
 
 
 class _Note(msgspec.Struct):
@@ -69,13 +74,13 @@ def extent(recording: Recording) -> Extent:
     inputs = size = outputs = lost = 0
     first = last = since = until = None
     recorded_to: dict[int, int] = {}
-    finished = digests = closed = False
+    digests = False
+    state: str | None = None
     decided = _Decided()
     for _, frame in recording.read():
         if frame.kind == NOTE:
             note = _noted(frame)
-            finished = finished or note.state == "finished"
-            closed = closed or note.state is not None
+            state = note.state or state
             lost += max(0, note.lost)
             decided.add(note)
             continue
@@ -90,10 +95,10 @@ def extent(recording: Recording) -> Extent:
             outputs += frame.count
             digests = digests or frame.digests
             recorded_to[frame.endpoint] = max(recorded_to.get(frame.endpoint, 0), max(frame.origins))
-    choices, turns = decided.whole() if closed and first == 0 and not lost else ({}, {})
+    choices, turns = decided.whole() if state and first == 0 and not lost else ({}, {})
     return Extent(
         inputs, size, first, last, first == 0, outputs, tuple(sorted(recorded_to)), recorded_to, digests,
-        finished, lost, since, until, choices, turns,
+        state, lost, since, until, choices, turns,
     )  # fmt: skip
 
 

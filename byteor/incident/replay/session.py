@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from byteor.incident.frames import Batch, Frame
 from byteor.incident.recording import Recording
 from byteor.incident.replay.beat import Beat
-from byteor.incident.replay.compare import Compared, Comparison, Counts, Difference
+from byteor.incident.replay.compare import MAX_TOLD, Compared, Comparison, Counts, Difference
 from byteor.incident.replay.decided import Decided, as_decided
 from byteor.incident.replay.inputs import (
     Extent,
@@ -120,11 +121,19 @@ def replay(
     wanted = resolved_range(order.range, found)
     passed = _isolated_pass(recording, wiring, stages, order, wanted, found)
     failure, at = passed.ended.failure, passed.ended.failed_at
+    gone: list[Difference] = []
+    before: int | None = None
     if order.dry_run and failure is not None and at is not None and _any_before(wanted, at):
+        gone, before = _left_out(recording, wiring, found, wanted, at)
         wanted = _cut(wanted, at)
         passed = _isolated_pass(recording, wiring, stages, order, wanted, found)
     decided = _decided(recording, wiring, wanted, found, order)
     counts, first, last_equal, differing = _merged(passed.compared)
+    if gone:
+        counts = counts.plus(Counts(missing=len(gone)))
+        if first is None:
+            first, last_equal = gone[0], before
+        differing = tuple(sorted({*differing, *(one.origin for one in gone[:MAX_TOLD])}))
     count, size, samples = _sampled(recording, wanted)
     return Replayed(
         extent=found,
@@ -133,7 +142,7 @@ def replay(
         input_bytes=size,
         sample_sha256=samples,
         counts=counts,
-        first=None if first is None else _told(recording, wiring, stages, first, last_equal),
+        first=None if first is None else _told(recording, wiring, stages, first, last_equal, failure),
         differing=differing,
         failure=failure,
         failed_at=at,
@@ -162,6 +171,42 @@ def _cut(wanted: Range, origin: int) -> Range:
     if wanted.only is not None:
         return Range(only=frozenset(item for item in wanted.only if item < origin))
     return Range(first=wanted.first, last=origin - 1)
+
+
+def _left_out(
+    recording: Recording, wiring: Wiring, found: Extent, wanted: Range, at: int
+) -> tuple[list[Difference], int | None]:
+    """The recorded outputs of ``wanted`` from the input ``at`` on, which a failing stage kept from coming
+    again: it did not fail in the recorded run. And the input of the last output before them.
+
+    Of a graph whose run failed nobody can say so: another branch may have gone on.
+    """
+    gone: list[Difference] = []
+    before: int | None = None
+    if found.state == "failed" and any(not worker.in_place for worker in wiring.of_role("stage")):
+        return gone, before
+    for worker in wiring.of_role("sink"):
+        place, seen = 0, Counter[int]()
+        for frame in outputs(recording, wanted, worker.endpoint):
+            for origin, payload in zip(frame.origins, frame.payloads(), strict=True):
+                if origin >= at:
+                    gone.append(
+                        Difference(
+                            "missing",
+                            worker.endpoint,
+                            origin,
+                            seen[origin],
+                            place,
+                            payload,
+                            None,
+                            frame.digests,
+                        )
+                    )
+                    seen[origin] += 1
+                else:
+                    before = max(origin, before or 0)
+                place += 1
+    return sorted(gone, key=lambda one: (one.origin, one.egress)), before
 
 
 def _isolated_pass(
@@ -276,8 +321,11 @@ def _told(
     stages: Mapping[int, ResolvedStage],
     difference: Difference,
     last_equal: int | None,
+    failure: Failure | None,
 ) -> Told:
     stage, why = blame(recording, wiring, stages)
+    if failure is not None and difference.verdict == "missing":
+        stage, why = failure.stage, "it fails now, and did not in the recorded run"
     return Told(difference, payload_at(recording, difference.origin), last_equal, stage, why)
 
 
