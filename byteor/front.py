@@ -22,10 +22,10 @@ def guarded(args: list[str], run: Callable[[list[str]], int]) -> int:
         code = run(args)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # whoever read our output has had enough
-        _give_up_stdout()
-        return Exit.OK
     except BaseException as error:  # an operator never sees a traceback
+        if _unread(error):
+            _give_up_stdout()
+            return Exit.OK
         if os.environ.get("BYTEOR_DEBUG") == "1":
             raise
         told = _told(error)
@@ -36,6 +36,11 @@ def guarded(args: list[str], run: Callable[[list[str]], int]) -> int:
             with contextlib.suppress(OSError):
                 report_error(told, as_json=False)
         return told.exit
+
+
+def _unread(error: BaseException) -> bool:
+    """Whoever read our output has had enough; the command line's library makes a SystemExit of that."""
+    return isinstance(error.__context__ if isinstance(error, SystemExit) else error, BrokenPipeError)
 
 
 def report_error(error: ByteorError, *, as_json: bool) -> None:

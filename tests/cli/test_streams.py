@@ -44,6 +44,21 @@ def test_bad_streams_never_bring_a_traceback(home: Home, redirection: str, argum
     assert done.returncode in (2 if arguments == "nonsense" else 0, 69)
 
 
+def test_a_reader_that_has_had_enough_is_no_error(home: Home) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(  # more than one buffer full, so that it is noticed while the verb is at work
+        [*BYTEOR, "policy", "table"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=home.env,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("group", [[], ["audit"]])
 def test_no_verb_prints_the_help_as_people_read_it(home: Home, group: list[str]) -> None:
     done = home.byteor(*group)
