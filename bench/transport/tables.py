@@ -22,9 +22,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table with columns that line up; figures to the right."""
     lines = [list(head), *map(list, rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    rights = [
-        all(line[i][:1] in "0123456789-<" or not line[i] for line in lines[1:]) for i in range(len(head))
-    ]
+    rights = [all(_figure(line[i]) for line in lines[1:]) for i in range(len(head))]
 
     def show(line: Sequence[str]) -> str:
         cells = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, rights, strict=True))
@@ -32,6 +30,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
     rule = [("-" * (w - 1) + ":") if r else "-" * w for w, r in zip(widths, rights, strict=True)]
     return "\n".join([show(lines[0]), "| " + " | ".join(rule) + " |", *map(show, lines[1:])])
+
+
+def _figure(text: str) -> bool:
+    return text in ("", "-") or text.replace(".", "", 1).isdigit()
 
 
 def find(rows: Sequence[dict[str, Any]], **wanted: Any) -> dict[str, Any] | None:
@@ -62,8 +64,8 @@ def ratio(a: float | None, b: float | None) -> str:
 def about(report: Report) -> str:
     m = report["machine"]
     return (
-        f"{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}, Python {m['python']}, load {m['load']:.1f} at the"
-        f" start; {report['kernel']} kernel; medians of {report['rounds']} rounds in {report['seconds']} s."
+        f"{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}, Python {m['python']}, load {m['load']:.1f} at"
+        f" the start; {report['kernel']} kernel; medians of {report['rounds']} rounds in {report['seconds']} s."
     )
 
 
