@@ -63,10 +63,9 @@ def ratio(a: float | None, b: float | None) -> str:
 
 def about(report: Report) -> str:
     m = report["machine"]
-    return (
-        f"{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}, Python {m['python']}, load {m['load']:.1f} at"
-        f" the start; {report['kernel']} kernel; medians of {report['rounds']} rounds in {report['seconds']} s."
-    )
+    where = f"{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}, Python {m['python']}"
+    how = f"{report['kernel']} kernel; medians of {report['rounds']} rounds in {report['seconds']} s"
+    return f"{where}, load {m['load']:.1f} at the start; {how}."
 
 
 def sizes_of(report: Report) -> list[int]:

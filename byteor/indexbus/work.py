@@ -117,7 +117,8 @@ class Generate(Job, frozen=True, eq=False):
     """A source that makes ``count`` messages (0: endless) of ``size`` bytes, those of ``fill_text``.
 
     Message n: n in 16 decimal digits (the last ``size`` of them when shorter), then text of ``seed``. With
-    several lanes message n goes to lane n mod lanes. ``stop()`` on a producer ends it like the last message.
+    several lanes message n goes to lane n mod lanes, or with a ``key`` (offset, length) to the lane
+    CRC-32C(those bytes of it) mod lanes. ``stop()`` on a producer ends it like the last message.
     """
 
     txs: Sequence[Tx]
@@ -125,6 +126,14 @@ class Generate(Job, frozen=True, eq=False):
     size: int
     seed: int = 0
     on_full: OnFull = "block"
+    key: tuple[int, int] | None = None
+
+    @property
+    def key_bytes(self) -> slice:
+        """Where the key lies in a message, cut where the message ends."""
+        start, length = self.key or (0, 0)
+        start = min(start, self.size)
+        return slice(start, min(start + length, self.size))
 
 
 class Discard(Job, frozen=True, eq=False):
@@ -187,14 +196,14 @@ def _written_by(job: AnyJob) -> Sequence[Tx]:
 # As in kernel/host.c: kinds of jobs, ways of calling, flags.
 _IN_PLACE, _ROUTE, _MERGE, _GENERATE, _DISCARD, _CALL = range(6)
 _EACH, _BATCH, _VIEWS = 1, 2, 3
-_DROP, _MARKS, _QUEUE, _ORDERED = 1, 2, 4, 8
+_DROP, _MARKS, _QUEUE, _ORDERED, _KEYED = 1, 2, 4, 8, 16
 
 
 def _describe(job: AnyJob) -> tuple[Any, ...] | None:
     """The job as the kernel takes it; ``None`` for one that only the twin does."""
     flags = _DROP * (getattr(job, "on_full", "block") == "drop") + _MARKS * getattr(job, "watermarks", False)
     native, parameter, function, how = -1, b"", None, 0
-    numbers: tuple[int, int, bytes, int] = (0, 0, b"", 1)
+    numbers: tuple[int, int, bytes, int, int, int] = (0, 0, b"", 1, 0, 0)
     choices = getattr(job, "choices", None)
     match job:
         case InPlace() | Through():
@@ -214,7 +223,9 @@ def _describe(job: AnyJob) -> tuple[Any, ...] | None:
         case Merge():
             kind, flags = _MERGE, flags + _ORDERED * (job.policy == "in_order")
         case Generate():
-            kind, numbers = _GENERATE, (job.count, job.size, *fill_text(job.seed, job.size))
+            kind, flags, key = _GENERATE, flags + _KEYED * (job.key is not None), job.key_bytes
+            text, period = fill_text(job.seed, job.size)
+            numbers = job.count, job.size, text, period, key.start, key.stop - key.start
         case Discard():
             kind = _DISCARD
     buffer, offset = (None, 0) if job.row is None else (job.row.buffer, job.row.offset)
@@ -236,5 +247,5 @@ def _check(jobs: Sequence[AnyJob], max_batch: int) -> None:
             raise IndexBusError("E_VALUE", f"{type(job).__name__} without a lane to write")
         elif isinstance(job, Merge | Discard) and not job.rxs:
             raise IndexBusError("E_VALUE", f"{type(job).__name__} without a lane to read")
-        if isinstance(job, Generate) and (job.size < 1 or job.count < 0):
+        if isinstance(job, Generate) and (job.size < 1 or job.count < 0 or min(job.key or (0,)) < 0):
             raise IndexBusError("E_VALUE", f"{job.count} messages of {job.size} bytes")

@@ -33,11 +33,13 @@ class DeadLetterBox(Protocol):
 
 class NativeSource(msgspec.Struct, frozen=True):
     """What the kernel needs to play a source of generated messages itself: a source that carries one in its
-    attribute ``native`` is never read. A sink whose ``native`` is true only forgets."""
+    attribute ``native`` is never read. ``key``: where the bytes lie that choose a message's shard. A sink
+    whose ``native`` is true only forgets."""
 
     count: int
     size: int
     seed: int
+    key: tuple[int, int] | None = None
 
 
 class Source(Protocol):

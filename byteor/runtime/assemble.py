@@ -26,7 +26,7 @@ from byteor.runtime.folders import RunIdentity
 from byteor.runtime.lanes import Lane, create_lane
 from byteor.runtime.posts import Ground, Post, run_posts
 from byteor.runtime.prepare import Prepared
-from byteor.runtime.shards import shard_of
+from byteor.runtime.shards import place_of, shard_of
 from byteor.runtime.stages import Context
 from byteor.runtime.supervisor import Supervisor
 from byteor.runtime.tickets import Tickets
@@ -81,12 +81,16 @@ class Ends(msgspec.Struct, frozen=True):
         """What the kernel needs to play the source ``worker`` itself.
 
         None when Python must: for a tap, for stages that ask when messages arrived, for tickets that several
-        sources share, or to choose a shard.
+        sources share, or to choose a shard by a key that must be looked for.
         """
         found = getattr(self.sources[worker.endpoint], "native", None)
         unseen = self.tap is None and not prepared.clocked
-        alone = unseen and len(self.sources) == 1 and len(worker.tx) == 1
-        return found if alone and isinstance(found, NativeSource) else None
+        if not unseen or len(self.sources) != 1 or not isinstance(found, NativeSource):
+            return None
+        if len(worker.tx) == 1:
+            return found
+        key = place_of(prepared.wiring.shard_key or "")
+        return None if key is None else msgspec.structs.replace(found, key=key)
 
     def native_sink(self, worker: WorkerPlan) -> bool:
         """Whether the kernel can play the sink ``worker``, which then only forgets."""

@@ -192,7 +192,13 @@ def _job(post: Post, stack: contextlib.ExitStack) -> AnyJob:
             assert isinstance(post.native, NativeSource)
             made = post.native
             return Generate(
-                row=row, txs=post.tx, count=made.count, size=made.size, seed=made.seed, on_full=on_full
+                row=row,
+                txs=post.tx,
+                count=made.count,
+                size=made.size,
+                seed=made.seed,
+                on_full=on_full,
+                key=made.key,
             )
         case "sink":
             return Discard(row=row, rxs=post.rx)

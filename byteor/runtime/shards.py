@@ -32,6 +32,15 @@ def key_of(shard_key: str) -> Callable[[bytes], bytes]:
     return lambda payload: bytes(payload[offset : offset + length])
 
 
+def place_of(shard_key: str) -> tuple[int, int] | None:
+    """Offset and length of a key that is a part of the payload; None for a key that must be looked for."""
+    kind, _, argument = shard_key.partition(":")
+    if kind != "bytes":
+        return None
+    offset, length = argument.split(":")
+    return int(offset), int(length)
+
+
 def _json_key(pointer: str) -> Callable[[bytes], bytes]:
     tokens = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
     decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode

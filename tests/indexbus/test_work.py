@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from byteor.indexbus import Events, Fanout, IndexBusError, MetricsRegion, SequencedSlots, Wait
+from byteor.indexbus import Events, Fanout, IndexBusError, MetricsRegion, SequencedSlots, Wait, crc32c
 from byteor.indexbus.abi import End
 from byteor.indexbus.generated import fill_text, message
 from byteor.indexbus.journal_lane import JournalLane
@@ -287,6 +287,19 @@ def test_several_sources_end_in_one_sink(lanes: Lanes) -> None:
     jobs: list[AnyJob] = [Generate([first[0], second[0]], 41, 30, 2), Discard([first[1], second[1]])]
     finished(work(jobs))
     assert (lanes.made["a"].cursor, lanes.made["b"].cursor) == (21, 20)
+
+
+@pytest.mark.parametrize("size", [5, 20, 64])
+@pytest.mark.parametrize("key", [(0, 4), (3, 0), (12, 4), (14, 6), (18, 9), (60, 100)])
+def test_a_generator_sends_each_message_to_the_lane_of_its_key(
+    lanes: Lanes, size: int, key: tuple[int, int]
+) -> None:
+    ends, got = [lanes(name) for name in "abc"], dict[int, list[bytes]]()
+    keep = [gather(consumer, got.setdefault(lane, [])) for lane, (_, consumer) in enumerate(ends)]
+    finished(work([Generate([producer for producer, _ in ends], 90, size, 4, key=key), *keep], max_batch=7))
+    made = generated(90, size, 4)
+    for lane, of_lane in got.items():
+        assert of_lane == [m for m in made if crc32c(m[key[0] : key[0] + key[1]]) % 3 == lane]
 
 
 def raising(given: bytes) -> bytes:

@@ -5,7 +5,7 @@
 
 PyTypeObject *ib_producer_type, *ib_consumer_type;
 
-enum { DROP = 1, MARKS = 2, QUEUE = 4, ORDERED = 8 };
+enum { DROP = 1, MARKS = 2, QUEUE = 4, ORDERED = 8, KEYED = 16 };
 
 typedef struct {
     ib_worker w;
@@ -49,9 +49,9 @@ static int describe(crew *c, int index, PyObject *text) {
     ib_call *call = c->calls + index;
     PyObject *rxs, *txs, *function, *row, *choices;
     int kind, native, how, flags;
-    unsigned long long row_at, count, size, period;
-    if (!PyArg_ParseTuple(text, "iO!O!iy*OiiOKOKKy*K", &kind, &PyTuple_Type, &rxs, &PyTuple_Type, &txs, &native, c->params + index, &function, &how,
-                          &flags, &row, &row_at, &choices, &count, &size, c->texts + index, &period))
+    unsigned long long row_at, count, size, period, key_at, key_length;
+    if (!PyArg_ParseTuple(text, "iO!O!iy*OiiOKOKKy*KKK", &kind, &PyTuple_Type, &rxs, &PyTuple_Type, &txs, &native, c->params + index, &function, &how,
+                          &flags, &row, &row_at, &choices, &count, &size, c->texts + index, &period, &key_at, &key_length))
         return -1;
     if (take(c, rxs, ib_consumer_type, j->rx, &j->rxs) != 0 || take(c, txs, ib_producer_type, j->tx, &j->txs) != 0) return -1;
     static const ib_step steps[] = {ib_step_in_place, ib_step_route, ib_step_merge, ib_step_generate, ib_step_discard, ib_step_call_through};
@@ -67,10 +67,17 @@ static int describe(crew *c, int index, PyObject *text) {
     j->marks = flags & MARKS;
     j->queue = flags & QUEUE;
     j->ordered = flags & ORDERED;
+    j->keyed = flags & KEYED;
     j->count = count;
     j->size = size;
     j->text = c->texts[index].buf;
     j->period = period;
+    j->key_at = key_at;
+    j->key_length = key_length;
+    if (kind == IB_GENERATE && (key_at > size || key_length > size - key_at)) {
+        PyErr_SetString(PyExc_ValueError, "key outside the message");
+        return -1;
+    }
     if (kind == IB_GENERATE && (period <= 7919 || size > (uint64_t)c->texts[index].len - period + 16)) {
         PyErr_SetString(PyExc_ValueError, "text too short");
         return -1;

@@ -483,6 +483,61 @@ static inline void make(ib_job *j, ib_slot *slot) {
     if (j->text_at >= j->period) j->text_at -= j->period;
 }
 
+/* A message that is made all the same, and lost. */
+static void make_in_vain(ib_job *j, ib_party *tx, ib_tally *t) {
+    union {
+        ib_slot slot;
+        uint8_t bytes[IB_SLOT_BYTES + 16];
+    } none;
+    uint64_t size = j->size;
+    j->size = 1;
+    make(j, &none.slot);
+    j->size = size;
+    ib_job_lose(j, tx, t, 1);
+}
+
+/* The lane of the next message, by the bytes of its key: digits first, then text, as make() lays them. */
+static int lane_of_next(const ib_job *j) {
+    const uint8_t *digits = j->size < 16 ? j->digits + 16 - j->size : j->digits;
+    uint64_t at = j->key_at, end = at + j->key_length, split = j->size < 16 ? j->size : 16;
+    uint64_t middle = end < split ? end : at > split ? at : split;
+    uint32_t crc = middle > at ? ib_crc32c(0, digits + at, (size_t)(middle - at)) : 0;
+    if (end > middle) crc = ib_crc32c(crc, j->text + j->text_at + (middle - 16), (size_t)(end - middle));
+    return (int)(crc % (uint32_t)j->txs);
+}
+
+/* Messages up to `last`, each to the lane of its key, as far as there is room. */
+static int generate_by_key(ib_job *j, uint64_t last, ib_tally *t) {
+    uint64_t first[IB_MOST_LANES], room[IB_MOST_LANES] = {0}, used[IB_MOST_LANES] = {0};
+    int code = IB_OK;
+    while (j->next < last) {
+        int k = lane_of_next(j);
+        ib_party *tx = j->tx[k];
+        if (used[k] == room[k]) {
+            if (used[k]) {
+                ib_maybe_stamp(tx, first[k], used[k]);
+                ib_job_hand_on(j, k, first[k], used[k], room[k]);
+            }
+            used[k] = 0;
+            room[k] = reserve(tx, tx->mpsc ? 1 : last - j->next, &code);
+            first[k] = tx->next;
+            if (code || (!room[k] && !j->drop)) break;
+            if (!room[k]) {
+                make_in_vain(j, tx, t);
+                continue;
+            }
+        }
+        make(j, ib_at(tx, first[k] + used[k]++));
+        t->out++;
+    }
+    for (int k = 0; k < j->txs; k++) {
+        if (!used[k]) continue;
+        ib_maybe_stamp(j->tx[k], first[k], used[k]);
+        ib_job_hand_on(j, k, first[k], used[k], room[k]);
+    }
+    return code;
+}
+
 int64_t ib_step_generate(ib_worker *w, ib_job *j) {
     uint64_t start = j->next, last = start + w->max_batch;
     int lanes = j->txs, code = IB_OK;
@@ -494,23 +549,16 @@ int64_t ib_step_generate(ib_worker *w, ib_job *j) {
         j->finished[0] = 1;
         return 0;
     }
-    while (j->next < last) {
+    if (j->keyed) code = generate_by_key(j, last, &t);
+    while (!j->keyed && j->next < last) {
         int lane = (int)(j->next % (uint64_t)lanes);
         ib_party *tx = j->tx[lane];
         /* With several lanes messages go round, one each. */
         uint64_t room = reserve(tx, lanes == 1 ? last - j->next : 1, &code), first = tx->next, used = 0;
         if (code) return -code;
         if (!room && !j->drop) break;
-        if (!room) { /* made all the same, and lost */
-            union {
-                ib_slot slot;
-                uint8_t bytes[IB_SLOT_BYTES + 16];
-            } none;
-            uint64_t size = j->size;
-            j->size = 1;
-            make(j, &none.slot);
-            j->size = size;
-            ib_job_lose(j, tx, &t, 1);
+        if (!room) {
+            make_in_vain(j, tx, &t);
             continue;
         }
         while (used < room) make(j, ib_at(tx, first + used++));
@@ -520,7 +568,7 @@ int64_t ib_step_generate(ib_worker *w, ib_job *j) {
     }
     t.in = j->next - start;
     ib_job_count(j, &t);
-    return (int64_t)(j->next - start);
+    return code ? -code : (int64_t)(j->next - start);
 }
 
 int64_t ib_step_discard(ib_worker *w, ib_job *j) {

@@ -33,10 +33,11 @@ struct ib_job {
     int drop;    /* a message that finds its lane full is lost and counted; else it waits */
     int marks;   /* tell downstream by watermarks what nothing comes of */
     int queue;   /* a router: each message to one lane; else to each */
+    int keyed;   /* a generator: the lane is the CRC-32C of the message's bytes at key_at, modulo lanes; else in turn */
     int ordered; /* a merge: by origin, ingress, input; else in turn */
     uint8_t *row;
     /* generator */
-    uint64_t count, next, size, text_at, period;
+    uint64_t count, next, size, text_at, period, key_at, key_length;
     const uint8_t *text;
     uint8_t digits[16];
     /* state; an origin is kept plus one, 0: none yet */

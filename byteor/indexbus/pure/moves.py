@@ -9,6 +9,7 @@ from typing import Any
 from byteor.indexbus.abi import ABORTED, WATERMARK, End
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.generated import fill_text, message
+from byteor.indexbus.pure.crc32c import crc32c
 from byteor.indexbus.pure.ports import SKIP, Item, Outlet
 from byteor.indexbus.pure.step import JobFailed, Step
 from byteor.indexbus.work import Bridge, Choices, Discard, Generate, Merge, Route
@@ -234,9 +235,10 @@ class GenerateStep(Step):
             return 0
         lanes, out = len(self.outlets), 0
         while self._next < last:
-            outlet = self.outlets[self._next % lanes]
-            lost = outlet.lost
             payload = message(self._next, job.size, self._text, self._period)
+            turn = self._next if job.key is None else crc32c(payload[job.key_bytes])
+            outlet = self.outlets[turn % lanes]
+            lost = outlet.lost
             stamp = time.monotonic_ns() if self._next == start else 0
             if not outlet.put(Item(payload, 0, self._next, 0, stamp)):
                 break
