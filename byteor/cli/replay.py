@@ -219,7 +219,8 @@ def _difference(done: ReplayDone) -> list[str]:
     lines = [
         f"first difference: {item.verdict}, output {item.k} of message {item.origin}; look at {first.stage}:"
         f" {first.why}",
-        f"  last equal output before it: of message {first.last_equal}",
+        "  last equal output before it: "
+        + ("none" if first.last_equal is None else f"of message {first.last_equal}"),
     ]
     expected = "expected SHA-256" if item.digest else "expected"
     for name, data in (("input", first.input), (expected, item.expected), ("actual", item.actual)):

@@ -137,3 +137,16 @@ def test_decisions_that_were_not_told_to_the_end_are_not_followed(tmp_path: Path
     found = extent(open_capture(capture.folder))
     assert found.choices == {1: [(0, 2)]}
     assert found.turns == {1: {0: [(0, 1), (1, 1)]}}
+
+
+def test_a_run_that_broke_off_may_lack_what_its_lanes_held(tmp_path: Path) -> None:
+    """One branch was behind: outputs older than the last recorded one were still on their way."""
+    from byteor.incident.frames import Batch, egress_frame, read_frame
+    from byteor.incident.replay.compare import Comparison
+
+    recorded = read_frame(egress_frame(0, Batch.of([0, 2, 9], [0] * 3, [b"a", b"c", b"j"]), 1))
+    for in_flight, extra in ((0, 2), (1, 2), (2, 0)):
+        compared = Comparison(0, [recorded], ordered=False, recorded_to=9, in_flight=in_flight)
+        compared.feed(Batch.of([0, 1, 2, 3, 9, 10], [0] * 6, [b"a", b"b", b"c", b"d", b"j", b"k"]))
+        counts = compared.finish().counts
+        assert (counts.equal, counts.extra, counts.beyond) == (3, extra, 3 - extra)

@@ -32,6 +32,7 @@ from byteor.runtime.stages import ResolvedStage
 from byteor.runtime.wiring import Wiring
 
 STALL_S = 30.0
+HELD = 4096  # messages that a worker takes at once, at most
 SAMPLES = 16  # inputs whose digest the audit lists
 
 
@@ -256,6 +257,7 @@ def _one_pass(
             recorded(worker.endpoint, shard),
             ordered=ordered,
             recorded_to=_recorded_to(wiring, found, recorded(worker.endpoint, shard)),
+            in_flight=_in_flight(wiring, found),
             until_divergence=order.until_divergence,
         )
         for worker in wiring.of_role("sink")
@@ -301,6 +303,15 @@ def _recorded_to(wiring: Wiring, found: Extent, frames: Iterable[Frame]) -> int 
     return None if found.finished else max((max(frame.origins) for frame in frames), default=-1)
 
 
+def _in_flight(wiring: Wiring, found: Extent) -> int:
+    """How many messages a run that broke off may have held that are older than its last output: where one
+    branch was behind another.
+    """
+    if found.finished or not any(map(wiring.decides, wiring.workers)):
+        return 0
+    return sum(lane.capacity for lane in wiring.lanes) + HELD * len(wiring.workers)
+
+
 def _merged(found: Sequence[Compared]) -> tuple[Counts, Difference | None, int | None, tuple[int, ...]]:
     counts = Counts()
     for item in found:
@@ -336,7 +347,7 @@ def blame(
     the last stage before the egress. A recording holds what entered and left, not what passed between stages.
     """
     workers = wiring.of_role("stage")
-    recorded = dict(enumerate(recording.facts.stages))
+    recorded = dict(zip(sorted(stages), recording.facts.stages, strict=False))
     code = {index: stage.digest() for index, stage in stages.items()}
     for worker in workers:
         then = recorded.get(worker.stage)
