@@ -16,7 +16,7 @@ from byteor.acts.incidents import note_replay
 from byteor.acts.log import open_log
 from byteor.acts.replay_policy import Proof, Recorded, ReplayPermit, judge
 from byteor.atomic import private_folder, write_file
-from byteor.errors import Exit
+from byteor.errors import ByteorError, Exit
 from byteor.incident.bundle.manifest import bundle_digest, verify_bundle
 from byteor.incident.bundle.members import MANIFEST
 from byteor.incident.bundle.reader import Bundle
@@ -78,6 +78,7 @@ def replay_now(request: ReplayRequest) -> ReplayDone:
     ``E_REPLAY_SPEC``, ``E_STAGE_...``, and what ``judge`` and ``replay`` raise.
     """
     with recording_of(request.which) as (recording, bundle):
+        _check_out(request.out, recording)
         digest = _verified(bundle, request)
         prepared = _prepared(recording, request)
         permit = _judged(prepared, recording, request, digest)
@@ -103,6 +104,7 @@ def minimize_now(request: ReplayRequest) -> tuple[ReplayDone, tuple[int, ...], i
     Raises ``E_REPLAY_EQUAL`` (exit 1) when nothing diverges, and what ``replay_now`` raises.
     """
     with recording_of(request.which) as (recording, bundle):
+        _check_out(request.out, recording)
         digest = _verified(bundle, request)
         prepared = _prepared(recording, request)
         permit = _judged(prepared, recording, request, digest)
@@ -151,6 +153,19 @@ def minimize_now(request: ReplayRequest) -> tuple[ReplayDone, tuple[int, ...], i
         path = proved.audit_path.parent / "minimal.bundle.zip"
         bundle_part(recording, bundle, Range(only=frozenset(smallest)), path)
         return proved, smallest, tests + 2, path
+
+
+def _check_out(out: Path | None, recording: Recording) -> None:
+    """What proves a replay never goes into what it replays: evidence stays as it is."""
+    if out is None:
+        return
+    place, wanted = Path(recording.place).resolve(), out.resolve()
+    if place in (wanted, *wanted.parents):
+        raise ByteorError(
+            "E_USAGE", f"{out} lies in what is replayed", hint="-o another folder", exit=Exit.USAGE
+        )
+    if out.exists() and not out.is_dir():
+        raise ByteorError("E_EXISTS", f"{out} is no folder", hint="-o another name", exit=Exit.CONFLICT)
 
 
 def _judged(

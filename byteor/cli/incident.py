@@ -69,21 +69,36 @@ def note(
             show_default=False,
         ),
     ] = None,
+    tie: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--link",
+            metavar="KIND=VALUE",
+            help="Tie it to a run, snapshot, bundle, replay, approval or certificate; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Add a note; with --state also say how far the explanation is."""
+    """Add a note; with --state also say how far the explanation is. Replays and bundles link themselves."""
     from byteor.acts import incidents
-    from byteor.incident.record import STATES
+    from byteor.incident.record import LINKS, STATES
 
     if not text.strip():
         raise usage_error("the note is empty", "byteor incident note 'the disk was full'")
     if state is not None and state not in STATES[1:3]:
         raise usage_error(f"unknown state {state!r}", "--state investigating, or --state explained")
+    ties = [one.partition("=") for one in tie or ()]
+    for kind, _, value in ties:
+        if kind not in LINKS or not value.strip():
+            raise usage_error(f"--link {kind} is none", f"--link KIND=VALUE, of {', '.join(LINKS)}")
     if state is not None:
         found = incidents.move(which, state, text)
     else:
         found = incidents.note(which, text)
-    _emit(found, json)
+    for kind, _, value in ties:
+        incidents.link(found, kind, value)
+    _emit(incidents.find_incident(found.incident_id), json)
 
 
 @app.command("close")

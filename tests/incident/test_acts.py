@@ -90,6 +90,25 @@ def test_an_altered_bundle_is_not_replayed(home: Path) -> None:
     assert caught.value.code == "E_BUNDLE_DIGEST"
 
 
+@pytest.mark.parametrize("inside", ["", "proof", "a/b"])
+def test_what_proves_a_replay_never_goes_into_what_it_replays(home: Path, inside: str) -> None:
+    run_id = ran(home)
+    done = bundles.bundle_run(None, home / "folder")
+    for which, out in (
+        (str(done.path), done.path / inside),
+        (run_id, home / "state/capture" / run_id / inside),
+    ):
+        before = sorted(out.parent.rglob("*"))
+        for replaying in (replays.replay_now, replays.minimize_now):
+            with pytest.raises(ByteorError) as caught:
+                replaying(replays.ReplayRequest(which=which, out=out))
+            assert caught.value.code == "E_USAGE"
+        assert sorted(out.parent.rglob("*")) == before
+    assert not replays.replay_now(
+        replays.ReplayRequest(which=str(done.path), out=home / "x")
+    ).replayed.diverged
+
+
 def test_a_bundle_of_another_host_needs_its_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran(home)
     done = bundles.bundle_run(None, home / "b.zip")
