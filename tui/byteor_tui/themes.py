@@ -19,7 +19,7 @@ DARK = Theme(
     surface="#171c21",
     panel="#1d2329",
     dark=True,
-    variables={"muted": "#8a949e", "cursor-row": "#26313b", "trend": "#7aa2c8"},
+    variables={"muted": "#909aa4", "cursor-row": "#222c35", "trend": "#7aa2c8"},
 )
 LIGHT = Theme(
     name="byteor-light",

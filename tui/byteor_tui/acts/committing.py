@@ -53,7 +53,9 @@ def deny(app: ConsoleApp) -> None:
         return
 
     def arm(reason: str | None) -> None:
-        if not reason or not reason.strip():
+        if reason is None:
+            return
+        if not reason.strip():
             app.say("a denial needs a reason", ok=False)
             app.paint()
             return
@@ -133,7 +135,9 @@ def freeze_env(app: ConsoleApp) -> None:
         return
 
     def arm(reason: str | None) -> None:
-        if not reason or not reason.strip():
+        if reason is None:
+            return
+        if not reason.strip():
             app.say("a freeze needs a reason", ok=False)
             app.paint()
             return

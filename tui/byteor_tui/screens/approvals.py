@@ -100,7 +100,8 @@ class ApprovalsScreen(PairScreen):
 
     def act_next(self) -> None:
         """The next hunk that was not seen, else the next one."""
-        self._to_hunk(forward=True)
+        if not self.uncover_detail():
+            self._to_hunk(forward=True)
 
     def act_previous(self) -> None:
         self._to_hunk(forward=False)

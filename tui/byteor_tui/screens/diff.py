@@ -46,7 +46,8 @@ class DiffScreen(PairScreen):
         return Path(facts.b.path) if facts.b is not None and facts.b.spec_hash else None
 
     def act_next(self) -> None:
-        self._to_hunk(1)
+        if not self.uncover_detail():
+            self._to_hunk(1)
 
     def act_previous(self) -> None:
         self._to_hunk(-1)

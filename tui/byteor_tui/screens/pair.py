@@ -98,8 +98,15 @@ class PairScreen(Skeleton):
 
     def act_panel(self) -> None:
         self.on_detail = not self.on_detail
-        if self.on_detail and not self.query_one("#right").region.height:
+        if self.on_detail:
+            self.uncover_detail()
+
+    def uncover_detail(self) -> bool:
+        """Where there is room for one panel only, put the detail there. False when it was on the screen."""
+        covered = not self.query_one("#right").region.height
+        if covered:
             self.act_detail()
+        return covered
 
     def act_detail(self) -> None:
         """The detail over the whole body, and back."""

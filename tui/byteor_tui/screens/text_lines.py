@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from byteor_tui.tones import Line, Span, Tone, pad
 
 LABEL = 10
+SHORTEST = 8
 
 
 def field(name: str, value: str, width: int, tone: Tone = Tone.PLAIN) -> list[Line]:
@@ -50,7 +51,7 @@ def pieces(text: str, width: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Col:
-    """A column of a list. The last one that fits takes what is left."""
+    """A column of a list. The last one takes what is left, also when that is less than its ``width``."""
 
     title: str
     width: int
@@ -65,6 +66,9 @@ def _placed(cols: Sequence[Col], width: int) -> list[tuple[Col, int]]:
     found: list[tuple[Col, int]] = []
     for col in cols:
         if found and col.width + 1 > left:
+            if left > SHORTEST and not col.right:  # half a name says more than none; half a number lies
+                found.append((col, left - 1))
+                left = 0
             break
         found.append((col, col.width))
         left -= col.width + 1
