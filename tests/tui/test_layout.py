@@ -126,7 +126,8 @@ def texts(seen: Seen) -> dict[tuple[str, tuple[int, int]], list[str]]:
 
 
 def inks(seen: Seen) -> Iterator[tuple[str, Style]]:
-    for strips in seen.values():
+    """Everything that is written; behind a dialog it is dimmed on purpose."""
+    for strips in (strips for (name, _), strips in seen.items() if name not in {"go", "sign"}):
         for strip in strips:
             for segment in strip:
                 if segment.text.strip() and segment.style is not None:

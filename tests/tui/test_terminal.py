@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import termios
 import time
 from collections.abc import Callable
@@ -65,3 +66,112 @@ def test_an_answer_that_comes_after_the_end_is_awaited_and_not_typed_into_the_sh
     termios.tcsetattr(console.slave, termios.TCSANOW, line)
     with pytest.raises(BlockingIOError):
         os.read(console.slave, 100)
+
+
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-m", "byteor_tui"])
+open(sys.argv[1], "w").write(str(child.pid))
+child.wait()
+"""
+
+
+def gone(pid: int, seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_killed_parent_takes_the_console_along_and_the_terminal_is_given_back(
+    private: Path, live: Any, terminal: Start
+) -> None:
+    note = private / "pid"
+    console = terminal(argv=[sys.executable, "-c", PARENT, str(note)])
+    console.wait_for("LIVE", "parse")
+    pid = int(note.read_text())
+    console.process.kill()  # the leader of the session, as a shell is
+    console.process.wait()
+    end = time.monotonic() + 10
+    while not console.restored:
+        assert time.monotonic() < end, console.text[-500:]
+        console.read(0.1)
+    assert gone(pid)
+    assert live.process.poll() is None
+
+
+def test_a_terminal_that_is_gone_ends_the_console_even_when_nobody_says_so(
+    private: Path, live: Any, terminal: Start
+) -> None:
+    deaf = (
+        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); import byteor_tui.terminal as t;"
+    )
+    deaf += "t.SIGHUP_EXIT = 129; t.WayOut.leave_on_signals = lambda self, app: None;"
+    deaf += "from byteor_tui.cli import main; sys.exit(main([]))"
+    console = terminal(argv=[sys.executable, "-c", deaf])
+    console.wait_for("LIVE", "parse")
+    os.close(console.master)
+    try:
+        assert console.process.wait(timeout=10) != 0
+    finally:
+        console.master = os.open(os.devnull, os.O_RDONLY)  # the fixture closes it
+    assert live.process.poll() is None
+
+
+def test_a_checkpoint_gets_through_at_any_moment_so_no_read_transaction_is_held(
+    private: Path, live: Any, terminal: Start
+) -> None:
+    import apsw
+
+    console = terminal("--read-only")
+    console.wait_for("LIVE", "parse")
+    console.press("7")
+    console.wait_for("7 Audit")
+    database = apsw.Connection(str(private / "state" / "audit.db"))
+    database.set_busy_timeout(1000)
+    for _ in range(15):
+        (busy, _, _) = database.execute("pragma wal_checkpoint(truncate)").fetchone()
+        assert busy == 0, "somebody has read for a second"
+        console.read(0.1)
+    database.close()
+    console.press("q")
+    assert console.wait() == 0
+
+
+def test_a_read_only_console_holds_no_writable_descriptor(private: Path, live: Any, terminal: Start) -> None:
+    key = private / "key.pem"
+    key.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+    console = terminal("--read-only", "--kid=k", f"--key-file={key}", size=(120, 40))
+    console.wait_for("LIVE", "parse", "RO")
+    for place in "23456781":
+        console.press(place)
+        console.wait_for("LIVE")
+    console.press("sFADXiH")
+    console.wait_for("it is shown and not written")
+    console.press("\x1b")
+    console.wait_for("LIVE", "parse")
+    proc = Path("/proc", str(console.process.pid))
+    seen = 0
+    for link in (proc / "fd").iterdir():
+        target = str(link.readlink())
+        if not target.startswith("/") or target.startswith(("/dev/pts/", "/dev/null")):
+            continue  # the terminal, pipes, the loop's own eventpoll and socket pair
+        seen += 1
+        flags = int((proc / "fdinfo" / link.name).read_text().split("flags:")[1].split()[0], 8)
+        if not target.endswith(("-wal", "-shm")):
+            assert flags & (os.O_WRONLY | os.O_RDWR) == 0, target
+        assert target != str(key), "the verb opens the key, never the console"
+    assert seen > 0
+    for line in (proc / "maps").read_text().splitlines():
+        path = line.partition("/")[2]
+        if "w" in line.split()[1] and "s" in line.split()[1] and path:
+            assert path.endswith("-shm"), line
+    assert not (private / "state" / "snapshots").exists()
+    console.press("q")
+    assert console.wait() == 0

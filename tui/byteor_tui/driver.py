@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import time
+from queue import Full
 from typing import Any
 
 from textual import events
@@ -11,6 +12,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from byteor_tui.pacing import Answers
+from byteor_tui.terminal import SIGHUP_EXIT
 
 ASK = "\x1b[6n"  # where is the cursor? Every terminal answers, when it has come to this question.
 SETTLE_S = 1.0
@@ -31,6 +33,17 @@ class ConsoleDriver(LinuxDriver):
         """To be called before a frame is painted: the answer to the next question says it was shown."""
         self.answers.asked(now_s)
         self.write(ASK)
+
+    def write(self, data: str) -> None:
+        """A writer whose terminal is gone has died: its queue would fill and hold up the app for ever."""
+        writer = self._writer_thread
+        while writer is not None and writer.is_alive():
+            try:
+                writer._queue.put(data, timeout=0.5)
+                return
+            except Full:
+                continue
+        self._app.exit(return_code=SIGHUP_EXIT)
 
     def process_message(self, message: Message) -> None:
         if isinstance(message, events.CursorPosition):
