@@ -122,7 +122,9 @@ def check(name: str, size: tuple[int, int], strips: list[Strip], app: ConsoleApp
 
 
 def texts(seen: Seen) -> dict[tuple[str, tuple[int, int]], list[str]]:
-    return {key: [strip.text for strip in strips] for key, strips in seen.items() if key[0] != "sign"}
+    """Without what lies over something: sixteen colours know no half-transparent paper."""
+    over = {"go", "sign"}
+    return {key: [strip.text for strip in strips] for key, strips in seen.items() if key[0] not in over}
 
 
 def inks(seen: Seen) -> Iterator[tuple[str, Style]]:
