@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from byteor.errors import ByteorError, Exit
@@ -23,6 +22,8 @@ def write_file(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
         raise ByteorError(
             "E_NOT_A_FILE", f"{path} is no regular file", hint="name a file to write", exit=Exit.USAGE
         )
+    import tempfile  # here: with all that it imports it costs a worker process more than it is worth
+
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -84,7 +84,7 @@ def command(
         typer.Option(
             envvar="BYTEOR_STAGE_MEMORY_MIB",
             metavar="MIB",
-            min=16,
+            min=32,
             help="How much memory of its own a stage process may take; a leak fails the run there.",
         ),
     ] = None,

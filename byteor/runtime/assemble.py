@@ -33,7 +33,8 @@ from byteor.runtime.tickets import Tickets
 from byteor.runtime.tuner import Tuner
 from byteor.runtime.wiring import SINK, WorkerPlan
 from byteor.runtime.wiring.groups import Executor, Group, group_name
-from byteor.runtime.worker_process import WorkerConfig, WorkerProcess, await_ready
+from byteor.runtime.worker_config import WorkerConfig
+from byteor.runtime.worker_process import WorkerProcess, await_ready
 from byteor.runtime.workers import Mailbox, Outcome, ThreadWorker, with_rows
 
 JOIN_S = 1.0  # native loops return within 100 ms of an abort

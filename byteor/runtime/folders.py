@@ -13,7 +13,6 @@ import fcntl
 import os
 import re
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -212,6 +211,8 @@ def create(run_id: str, folder: Path) -> tuple[Path, Path]:
     except FileExistsError:
         raise RunError("E_RUN_EXISTS", f"{run} exists already", exit=Exit.CONFLICT) from None
     except BaseException:
+        import shutil
+
         shutil.rmtree(regions, ignore_errors=True)
         raise
     return run, regions
@@ -334,6 +335,8 @@ def remove_run(info: RunInfo) -> None:
         raise RunError("E_RUN_FOREIGN", f"{info.identity.run_id} is another user's", exit=Exit.REFUSED)
     regions = Path(info.identity.region_dir)
     # run.json is input: never follow it out of our own region root.
+    import shutil
+
     if regions.parent == region_root() and regions.exists():
         shutil.rmtree(regions)
     shutil.rmtree(info.folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -109,6 +108,8 @@ def _is_list_result(error: BaseException | None) -> bool:
         isinstance(error, TypeError) and str(error).endswith("bytes-like object is required, not 'list'")
     ):
         return False
+    import traceback
+
     *_, last = [None, *traceback.walk_tb(error.__traceback__)]
     return last is None or str(last[0].f_globals["__name__"]).startswith("byteor.indexbus.")
 

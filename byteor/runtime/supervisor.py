@@ -52,7 +52,8 @@ class Supervisor:
         self._held_until: float | None = None
         self._abort_ring = abort
         self._drain_timeout_s = drain_timeout_s
-        self._deadline = None if run_for_s is None else time.monotonic() + run_for_s
+        self._run_for_s = run_for_s
+        self._deadline: float | None = None
         self.selector = selectors.DefaultSelector()
         self.selector.register(mailbox.fd, selectors.EVENT_READ, self._on_mail)
         for process in processes:
@@ -61,6 +62,8 @@ class Supervisor:
 
     def watch(self) -> None:
         """Run until every worker has ended, or was given up on after an abort."""
+        if self._run_for_s is not None and self._deadline is None:  # not when a signal drains it already
+            self._deadline = time.monotonic() + self._run_for_s
         while self._live and self.state != "ended":
             for key, _ in self.selector.select(self._patience()):
                 key.data()

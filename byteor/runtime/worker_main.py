@@ -30,7 +30,7 @@ from byteor.runtime.lanes import open_lane
 from byteor.runtime.posts import Ground, run_posts
 from byteor.runtime.tuning import Problem
 from byteor.runtime.tuning_apply import apply_here, apply_process
-from byteor.runtime.worker_process import WorkerConfig, WorkerEvent
+from byteor.runtime.worker_config import WorkerConfig, WorkerEvent
 from byteor.runtime.workers import Outcome, outcome_of, with_rows
 
 ORPHANED = 11

@@ -14,50 +14,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from byteor.runtime.decided import Told
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import Failure
-from byteor.runtime.tuning import Problem, Tuning
-from byteor.runtime.wiring import LanePlan, WorkerPlan
+from byteor.runtime.tuning import Problem
+from byteor.runtime.worker_config import WorkerConfig, WorkerEvent
 
 EXIT_WITHIN_S = 0.3
 MAX_EVENT_BYTES = 1 << 16
 READY_WITHIN_S = 20.0  # a cold interpreter on a busy machine; a stage's own set-up counts too
-
-
-class WorkerConfig(msgspec.Struct, frozen=True):
-    """All that a process is told of its workers; one JSON line on its stdin, which then stays open as its
-    lifeline. Lanes and their rows by index in the wiring, only those that the workers touch."""
-
-    supervisor_pid: int
-    name: str
-    workers: tuple[WorkerPlan, ...]
-    lanes: dict[int, LanePlan]
-    lane_rows: dict[int, int]
-    region_dir: str
-    run_dir: str
-    drop: bool
-    stage_modules: tuple[str, ...]
-    sys_path: tuple[str, ...]
-    wait: str
-    clocked: bool
-    batch: int
-    seed: int
-    tuning: Tuning
-    number: int  # which worker of the tuning it is
-    choosing: tuple[int, ...] = ()  # rows whose choices are told, see decided
-    turning: tuple[tuple[int, int], ...] = ()  # ends whose turns are
-    memory_bytes: int = 0  # that the process may have of its own; 0: no limit
-    event_fd: int = -1
-
-
-class WorkerEvent(msgspec.Struct, frozen=True):
-    """What a worker process tells: ready once, decided now and then, finished, aborted or failed once."""
-
-    event: str
-    failure: Failure | None = None
-    problems: tuple[Problem, ...] = ()  # what the kernel refused of its tuning; with ready
-    told: Told | None = None  # with decided
 
 
 class WorkerProcess:
@@ -82,6 +46,7 @@ class WorkerProcess:
         self.pidfd = os.pidfd_open(self.pid)
         self.problems: tuple[Problem, ...] = ()  # of its tuning, once it is ready
         self._buffer = bytearray()
+        self.unheard: list[WorkerEvent] = []  # read, but for somebody else to hear
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died already: the pidfd tells
             self._process.stdin.write(
@@ -96,14 +61,15 @@ class WorkerProcess:
                 self._buffer += data
         *lines, rest = bytes(self._buffer).split(b"\n")
         self._buffer = bytearray(rest)
+        early, self.unheard = self.unheard, []
         try:
             if len(rest) > MAX_EVENT_BYTES:
                 raise msgspec.DecodeError("no end of line")
-            return [msgspec.json.decode(line, type=WorkerEvent) for line in lines]
+            return early + [msgspec.json.decode(line, type=WorkerEvent) for line in lines]
         except msgspec.DecodeError:
             # Its own code wrote to descriptors that it does not own.
             why = "it wrote into the pipe to its supervisor"
-            return [WorkerEvent("failed", Failure(self.name, None, why, "E_WORKER_PROTOCOL"))]
+            return [*early, WorkerEvent("failed", Failure(self.name, None, why, "E_WORKER_PROTOCOL"))]
 
     def exit_text(self) -> str | None:
         """How it ended, in words; None while it runs. Does not reap it."""
@@ -156,9 +122,11 @@ def await_ready(processes: Sequence[WorkerProcess]) -> None:
 
 def _said_ready(process: WorkerProcess) -> bool:
     """True when it is; False when it said nothing yet. Raises when it never will be."""
-    for event in process.read_events():
+    heard = process.read_events()
+    for place, event in enumerate(heard):
         if event.event == "ready":
             process.problems = event.problems
+            process.unheard = heard[place + 1 :]
             return True
         if event.failure is not None:
             raise _not_ready(process, event.failure.error)
