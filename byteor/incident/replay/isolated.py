@@ -56,11 +56,11 @@ def isolated(function: Callable[[Beat], T], kind: type[T], stall_s: float) -> T:
     except BaseException:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        for left in region_root().glob(f"replay-{pid}-*"):
-            shutil.rmtree(left, ignore_errors=True)
         raise
     finally:
         os.close(read)
+        for left in region_root().glob(f"replay-{pid}-*"):  # a child that was killed leaves its lanes
+            shutil.rmtree(left, ignore_errors=True)
     if status != 0 or not data:
         raise _died(status)
     said = msgspec.msgpack.decode(data, type=_Said)
