@@ -227,6 +227,7 @@ def test_no_region_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     scene = Scene(tmp_path, CODE, "upper")
     scene.replay(scene.record(MESSAGES, []))
     assert list((tmp_path / "shm" / f"byteor-{os.geteuid()}").iterdir()) == []
+    (tmp_path / "b").mkdir()
     leaving = Scene(tmp_path / "b", CODE, "leaves")
     with pytest.raises(IncidentError, match="process of the replay"):
         leaving.replay(leaving.record(MESSAGES, []))
