@@ -224,7 +224,7 @@ static PyObject *receive(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     int code;
     if (IB_UNLIKELY(no_batch(h) != 0) || (nargs && ib_timeout(args[0], &timeout_ns) != 0)) return NULL;
     for (;;) {
-        int64_t n = ib_consumer_wait(h, UINT64_MAX, timeout_ns, &code);
+        int64_t n = ib_consumer_wait(h, 1, timeout_ns, &code);
         if (n < 0) return NULL;
         if (n == 0) Py_RETURN_NONE;
         uint64_t sequence = h->p.next;
@@ -258,6 +258,7 @@ static PyObject *receive_many(PyObject *self, PyObject *args) {
         for (int64_t i = 0; i < n; i++) {
             ib_slot *slot = ib_consumer_slot(h, h->p.next + (uint64_t)i);
             PyObject *message = NULL;
+            ib_soon_read(&h->p, h->p.next + (uint64_t)i + IB_AHEAD);
             if (slot && !(slot->flags & IB_SKIP)) {
                 message = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
                 if (message) PyList_SetItem(list, kept++, message);

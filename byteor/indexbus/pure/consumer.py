@@ -12,12 +12,12 @@ from typing import Any
 from byteor.indexbus import abi
 from byteor.indexbus.abi import End
 from byteor.indexbus.errors import IndexBusError, oversize
-from byteor.indexbus.pure import party
 from byteor.indexbus.pure.party import TICK_NS, U64, Party
 from byteor.indexbus.pure.stages import STAGES, StageRefusal
 
 SKIP = (abi.FILTERED | abi.ABORTED | abi.WATERMARK) << 32
 MARK = abi.WATERMARK << 32
+LENGTH = 0xFFFFFFFF
 LoopEnd = tuple[int, int, BaseException | None]
 
 
@@ -59,6 +59,7 @@ class Consumer(Party):
         if max < 1:
             raise ValueError("max is at least 1")
         self._revoke()
+        self._cool()
         self._batch = self._wait(max, timeout_s)
         return self._batch
 
@@ -71,7 +72,7 @@ class Consumer(Party):
     def _slot(self, sequence: int) -> int:
         at = self._slots + (sequence & self._mask) * self._stride
         if self._i[at >> 2] > self._slot_bytes:
-            raise IndexBusError("E_CORRUPT", "a slot claims more bytes than it holds")
+            raise _corrupt()
         return at
 
     def _hand_out(self, at: int, length: int) -> memoryview:
@@ -200,44 +201,49 @@ class Consumer(Party):
 
     def receive(self, timeout_s: float | None = None) -> bytes | None:
         sequence = self._next
-        if (
-            self._hot
-            and self._limit != sequence
-            and not self._batch
-            and self._forks == party._forks
-            and not self._i[self._stream]
-        ):  # the twin's hot path, without a call
-            at = self._slots + (sequence & self._mask) * self._stride
-            length = self._q[at >> 3]
-            if not length & SKIP and (length := length & 0xFFFFFFFF) <= self._slot_bytes:
-                at += 16
-                message: bytes = self._map[at : at + length]
-                self._next = self._q[self._only] = sequence + 1 & U64
-                if self._i[self._parked]:
+        if sequence != self._until and not (i := self._i)[self._stream]:  # the short way
+            place = self._place
+            word, _, found = self._unpack(self._b, place)
+            message = found if word & (LENGTH | SKIP) == self._length else self._other(word, place)
+            if message is not None:
+                self._place = place + self._stride
+                self._next = self._q[self._only] = sequence + 1
+                if i[self._parked]:
                     self._wake(self._only)
                 return message
+        return self._receive(timeout_s)
+
+    def _other(self, word: int, place: int) -> bytes | None:
+        """The message of a slot whose length was not expected; ``None`` when it is to be skipped."""
+        if not self._adopt(word & LENGTH):
+            raise _corrupt()
+        return None if word & SKIP else self._unpack(self._b, place)[2]
+
+    def _read(self, sequence: int) -> bytes | None:
+        """The message at ``sequence``; ``None``, counted, when it is to be skipped."""
+        place = self._slots + (sequence & self._mask) * self._stride
+        word, _, message = self._unpack(self._b, place)
+        if word & (LENGTH | SKIP) == self._length:
+            return message
+        other = self._other(word, place)
+        self.filtered += other is None and not word & MARK
+        return other
+
+    def _receive(self, timeout_s: float | None) -> bytes | None:
         self._no_batch()
-        while (self._limit != self._next and not self._i[self._stream]) or self._wait(1, timeout_s):
-            at = self._slot(self._next)
-            word = self._q[at >> 3]
-            skip = word & SKIP
-            data = None if skip else bytes(self._b[at + 16 : at + 16 + self._i[at >> 2]])
-            if self._row is None:
-                self._publish(self._next + 1)
-            else:
-                self._pass(1)
-            if data is not None:
-                return data
-            self.filtered += not word & MARK
+        while self._wait(1, timeout_s):
+            message = self._read(self._next)
+            self._pass(1)
+            if message is not None:
+                self._warm(self._capacity)
+                return message
         return None
 
     def receive_many(self, max: int = 256, timeout_s: float | None = None) -> list[bytes]:
         self._no_batch()
         while n := self._wait(max, timeout_s):
-            places = [self._slot(self._next + i) for i in range(n)]
-            kept = [at for at in places if not self._q[at >> 3] & SKIP]
-            messages = [bytes(self._b[at + 16 : at + 16 + self._i[at >> 2]]) for at in kept]
-            self.filtered += n - len(kept) - sum(bool(self._q[at >> 3] & MARK) for at in places)
+            read = [self._read(sequence) for sequence in range(self._next, self._next + n)]
+            messages = [message for message in read if message is not None]
             self._pass(n)
             if messages:
                 return messages
@@ -380,6 +386,10 @@ class Consumer(Party):
         if isinstance(end[2], StageRefusal) or end[0] == End.TOO_LONG:
             return end[0], end[1], None
         return end
+
+
+def _corrupt() -> IndexBusError:
+    return IndexBusError("E_CORRUPT", "a slot claims more bytes than it holds")
 
 
 def _reason(error: Exception) -> int:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import platform
+import struct
 import sys
 import threading
 import time
+import weakref
 from array import array
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from byteor.indexbus import abi
@@ -28,14 +31,23 @@ ROW = {field.name: field.offset for field in abi.METRICS_ROW.fields}
 
 
 _forks = 0
+_parties: weakref.WeakSet[Party] = weakref.WeakSet()
 
 
 def _in_child() -> None:
     global _forks
     _forks += 1
+    for party in list(_parties):
+        party._cool()
 
 
 os.register_at_fork(after_in_child=_in_child)
+
+
+@lru_cache(maxsize=1024)
+def _slot_struct(length: int) -> struct.Struct:
+    """A slot: the word of length, flags and ingress, then the origin, then ``length`` bytes of payload."""
+    return struct.Struct(f"<QQ{length}s")
 
 
 def signed(value: int) -> int:
@@ -111,8 +123,11 @@ class Party:
         self._open_flag = True
         self._busy = False
         self._forks = _forks
-        self._hot = self._only != 0 and self._fenced
         self._ended = 0
+        self._settle_plain()
+        self._cool()
+        self._adopt(min(64, slot_bytes))
+        _parties.add(self)
         self.filtered = 0
         self._started = self._ticked = time.monotonic_ns()
         self._idle = 0
@@ -137,7 +152,8 @@ class Party:
             raise IndexBusError("E_ROLE_TAKEN", "another thread is waiting on this handle; stop() it first")
         if not self._open_flag:
             return
-        self._open_flag = self._hot = False
+        self._open_flag = False
+        self._cool()
         for view in (self._row, self._rows, self._lane_row, self._q, self._i, self._b):
             if view is not None:
                 view.release()
@@ -145,12 +161,12 @@ class Party:
     def _set_row(self, buffer: object, offset: int) -> None:
         self._enter()
         self._rows = self._row = None
-        self._settle_hot()
+        self._settle_plain()
         if buffer is None:
             return
         self._rows = memoryview(buffer)  # type: ignore[arg-type]
         self._row = self._rows[offset : offset + abi.METRICS_ROW.size].cast("B").cast("Q")
-        self._settle_hot()
+        self._settle_plain()
         self._tick(time.monotonic_ns())
 
     def _set_lane_row(self, buffer: object, offset: int) -> None:
@@ -159,7 +175,7 @@ class Party:
         if buffer is not None:
             rows = memoryview(buffer)  # type: ignore[arg-type]
             self._lane_row = rows[offset : offset + abi.METRICS_ROW.size].cast("B").cast("Q")
-        self._settle_hot()
+        self._settle_plain()
 
     @property
     def stopped(self) -> bool:
@@ -183,11 +199,36 @@ class Party:
         if self._open_flag:
             self._idle += max(0, ns)
 
-    def _settle_hot(self) -> None:
-        """Hot: open, nobody else in it, nothing to count, one cell to publish and no fence to pay for."""
+    # -- the short way: one message in as few steps as Python allows
+
+    def _settle_plain(self) -> None:
+        """Plain: nothing to count, one cell to publish and no fence to pay for."""
         uncounted = self._row is None and self._lane_row is None and self._did is None
-        plain = self._open_flag and not self._busy and uncounted
-        self._hot = plain and self._only != 0 and self._fenced
+        self._plain = uncounted and self._only != 0 and self._fenced
+        self._cool()
+
+    def _cool(self) -> None:
+        """The next message takes the long way, which looks at everything."""
+        self._until = self._next
+
+    def _warm(self, most: int) -> None:
+        """Open the short way for up to ``most`` messages: those for which the limit is known. It ends
+        before the last slot, so that it need not wrap, neither the place nor (capacity divides 2^64) the
+        sequence.
+        """
+        if self._plain:
+            place = self._next & self._mask
+            self._place = self._slots + place * self._stride
+            self._until = self._next + min(most, (self._limit - self._next) & U64, self._mask - place)
+
+    def _adopt(self, length: int) -> bool:
+        """Expect payloads of this length; False when no slot holds one."""
+        if length > self._slot_bytes:
+            return False
+        slot = _slot_struct(length)
+        self._length, self._pack = length, slot.pack_into
+        self._unpack: Callable[[memoryview, int], tuple[int, int, bytes]] = slot.unpack_from
+        return True
 
     # -- inside
 
@@ -201,7 +242,7 @@ class Party:
 
     def _publish(self, value: int) -> None:
         value &= U64
-        self._next = value
+        self._next = self._until = value
         q, i = self._q, self._i
         if self._only and self._fenced:
             q[self._only] = value
@@ -252,12 +293,12 @@ class Party:
         target &= U64
         end, _ = self._look(target)
         if end is None and timeout_s != 0:
-            self._busy, self._hot = True, False
+            self._busy = True
+            self._cool()
             try:
                 end = self._await_slow(target, timeout_s)
             finally:
                 self._busy = False
-                self._settle_hot()
         if end is None:
             return End.TIMEOUT
         if end != End.OK:
@@ -359,7 +400,7 @@ class Party:
     def _record_turns(self) -> None:
         self._enter()
         self._did = self._did or []
-        self._settle_hot()
+        self._settle_plain()
 
     def _turns(self) -> tuple[bytes, bool]:
         did = self._did or []

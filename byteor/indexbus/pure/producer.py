@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from itertools import count
+from typing import Any
 
 from byteor.indexbus import abi
 from byteor.indexbus.abi import End
 from byteor.indexbus.errors import oversize
-from byteor.indexbus.pure import party
-from byteor.indexbus.pure.party import TICK_NS, U64, Party
-
-Buffer = bytes | bytearray | memoryview
+from byteor.indexbus.pure.party import TICK_NS, U64, Party, signed
 
 
-def _buffer(message: object) -> bytes | memoryview:
-    return message if type(message) is bytes else memoryview(message).cast("B")  # type: ignore[arg-type]
+def _bytes(message: object) -> bytes:
+    return message if type(message) is bytes else memoryview(message).cast("B").tobytes()  # type: ignore[arg-type]
 
 
 class Producer(Party):
     """See ``byteor.indexbus.sequenced.Producer``."""
 
     is_producer = True
-    _since_stamp = 0
     _stamp_every = 1
     _stamped_ns = 0
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._stamp_at = self._next
 
     def _room(self, timeout_s: float | None) -> bool:
         state = self._i[self._stream]
@@ -40,37 +42,37 @@ class Producer(Party):
         self._ended = end
         return end == End.OK
 
-    def _fill(self, sequence: int, message: bytes | memoryview, ingress: int, origin: int) -> None:
+    def _fill(self, sequence: int, message: bytes, kind: int, origin: int) -> None:
+        """``kind``: flags from bit 32, ingress from bit 48, beside the length."""
+        length = len(message)
+        if length != self._length:
+            self._adopt(length)
         at = self._slots + (sequence & self._mask) * self._stride
-        n = len(message)
-        word = at >> 3
-        self._q[word] = n | ingress << 48
-        self._q[word + 1] = origin & U64
-        self._b[at + 16 : at + 16 + n] = message
+        self._pack(self._b, at, length | kind, origin & U64, message)
+
+    def _maybe_stamp(self, first: int, n: int) -> None:
+        if signed(first + n - self._stamp_at) >= 0:
+            self._stamp(first)
+            self._stamp_at = first + n + self._stamp_every
 
     def _one(self, payload: object, ingress: int, origin: int | None, timeout_s: float | None) -> bool:
         self._enter()
-        message = payload if type(payload) is bytes else _buffer(payload)
+        message = _bytes(payload)
         if not 0 <= ingress <= 0xFFFF:
             raise ValueError("ingress is 0 to 65535")
         n = len(message)
         if n > self._slot_bytes:
             raise oversize(0, n, self._slot_bytes)
-        if (self._limit == self._next or self._i[self._stream]) and not self._room(timeout_s):
+        if not self._room(timeout_s):
             return False
         sequence = self._next
-        at = self._slots + (sequence & self._mask) * self._stride
-        word = at >> 3
-        self._q[word] = n | ingress << 48
-        self._q[word + 1] = sequence if origin is None else origin
-        self._b[at + 16 : at + 16 + n] = message
-        self._since_stamp += 1
-        if self._since_stamp >= self._stamp_every:
-            self._stamp(sequence)
+        self._fill(sequence, message, ingress << 48, sequence if origin is None else origin)
+        self._maybe_stamp(sequence, 1)
         self._publish(sequence + 1)
         if self._row is not None:
             self._count_batch(1, 1, 0)
         self._count_lane(1)
+        self._warm(max(0, signed(self._stamp_at - self._next) - 1))
         return True
 
     def _many(
@@ -79,36 +81,31 @@ class Producer(Party):
         self._enter()
         if not 0 <= ingress <= 0xFFFF:
             raise ValueError("ingress is 0 to 65535")
-        items = [_buffer(message) for message in messages]
+        items = [message if type(message) is bytes else _bytes(message) for message in messages]
         for index, message in enumerate(items):
             if len(message) > self._slot_bytes:
                 raise oversize(index, len(message), self._slot_bytes)
-        done = 0
+        done, kind = 0, ingress << 48
         while done < len(items) and self._room(timeout_s):
             first = self._next
-            count = min(len(items) - done, (self._limit - first) & U64)
-            for k in range(count):
-                sequence = (first + k) & U64
-                self._fill(
-                    sequence, items[done + k], ingress, sequence if origin is None else origin + done + k
-                )
-            self._since_stamp += count
-            if self._since_stamp >= self._stamp_every:
-                self._stamp(first)
-            self._publish(first + count)
-            self._count_batch(count, count, 0)
-            self._count_lane(count)
-            done += count
+            run = items[done : done + ((self._limit - first) & U64)]
+            origins = count(first if origin is None else origin + done)
+            for sequence, message, ticket in zip(count(first), run, origins, strict=False):
+                self._fill(sequence, message, kind, ticket)
+            self._maybe_stamp(first, len(run))
+            self._publish(first + len(run))
+            self._count_batch(len(run), len(run), 0)
+            self._count_lane(len(run))
+            done += len(run)
         return done
 
     def _stamp(self, sequence: int) -> None:
         now = time.monotonic_ns()
         if now - self._stamped_ns > 1_000_000:
             self._stamp_every = 1
-        elif self._stamp_every < 64:
+        elif self._stamp_every < 256:
             self._stamp_every *= 2
         self._stamped_ns = now
-        self._since_stamp = 0
         self._stamp_with(sequence, now)
         if self._row is not None and now - self._ticked >= TICK_NS:
             self._tick(now)
@@ -126,15 +123,14 @@ class Producer(Party):
         return (self._limit - self._next) & U64 if self._room(0) else 0
 
     def put(self, payload: object, ingress: int, origin: int, flags: int = 0, stamp_ns: int = 0) -> bool:
-        message = _buffer(payload)
+        message = _bytes(payload)
         if len(message) > self._slot_bytes:
             raise oversize(0, len(message), self._slot_bytes)
         if not self.free():
             return False
         sequence = self._next
-        self._fill(sequence, message, ingress, origin)
         flags &= ~abi.STAMPED
-        self._q[(self._slots + (sequence & self._mask) * self._stride) >> 3] |= flags << 32
+        self._fill(sequence, message, flags << 32 | ingress << 48, origin)
         if stamp_ns:
             self._stamp_with(sequence, stamp_ns)
         self._publish(sequence + 1)
@@ -152,27 +148,19 @@ class Producer(Party):
     def publish(self, payload: object, ingress: int = 0, origin: int | None = None) -> bool:
         sequence = self._next
         if (
-            self._hot
-            and self._limit != sequence
-            and type(payload) is bytes
+            sequence != self._until
+            and payload.__class__ is bytes
             and not ingress
             and origin is None
-            and (length := len(payload)) <= self._slot_bytes
-            and self._forks == party._forks
             and not (i := self._i)[self._stream]
-        ):  # the twin's hot path, without a call
-            at = self._slots + (sequence & self._mask) * self._stride
-            q, word, cell = self._q, at >> 3, self._only
-            q[word] = length
-            q[word + 1] = sequence
-            at += 16
-            self._map[at : at + length] = payload
-            self._since_stamp += 1
-            if self._since_stamp >= self._stamp_every:
-                self._stamp(sequence)
-            self._next = q[cell] = sequence + 1 & U64
+            and ((length := len(payload)) == self._length or self._adopt(length))
+        ):  # the short way
+            place = self._place
+            self._pack(self._b, place, length, sequence, payload)
+            self._place = place + self._stride
+            self._next = self._q[self._only] = sequence + 1
             if i[self._parked]:
-                self._wake(cell)
+                self._wake(self._only)
             return True
         return self._one(payload, ingress, origin, None)
 
@@ -202,8 +190,8 @@ class Producer(Party):
         return self._room(timeout_s)
 
 
-def _records(buffer: object, record_bytes: int) -> list[memoryview]:
-    view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-    if record_bytes < 1 or len(view) % record_bytes:
+def _records(buffer: object, record_bytes: int) -> list[bytes]:
+    data = _bytes(buffer)
+    if record_bytes < 1 or len(data) % record_bytes:
         raise ValueError("the buffer is a whole number of records; ingress is 0 to 65535")
-    return [view[at : at + record_bytes] for at in range(0, len(view), record_bytes)]
+    return [data[at : at + record_bytes] for at in range(0, len(data), record_bytes)]
