@@ -62,20 +62,27 @@ static int ib_take(ib_party *p, uint64_t target, int64_t d) {
 
 /* When looking turns into sleeping, in rounds. A wait's clock starts before its first sleep: a wait that sleeps
  * without one neither ends in time nor looks around. */
-enum { IB_CLOCK_ROUND = 32, IB_BLOCK_ROUND = 96, IB_BACKOFF_ROUND = 192 };
+enum { IB_CLOCK_ROUND = 32, IB_BACKOFF_ROUND = 192 };
 /* Backing off takes four naps of each length up to half a millisecond and 16 of a whole one, over several calls
  * if none was answered: after some 20 ms of nothing it sleeps on its cell as blocking does, and idling is free. */
 enum { IB_NAPS = 4 * 10 + 16 };
-_Static_assert((int)IB_CLOCK_ROUND < (int)IB_BLOCK_ROUND && (int)IB_BLOCK_ROUND < (int)IB_BACKOFF_ROUND, "the clock first");
+_Static_assert((int)IB_CLOCK_ROUND < (int)IB_BACKOFF_ROUND, "the clock first");
 
-/* Sleeps at most `most_ns`. */
+/* How often a blocking wait looks before it sleeps. Looking pays when the peer is at work on another core, and delays
+ * the peer when both share one. So each sleep halves it, an answer that looking found restores it, and now and then a
+ * wait looks for long to learn whether that would help again. */
+static uint32_t ib_looks(const ib_party *p) { return p->sleeps % 64 ? p->patience : IB_MOST_PATIENCE; }
+
+/* Sleeps at most `most_ns`. A publisher stores, then looks at `parked`, without a fence: it may miss us unless a
+ * membarrier orders the two for it. That costs as much as the rest of a sleep, and a store is on its way for some
+ * 100 ns at most: so the first nap of a wait goes without and is short; those that follow are safe, and long. */
 static void ib_park(ib_party *p, ib_cell *cell, uint64_t target, int64_t most_ns) {
     uint32_t seen = ib_load32(&cell->wake);
     __atomic_store_n(&cell->parked, 1, __ATOMIC_SEQ_CST);
     long timeout_ns = 49000000;
-    if (p->fence || syscall(SYS_membarrier, MEMBARRIER_GLOBAL_EXPEDITED, 0, 0) != 0) {
+    if (!p->naps++ || p->fence || syscall(SYS_membarrier, MEMBARRIER_GLOBAL_EXPEDITED, 0, 0) != 0) {
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        timeout_ns = 1000000; /* a publisher that trusts our membarrier may miss us: do not sleep long */
+        timeout_ns = 1000000;
     }
     if (ib_behind(p, target, &cell) >= 0) return;
     if (ib_load32(&p->stream->state) != IB_OPEN || __atomic_load_n(&p->stop, __ATOMIC_RELAXED)) return;
@@ -89,7 +96,7 @@ static void ib_sleep_ns(long ns) {
 }
 
 /* One step of waiting; returns 1 when it slept (so that the clock is worth a look). */
-static int ib_relax(ib_party *p, uint32_t round, ib_cell *slowest, uint64_t target, int64_t most_ns) {
+static int ib_relax(ib_party *p, uint32_t round, uint32_t looks, ib_cell *slowest, uint64_t target, int64_t most_ns) {
     switch (p->strategy) {
     case IB_SPIN:
         ib_pause();
@@ -119,9 +126,13 @@ static int ib_relax(ib_party *p, uint32_t round, ib_cell *slowest, uint64_t targ
         return 1;
     }
     default:
-        if (round < IB_BLOCK_ROUND) {
+        if (round < looks) {
             ib_pause();
             return 0;
+        }
+        if (round == looks) {
+            p->sleeps++;
+            p->patience /= 2;
         }
         ib_park(p, slowest, target, most_ns);
         return 1;
@@ -132,10 +143,12 @@ int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns) {
     ib_cell *slowest = p->watch[0];
     uint64_t start = 0, now = 0;
     int code = IB_OK;
+    uint32_t looks = ib_looks(p), clock_round = p->strategy == IB_BLOCK && looks < IB_CLOCK_ROUND ? looks : IB_CLOCK_ROUND;
     for (uint32_t round = 0;; round++) {
         int64_t d = ib_behind(p, target, &slowest);
         if (d >= 0) {
             code = ib_take(p, target, d);
+            if (round && round <= looks) p->patience = IB_MOST_PATIENCE;
             break;
         }
         if (!p->mpsc && -d > (p->lead ? (int64_t)p->capacity : 1)) {
@@ -159,9 +172,9 @@ int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns) {
             break;
         }
         if (timeout_ns == 0) return IB_TIMEOUT;
-        if (IB_UNLIKELY(round == IB_CLOCK_ROUND)) start = now = ib_clock_ns();
+        if (IB_UNLIKELY(round == clock_round)) start = now = ib_clock_ns();
         int64_t left = timeout_ns < 0 ? INT64_MAX : timeout_ns - (int64_t)(now - start);
-        if (ib_relax(p, round, slowest, target, left) && start) {
+        if (ib_relax(p, round, looks, slowest, target, left) && start) {
             now = ib_clock_ns();
             /* Before the tick: a call that is ticked each time must end in time all the same. */
             int over = timeout_ns > 0 && now - start >= (uint64_t)timeout_ns;

@@ -32,6 +32,7 @@ enum {
 
 enum { IB_SPIN = 0, IB_YIELD = 1, IB_BACKOFF = 2, IB_BLOCK = 3 };
 
+#define IB_MOST_PATIENCE 96
 #define IB_TICK_NS 50000000ll /* heartbeats and dead peers: twice in the 100 ms that the contract gives */
 #define IB_MAX_WATCH 64
 
@@ -103,6 +104,8 @@ typedef struct {
     int self;
     int fd;
     int strategy;
+    uint32_t patience; /* a blocking wait looks so often before it sleeps, see ib_await */
+    uint32_t sleeps;   /* waits that came to sleep */
     int stop;
     uint32_t naps; /* since it last got what it waited for; see ib_relax */
     int fence; /* 1: no membarrier, fence at every publish */

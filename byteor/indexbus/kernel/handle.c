@@ -60,7 +60,8 @@ int ib_timeout(PyObject *seconds, int64_t *ns) {
 int ib_handle_room(ib_handle *h, uint64_t want, int64_t timeout_ns) {
     int64_t left = timeout_ns;
     /* A short look with the GIL held: giving it up and taking it again costs more than most answers take. */
-    for (int round = h->p.strategy <= IB_YIELD ? 40 : 8; timeout_ns != 0 && round > 0; round--) {
+    int looks = h->p.strategy <= IB_YIELD ? 40 : h->p.strategy == IB_BLOCK && h->p.patience < 8 ? 0 : 8;
+    for (int round = looks; timeout_ns != 0 && round > 0; round--) {
         int code = ib_await(&h->p, h->p.next + want, 0);
         if (code != IB_TIMEOUT) {
             timeout_ns = 0; /* settled: below it is only looked at once more */
@@ -160,6 +161,7 @@ PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, in
     p->self = self_index;
     p->fd = fd;
     p->strategy = strategy;
+    p->patience = IB_MOST_PATIENCE;
     p->lead = producer ? capacity : 0;
     p->stamp_every = 1;
     p->mpsc = markers_at != 0;
