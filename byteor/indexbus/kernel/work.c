@@ -21,7 +21,7 @@ void ib_job_count(ib_job *j, const ib_tally *t) {
     add(row, IB_METRICS_ROW_BATCHES, 1);
     if (__atomic_load_n(seen, __ATOMIC_RELAXED) < most) __atomic_store_n(seen, most, __ATOMIC_RELAXED);
     if (!t->stamped_ns) return;
-    uint64_t now = ib_clock_ns(), ns = now > t->stamped_ns ? now - t->stamped_ns : 0;
+    uint64_t now = j->now_ns = ib_clock_ns(), ns = now > t->stamped_ns ? now - t->stamped_ns : 0;
     unsigned bits = ns ? 64u - (unsigned)__builtin_clzll(ns) : 0u;
     add(row, IB_METRICS_ROW_HISTOGRAM + 8 * (bits < IB_HISTOGRAM_BUCKETS ? bits : IB_HISTOGRAM_BUCKETS - 1), 1);
     add(row, IB_METRICS_ROW_LATENCY_NS, ns);

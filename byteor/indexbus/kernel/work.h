@@ -50,7 +50,7 @@ struct ib_job {
     int done;
     uint64_t failed_at;
     uint32_t failed_length, failed_limit; /* of a message that does not fit */
-    uint64_t busy_ns;
+    uint64_t busy_ns, now_ns; /* now_ns: the clock as this step has read it, 0 when it has not */
     ib_run *runs; /* choices of this step; NULL: nobody asks. Room for IB_MOST_RUNS */
     uint32_t run_count;
     void *context;

@@ -163,12 +163,13 @@ int ib_work(ib_worker *w) {
             if (j->done) continue;
             left++;
             j->run_count = 0;
+            j->now_ns = 0;
             int64_t n = j->step(w, j);
             w->at = i;
             if (j->run_count && w->tell) w->tell(w, j);
             if (IB_UNLIKELY(n < 0)) return (int)-n;
             if (n) {
-                uint64_t now = ib_clock_ns();
+                uint64_t now = j->now_ns ? j->now_ns : ib_clock_ns();
                 j->busy_ns += now - w->last_ns;
                 w->last_ns = now;
                 moved += n;
