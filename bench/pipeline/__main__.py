@@ -1,70 +1,128 @@
-"""One table from one run: ``python -m bench.pipeline [--scale F] [--repeats N] [--json FILE]``.
+"""One table from one run: ``python -m bench.pipeline [--quick] [--only WORD] [--json FILE]``.
 
-Ratios hold within one run on one machine only. A peer's pipeline has one Python stage a message: it is set
-against our row of the same kind. dora-rs is left out: it needs a daemon of its own and a file a node.
+Rows are measured in rounds, ours and peers in turn, each in a process with a deadline; figures are medians.
+Ratios hold within one run on one machine only. ``--show FILE`` prints the tables of a run that is over.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
+import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from bench.pipeline import ours, peers
+from bench.interpreters import having
+from bench.pipeline import metrics, ours, peers, tables
 from bench.transport import ours as transport
-from bench.transport.measure import bounded, in_threads, machine, median_rate
+from bench.transport.measure import bounded, clean_folder, elsewhere, machine
+from bench.transport.shapes import CHAIN, SIZE
 from byteor.indexbus import kernel_name
 
 RESULTS = Path(__file__).parents[1] / "results" / "pipeline.json"
-CHAIN, EACH = "ring, 3 native stages in a chain", "ring, a Python stage a message"
+SECONDS = 60.0  # of one run
+PAIRS = 400
 
 
-def attempt(name: str, repeats: int, call: Callable[[], float]) -> float | None:
-    """The median of some runs; what is missing or breaks is a line of the table."""
-    try:
-        return statistics.median(float(bounded(call, 150.0)) for _ in range(repeats))
-    except ImportError as error:
-        print(f"  {name:42} left out: {error}")
-    except Exception as error:  # noqa: BLE001
-        print(f"  {name:42} failed: {type(error).__name__}: {error}")
-    return None
+def tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class Row:
+    """What breaks once is not tried again."""
+
+    def __init__(self, about: dict[str, Any], call: Callable[[], float]) -> None:
+        self.about, self._call = about, call
+        self._rates, self._why = list[float](), ""
+
+    def measure(self) -> None:
+        if self._why:
+            return
+        try:
+            self._rates.append(float(bounded(self._call, SECONDS)))
+        except Exception as error:  # noqa: BLE001
+            missing = isinstance(error, ImportError)
+            self._why = f"left out: {error}" if missing else f"failed: {type(error).__name__}: {error}"
+            tell(f"  {self.about['name']}: {self._why}")
+
+    def result(self) -> dict[str, Any]:
+        if self._why or not self._rates:
+            return self.about | {"failed": self._why or "not measured"}
+        rates = [round(rate) for rate in self._rates]
+        return self.about | {"rate": round(statistics.median(rates)), "runs": rates}
+
+
+def transports_chain() -> float:
+    """The chain of the transport itself, between threads as the runtime has them."""
+    messages = 10_000_000 // 256 * 256
+    return messages / transport.stages(CHAIN, "native", SIZE, "threads")(messages)
+
+
+def ask_peer(name: str, stages: int, messages: int) -> Any:
+    peer = peers.PEERS[name]
+    python = having(peer.module)
+    if python is None:
+        raise ImportError(f"no interpreter here has {peer.module} (python -m bench.interpreters)")
+    with clean_folder("byteor-peer-", Path("/tmp")) as folder:
+        request = {"peer": name, "stages": stages, "messages": messages, "folder": str(folder)}
+        return elsewhere(python, "bench.pipeline.peers", request)
+
+
+def rows(scale: float, only: str) -> list[Row]:
+    found = [Row({"name": tables.TRANSPORT, "who": "transport"}, transports_chain)]
+    for name, (spec, messages) in ours.ROWS.items():
+        many = max(1000, int(messages * scale))
+        found.append(Row({"name": name, "who": "ours"}, partial(ours.rate, spec, many)))
+    for name, peer in peers.PEERS.items():
+        many = max(1000, int(peer.messages * scale))
+        for stages in (1, 3):
+            about = {"name": name, "who": "peer", "stages": stages, "calls": peer.calls}
+            found.append(Row(about, partial(ask_peer, name, stages, many)))
+    return [row for row in found if only in row.about["name"]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.pipeline")
-    parser.add_argument("--scale", type=float, default=1.0, help="messages of each run, times this")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path, default=RESULTS)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.pipeline", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="a fifth of the messages, one round")
+    parser.add_argument("--only", default="", help="only rows whose name contains this")
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="where to write; without it only a full run writes")
+    parser.add_argument("--show", type=Path, metavar="FILE", help="print the tables of a run that is over")
     options = parser.parse_args()
-    about = machine()
-    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    if options.show:
+        print(tables.everything(json.loads(options.show.read_text())))
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))  # so that folders go
+    partly = options.quick or bool(options.only)
+    began, rounds = time.monotonic(), options.rounds or (1 if partly else 3)
+    report: dict[str, Any] = {"machine": machine(), "kernel": kernel_name(), "rounds": rounds}
     with transport.folder():
-        chain = median_rate(transport.chain(64, 3, transport.straight, in_threads), options.repeats)[0]
-    print(f"  {'the transport alone, native chain of 3':42} {chain / 1e6:9.2f} M/s")
-    found: dict[str, float] = {"the transport alone, native chain of 3": chain}
-    for name, (spec, messages) in ours.ROWS.items():
-        many = max(1000, int(messages * options.scale))
-        rate = attempt(name, options.repeats, partial(ours.rate, spec, many))
-        if rate is not None:
-            found[name] = rate
-            print(f"  {name:42} {rate / 1e6:9.2f} M/s")
-    ratios: dict[str, float] = {}
-    if CHAIN in found:
-        ratios["runtime of the transport's chain"] = found[CHAIN] / chain
-        print(f"  {'the runtime of the transport alone':42} {found[CHAIN] / chain:9.2f}")
-    for name, (function, messages) in peers.PEERS.items():
-        many = max(1000, int(messages * options.scale))
-        rate = attempt(name, options.repeats, partial(function, many))
-        if rate is not None:
-            found[name] = rate
-            ratios[f"ours to {name}"] = ratio = found.get(EACH, 0.0) / rate
-            print(f"  {name:42} {rate / 1e6:9.3f} M/s   ours {ratio:7.1f} times")
-    report = {"machine": about, "kernel": kernel_name(), "messages_per_s": found, "ratios": ratios}
-    options.json.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"written to {options.json}")
+        measured = rows(0.2 if options.quick else 1.0, options.only)
+        for number in range(rounds):
+            tell(f"round {number + 1} of {rounds}")
+            for row in measured:
+                row.measure()
+        report["rows"] = [row.result() for row in measured]
+        if not options.only:
+            tell("metrics with and without, in pairs")
+            count = PAIRS // 10 if options.quick else PAIRS
+            report["metrics"] = {
+                name: bounded(partial(way, count), 2 * SECONDS) for name, way in metrics.WAYS.items()
+            }
+    report["seconds"] = round(time.monotonic() - began)
+    print(tables.everything(report))
+    where = options.json or (None if partly else RESULTS)
+    if where:
+        where.write_text(json.dumps(report, indent=1) + "\n")
+        tell(f"written to {where}")
 
 
 if __name__ == "__main__":

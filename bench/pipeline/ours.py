@@ -67,9 +67,11 @@ THREE = ["identity"] * 3
 ROWS: dict[str, tuple[str, int]] = {
     "ring, 3 native stages in a chain": (ring(THREE), 20_000_000),
     "ring, native diamond": (ring(THREE, [[], [0], [0]]), 20_000_000),
-    "ring, 2 shards": (ring(["identity"], shards=2), 2_000_000),
+    "ring, 2 shards": (ring(["identity"], shards=2), 10_000_000),
     "ring, a Python stage a message": (ring(["bench_each"]), 5_000_000),
     "ring, a Python stage a batch": (ring(["bench_batch"]), 10_000_000),
+    "ring, 3 Python stages a message": (ring(["bench_each"] * 3), 3_000_000),
+    "ring, 3 Python stages a batch": (ring(["bench_batch"] * 3), 5_000_000),
     "graph, 3 native stages in a chain": (
         graph([("stage", ["in"], ["a"]), ("stage", ["a"], ["b"]), ("stage", ["b"], ["out"])], ["out"]),
         10_000_000,
