@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import secrets
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from itertools import islice
@@ -16,10 +17,11 @@ from byteor_store.audit import read_frontier
 from byteor_store.checkpoint import CheckpointError, read
 from byteor_store.database import open_for_reading, translated
 from byteor_store.errors import StoreError
+from byteor_store.indexes import SECRET_BYTES, all_right
 from byteor_store.leaf import body_digest
 from byteor_store.merkle import Frontier
 from byteor_store.migrations import expected_schema, refuse_newer, schema_of, shape
-from byteor_store.parts import BATCH, WORTH_IT, Anchor, Entry, right_hashes, walk_parts
+from byteor_store.parts import BATCH, LOOKED_AT, Anchor, Entry, right_hashes, walk_parts
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -125,15 +127,17 @@ def _verified(path: Path, witnesses: Sequence[Anchor], key: Ed25519PublicKey | N
             return connection.execute(ENTRIES)
 
         @functools.cache
-        def damage() -> Problem | None:
-            return _damage(connection)
+        def damage(but: str | None) -> Problem | None:
+            return _damage(connection, but)
 
+        in_parts = walk_parts(path, connection, anchors, tree, version, lambda: damage(LOOKED_AT))
         problem = (
-            (None if walk_parts(path, connection, anchors, tree, damage) else walk(rows(), anchors, tree))
+            (None if in_parts else walk(rows(), anchors, tree))
             or compare(tree, read_frontier(connection, path), anchors)
             or check_notes(stored, key)
             or _other_schema(connection, version)
-            or damage()
+            or damage(LOOKED_AT if in_parts else None)
+            or (None if in_parts else _other_index(connection, version))
         )
     except apsw.Error as error:
         problem = Problem("E_AUDIT_UNREADABLE", translated(error, path).message, tree.size)
@@ -253,15 +257,21 @@ def _other_schema(connection: apsw.Connection, version: int) -> Problem | None:
     return Problem("E_AUDIT_UNREADABLE", f"`{name}` in the database is not as this program makes it")
 
 
-def _damage(connection: apsw.Connection) -> Problem | None:
-    """Pages that no entry lies on (indexes, the list of free pages) are looked at, too.
+def _damage(connection: apsw.Connection, but: str | None) -> Problem | None:
+    """Pages that no entry lies on are looked at, too. ``but``: a table that was looked at otherwise."""
+    tables: Any = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    parts = [""] if but is None else [f"({name!r})" for (name,) in tables if name != but]
+    for part in parts:
+        found = connection.execute(f"PRAGMA integrity_check{part}").get
+        if found != "ok":
+            return Problem("E_AUDIT_UNREADABLE", f"the file is damaged: {found}")
+    return None
 
-    Of a large log the indexes' content is left out, which would take longer than everything else.
-    """
-    size = int(connection.execute("SELECT size FROM log").get)
-    check = "integrity_check" if size < WORTH_IT else "quick_check"
-    found = connection.execute(f"PRAGMA {check}(1)").get
-    return None if found == "ok" else Problem("E_AUDIT_UNREADABLE", f"the file is damaged: {found}")
+
+def _other_index(connection: apsw.Connection, version: int) -> Problem | None:
+    if all_right(connection, version, secrets.token_bytes(SECRET_BYTES)):
+        return None
+    return Problem("E_AUDIT_UNREADABLE", "an index in the database shows other entries than there are")
 
 
 def check_notes(

@@ -11,35 +11,44 @@ import pytest
 
 from byteor_store import Anchor, AuditLog, Event, parts, verify
 from byteor_store.database import checksum_vfs
+from byteor_store.indexes import Products, shown
 from byteor_store.merkle import Frontier
+from byteor_store.migrations import MIGRATIONS, migrate
 
 ENTRIES = 3000
+SHAPE = MIGRATIONS[-1].version
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("state") / "state" / "audit.db"
     with AuditLog.open(path) as log:
-        log.append_many(
-            [Event(action="act", actor="user:op", body={"n": n} if n % 3 else None) for n in range(ENTRIES)]
-        )
+        log.append_many([event(n) for n in range(ENTRIES)])
     return path
+
+
+def event(n: int) -> Event:
+    """Some have a body, some are a run's, some an approval's, some about an incident."""
+    return Event(
+        action="act" if n % 7 else "incident_opened",
+        actor="user:op",
+        run_id=f"r{n % 4}" if n % 5 else None,
+        approval_id=f"a{n % 3}" if n % 2 else None,
+        body={"n": n} if n % 3 else None,
+    )
 
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The helpers' work is done in this process: the same function, without the start of interpreters."""
 
-    def blocks(path: Path, whole: int, processes: int, meanwhile: Callable[[], object]) -> list[bytes] | None:
-        meanwhile()
-        found = [
-            parts.block_roots(path, 0, whole // 512 * 256),
-            parts.block_roots(path, whole // 512 * 256, whole),
-        ]
-        if None in found:
-            return None
-        data = b"".join(part or b"" for part in found)
-        return [data[at : at + 32] for at in range(0, len(data), 32)]
+    def blocks(
+        path: Path, whole: int, processes: int, products: Products, look: Callable[[], object]
+    ) -> list[bytes] | None:
+        look()
+        middle = whole // 512 * 256
+        found = [parts.range_of(path, *part, products.secret) for part in ((0, middle), (middle, whole))]
+        return None if None in found else parts.joined([part or b"" for part in found], whole, products)
 
     monkeypatch.setattr(parts, "_blocks", blocks)
 
@@ -61,7 +70,7 @@ def root_of(path: Path, size: int) -> Anchor:
 def look(path: Path, anchors: list[Anchor]) -> tuple[bool, Frontier]:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=checksum_vfs())
     tree = Frontier()
-    found = parts.walk_parts(path, connection, anchors, tree)
+    found = parts.walk_parts(path, connection, anchors, tree, SHAPE)
     connection.close()
     return found, tree
 
@@ -135,7 +144,7 @@ def test_entries_that_come_meanwhile_are_none_of_its_business(copy: Path) -> Non
     with AuditLog.open(copy) as log:
         log.append_many([Event(action="late", actor="user:op")] * 500)
     tree = Frontier()
-    assert parts.walk_parts(copy, connection, [], tree)
+    assert parts.walk_parts(copy, connection, [], tree, SHAPE)
     assert tree.size == ENTRIES
     connection.close()
 
@@ -149,3 +158,45 @@ def test_an_entry_outside_of_all_ranges_is_noticed(copy: Path, seq: int) -> None
     problem = verify(copy).problem
     assert problem is not None
     assert problem.code == "E_SEQ_GAP"
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("index", ["entries_by_run", "entries_by_approval", "entries_of_incidents"])
+@pytest.mark.parametrize(
+    ("was", "made"),
+    [
+        ("WHERE ", "WHERE seq <> 1001 AND "),  # one of its own is not shown
+        ("run_id, seq", "iif(seq = 1001, 'other', run_id), seq"),  # under another run
+        ("approval_id, seq", "iif(seq = 1001, 'other', approval_id), seq"),
+        ("run_id, seq", "coalesce(run_id, 'r1'), seq) --"),  # more than its own
+        ("run_id, seq", "run_id, seq DESC"),  # a search would end too early
+        ("run_id, seq", "run_id, seq - 9000"),  # a search behind an entry would find none
+        ("approval_id, seq", "approval_id, seq - 9000"),
+        ("(seq)", "(seq - 9000)"),
+    ],
+)
+def test_an_index_that_shows_others_than_its_text_says_is_noticed(
+    copy: Path, index: str, was: str, made: str
+) -> None:
+    connection = apsw.Connection(str(copy), vfs=checksum_vfs())
+    text = str(connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (index,)).get)
+    if was not in text:
+        connection.close()
+        return
+    connection.execute(f"DROP INDEX {index}; {text.replace(was, made)}")
+    connection.execute("PRAGMA writable_schema = 1")
+    connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (text, index))
+    connection.close()
+    assert not look(copy, [])[0]
+    problem = verify(copy).problem
+    assert problem is not None
+    assert problem.code == "E_AUDIT_UNREADABLE"
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_an_older_log_is_compared_with_the_indexes_that_it_has(tmp_path: Path, version: int) -> None:
+    connection = apsw.Connection(str(tmp_path / "old.db"))
+    migrate(connection, tmp_path / "old.db", upto=version)
+    found = shown(connection, version, b"secret")
+    assert [one is not None for one in found] == [True, version >= 3, False]
+    connection.close()
