@@ -22,11 +22,11 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 
 
 class Mutant(NamedTuple):
-    """``source``: the whole changed module."""
+    """``tree``: the whole changed module; its lines are numbered as the unchanged one's."""
 
     line: int
     what: str
-    source: str
+    tree: ast.Module
 
 
 def mutants(source: str) -> Iterator[Mutant]:
@@ -38,7 +38,7 @@ def mutants(source: str) -> Iterator[Mutant]:
             target = list(ast.walk(other))[index]
             change(target)
             ast.fix_missing_locations(other)
-            yield Mutant(getattr(node, "lineno", 0), what, ast.unparse(other))
+            yield Mutant(getattr(node, "lineno", 0), what, other)
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:  # type: ignore[misc]
