@@ -32,7 +32,7 @@ from byteor.governance.keyset import KeySet
 from byteor.governance.regular_file import read_regular
 from byteor.governance.request import Request, read_request
 from byteor.governance.revocation import RevocationList
-from byteor.governance.trust import learn_revocations, seen_revocations, trusted_keys
+from byteor.governance.trust import check_revocations, learn_revocations, seen_revocations, trusted_keys
 from byteor.state import state_dir
 from byteor_store import AuditLog, Event, audit_path, current_actor
 
@@ -65,10 +65,22 @@ def record(
 
 
 def host_audience(environment: Environment) -> str:
-    """The origin of this host's audit log: an approval that names it is worth nothing on another host."""
+    """The origin of this host's audit log: an approval that names it is worth nothing on another host.
+
+    A log is made where there is none, for it to have a name.
+    """
+    if not audit_path().exists():
+        open_log(environment.org_id, environment.project_id).close()
+    return known_audience(environment) or ""
+
+
+def known_audience(environment: Environment) -> str | None:
+    """The origin of this host's audit log, if it has one."""
     from byteor_store.checkpoint import origin
 
-    with open_log(environment.org_id, environment.project_id) as log:
+    if not audit_path().exists():
+        return None
+    with AuditLog.observe(audit_path()) as log:
         return origin(log.uuid(), environment.org_id, environment.project_id)
 
 
@@ -79,14 +91,20 @@ def folder_of(request_id: str) -> Path:
 
 def keep_request(request: Request) -> int:
     """Keep a new request and note it. Raises ``E_EXISTS`` (exit 6) when another one has its id."""
+    check_request_new(request)
     path = folder_of(request.request_id) / REQUEST
-    if path.exists() and read_document(path) != request.text():
-        raise ByteorError("E_EXISTS", f"another request has the id {request.request_id}", exit=Exit.CONFLICT)
     seq = record(
         "approval_requested", request, body={"reason": request.reason, "requester": request.requester}
     )
     write_file(path, request.text())
     return seq
+
+
+def check_request_new(request: Request) -> None:
+    """Raise ``E_EXISTS`` (exit 6) when another request has its id."""
+    path = state_dir() / "approvals" / request.request_id / REQUEST
+    if path.exists() and read_document(path) != request.text():
+        raise ByteorError("E_EXISTS", f"another request has the id {request.request_id}", exit=Exit.CONFLICT)
 
 
 def read_kept(request_id: str) -> Kept:
@@ -141,26 +159,32 @@ def count_uses(request_id: str) -> int:
 
 
 def keep_answer(request: Request, kid: str, answer: Answer, *, keys: KeySet, now: int) -> int:
-    """Check an answer, note it, keep its files. Raises the code of what is wrong; nothing is written then.
-
-    The request must still be open: an answer that comes after its end changes nothing.
-    """
-    check_answer(request, answer, keys=keys, now=now)
-    if answer.denial is None:
-        _check_reviews(request, keys, now)
-    before = account(read_kept(request.request_id), keys, now)
-    if before.progress.state != "pending":
-        raise refused("E_REQUEST_STATE", f"the request is {before.progress.state}; it takes no more answers")
-    others = {**read_kept(request.request_id).answers, kid: answer}
-    after = account_of(request, others, keys=keys, revocations=None, uses=0, now=now)
-    if kid in after.void:
-        raise refused("E_NOT_ELIGIBLE", after.void[kid])
+    """Check an answer, note it, keep its files. Raises what ``state_with`` raises and then writes nothing."""
+    state = state_with(read_kept(request.request_id), kid, answer, keys=keys, now=now)
     action = "approval_denied" if answer.denial is not None else "approval_granted"
-    seq = record(action, request, kid=kid, body={"state": after.progress.state})
+    seq = record(action, request, kid=kid, body={"state": state})
     folder = folder_of(request.request_id)
     for name, data in answer_files(kid, answer).items():
         write_file(folder / name, data)
     return seq
+
+
+def state_with(kept: Kept, kid: str, answer: Answer, *, keys: KeySet, now: int) -> str:
+    """The state that a request has with one answer more. Raises the code of what is wrong with it.
+
+    The request must still be open: an answer that comes after its end changes nothing.
+    """
+    check_answer(kept.request, answer, keys=keys, now=now)
+    if answer.denial is None:
+        _check_reviews(kept.request, keys, now)
+    before = account(kept, keys, now)
+    if before.progress.state != "pending":
+        raise refused("E_REQUEST_STATE", f"the request is {before.progress.state}; it takes no more answers")
+    others = {**kept.answers, kid: answer}
+    after = account_of(kept.request, others, keys=keys, revocations=None, uses=0, now=now)
+    if kid in after.void:
+        raise refused("E_NOT_ELIGIBLE", after.void[kid])
+    return after.progress.state
 
 
 def _check_reviews(request: Request, keys: KeySet, now: int) -> None:
@@ -191,35 +215,70 @@ def file_stem(kid: str) -> str:
     return kid if plain else "key-" + hashlib.sha256(kid.encode()).hexdigest()[:16]
 
 
-def bring_in(paths: list[Path], *, now: int) -> list[tuple[str, str, int]]:
-    """Import requests, answers and revocation lists from files, in any order.
+class Brought(msgspec.Struct, frozen=True):
+    """What came in as files: ``answers`` by (request id, key id), ``lists`` of revocations."""
 
-    (kind, request id, audit seq) for each; a list has no request id.
-    """
-    done: list[tuple[str, str, int]] = []
-    requests: list[Request] = []
-    answers: dict[tuple[str, str], Answer] = {}
+    requests: list[Request]
+    answers: dict[tuple[str, str], Answer]
+    lists: list[bytes]
+
+
+# (kind, request id, audit seq) of what was taken in; a list has no request id, a dry run no seq.
+Taken = list[tuple[str, str, int | None]]
+
+
+def bring_in(paths: list[Path], *, now: int) -> Taken:
+    """Import requests, answers and revocation lists from files, in any order."""
+    found = _brought(paths)
+    done: Taken = [("revocations", "", _learn_list(data, now)) for data in found.lists]
+    done += [("request", request.request_id, keep_request(request)) for request in found.requests]
+    for (request_id, kid), answer in found.answers.items():
+        seq = keep_answer(read_kept(request_id).request, kid, answer, keys=trusted_keys(), now=now)
+        done.append((_kind(answer), request_id, seq))
+    return done
+
+
+def would_bring_in(paths: list[Path], *, now: int) -> Taken:
+    """What ``bring_in`` would take. Raises what it would raise; nothing is changed."""
+    found = _brought(paths)
+    for data in found.lists:
+        check_revocations(data, now=now)
+    kept = {request.request_id: Kept(request, {}) for request in found.requests}
+    for request in found.requests:
+        check_request_new(request)
+    for (request_id, kid), answer in found.answers.items():
+        one = kept.get(request_id) or read_kept(request_id)
+        state_with(one, kid, answer, keys=trusted_keys(), now=now)
+        kept[request_id] = Kept(one.request, {**one.answers, kid: answer})
+    done: Taken = [("revocations", "", None) for _ in found.lists]
+    done += [("request", request.request_id, None) for request in found.requests]
+    return done + [(_kind(answer), request_id, None) for (request_id, _), answer in found.answers.items()]
+
+
+def _kind(answer: Answer) -> str:
+    return "denial" if answer.denial is not None else "approval"
+
+
+def _brought(paths: list[Path]) -> Brought:
+    """The files, sorted by what they are; nothing is verified."""
+    found = Brought([], {}, [])
     for path in paths:
         data = read_document(path)
         if data.lstrip()[:1] != b"{":
             text = data.decode("ascii", "replace").removesuffix("\n")
             claims = decode_credential(text)[0]
-            _merge(answers, claims.approval_id, claims.kid, credential=text)
+            _merge(found.answers, claims.approval_id, claims.kid, credential=text)
         elif APPROVAL.encode() in data:
             yes = _opened(path, data, APPROVAL, Companion)
-            _merge(answers, yes.approval_id, yes.kid, companion=data)
+            _merge(found.answers, yes.approval_id, yes.kid, companion=data)
         elif DENIAL.encode() in data:
             no = _opened(path, data, DENIAL, Denial)
-            _merge(answers, no.request_id, no.kid, denial=data)
+            _merge(found.answers, no.request_id, no.kid, denial=data)
         elif REVOCATIONS.encode() in data:
-            done.append(("revocations", "", _learn_list(data, now)))
+            found.lists.append(data)
         else:
-            requests.append(read_request(data, source=str(path)))
-    done += [("request", request.request_id, keep_request(request)) for request in requests]
-    for (request_id, kid), answer in answers.items():
-        seq = keep_answer(read_kept(request_id).request, kid, answer, keys=trusted_keys(), now=now)
-        done.append(("denial" if answer.denial is not None else "approval", request_id, seq))
-    return done
+            found.requests.append(read_request(data, source=str(path)))
+    return found
 
 
 def _merge(answers: dict[tuple[str, str], Answer], request_id: str, kid: str, **field: Any) -> None:
@@ -277,9 +336,15 @@ def _learn_list(data: bytes, now: int) -> int:
 def send_out(kept: Kept, folder: Path) -> list[Path]:
     """Write the request and its answers into ``folder`` (made when missing); the paths."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    files = {REQUEST: kept.request.text()}
-    for kid, answer in kept.answers.items():
-        files |= answer_files(kid, answer)
+    files = travelling(kept)
     for name, data in files.items():
         write_file(folder / name, data)
     return [folder / name for name in files]
+
+
+def travelling(kept: Kept) -> dict[str, bytes]:
+    """File name -> content of a request and its answers."""
+    files = {REQUEST: kept.request.text()}
+    for kid, answer in kept.answers.items():
+        files |= answer_files(kid, answer)
+    return files

@@ -72,12 +72,18 @@ def _kept(folder: Path, keys: KeySet, now: int) -> Kept:
 
 def break_glass(data: bytes, environment: Environment, *, keys: KeySet, now: int) -> int:
     """Keep a signed emergency and note it; the row's seq. Raises what ``check_break_glass`` raises."""
-    document, _ = open_break_glass(data, keys, now)
-    check_break_glass(document, open_reviews(keys, now), now)
+    document = check_emergency(data, keys=keys, now=now)
     folder = folder_of(document.approval_id)
     seq = _record("break_glass", document, environment)
     write_file(folder / GLASS, data)
     return seq
+
+
+def check_emergency(data: bytes, *, keys: KeySet, now: int) -> BreakGlass:
+    """The emergency in ``data``, if it may be kept. Raises what ``check_break_glass`` raises."""
+    document, _ = open_break_glass(data, keys, now)
+    check_break_glass(document, open_reviews(keys, now), now)
+    return document
 
 
 def is_kept(approval_id: str, data: bytes) -> bool:
@@ -92,7 +98,7 @@ def read_glass(approval_id: str) -> bytes:
     """The file of an emergency. Raises ``E_NOT_FOUND`` (exit 7)."""
     path = state_dir() / "approvals" / approval_id / GLASS
     if not is_uuid(approval_id) or not path.exists():
-        hint = "byteor approval list --reviews"
+        hint = "byteor approval review lists them"
         raise ByteorError(
             "E_NOT_FOUND", f"there is no emergency {approval_id}", hint=hint, exit=Exit.NOT_FOUND
         )
@@ -105,10 +111,8 @@ def close_review(approval_id: str, closing: bytes, kid: str, note: str, *, keys:
 
     Raises ``E_NOT_ELIGIBLE`` for the person who broke the glass, ``E_REQUEST_STATE`` when it is closed.
     """
-    glass = read_glass(approval_id)
-    before = _kept(folder_of(approval_id), keys, now).review
-    document = review_document(glass)
-    after = close_with(before, document.kid, glass, closing, keys, now)
+    after = closed_with(approval_id, closing, keys=keys, now=now)
+    document = review_document(read_glass(approval_id))
     event = Event(
         action="break_glass_reviewed",
         actor=current_actor(),
@@ -122,6 +126,13 @@ def close_review(approval_id: str, closing: bytes, kid: str, note: str, *, keys:
         seq = log.append(event, seal=True)
     write_file(folder_of(approval_id) / REVIEW, closing)
     return seq
+
+
+def closed_with(approval_id: str, closing: bytes, *, keys: KeySet, now: int) -> Review:
+    """The review as ``closing`` leaves it; nothing is kept. Raises as ``close_review`` does."""
+    glass = read_glass(approval_id)
+    before = _kept(state_dir() / "approvals" / approval_id, keys, now).review
+    return close_with(before, review_document(glass).kid, glass, closing, keys, now)
 
 
 def review_document(glass: bytes) -> BreakGlass:

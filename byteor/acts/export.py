@@ -27,8 +27,7 @@ def export_db(log: Path, out: Path, *, bodies: bool) -> int:
     """
     import sqlite_utils
 
-    if os.path.lexists(out):
-        raise ByteorError("E_EXISTS", f"{out} exists", hint="name another file", exit=Exit.CONFLICT)
+    check_target(out)
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
     os.close(handle)
     try:
@@ -40,11 +39,21 @@ def export_db(log: Path, out: Path, *, bodies: bool) -> int:
             os.fsync(file.fileno())
         Path(out).hardlink_to(name)
     except FileExistsError:
-        raise ByteorError("E_EXISTS", f"{out} exists", hint="name another file", exit=Exit.CONFLICT) from None
+        raise _exists(out) from None
     finally:
         Path(name).unlink()
     sync_folder(out.parent)
     return count
+
+
+def check_target(out: Path) -> None:
+    """Raise ``E_EXISTS`` unless ``out`` may be made."""
+    if os.path.lexists(out):
+        raise _exists(out)
+
+
+def _exists(out: Path) -> ByteorError:
+    return ByteorError("E_EXISTS", f"{out} exists", hint="name another file", exit=Exit.CONFLICT)
 
 
 def _fill(database: Any, source: AuditLog, bodies: bool) -> int:

@@ -46,8 +46,7 @@ def freeze(environment: Environment, reason: str, *, now: int) -> int:
     First the gate, then the file, last the row: a freeze must take effect also where nothing can be recorded,
     and where the gate is damaged (``E_GATE``, told at the end) at least nothing starts any more.
     """
-    if freeze_of(environment.id) is not None:
-        raise refused("E_FREEZE", f"{environment.name} is frozen already", hint="byteor unfreeze lifts it")
+    check_free(environment)
     gate, damaged = environment_gate(state_dir(), environment.id), None
     try:
         set_gate(gate, closed=True)
@@ -62,21 +61,20 @@ def freeze(environment: Environment, reason: str, *, now: int) -> int:
     return seq
 
 
+def check_free(environment: Environment) -> None:
+    """Raise ``E_FREEZE`` when it is frozen already."""
+    if freeze_of(environment.id) is not None:
+        raise refused("E_FREEZE", f"{environment.name} is frozen already", hint="byteor unfreeze lifts it")
+
+
 def unfreeze(environment: Environment, kid: str, signer: Signer, *, keys: KeySet, now: int) -> Lifting:
     """Ask to lift the freeze, signed with ``kid``; the second person's asking lifts it.
 
     The row is durable before the gate opens. Raises ``E_FREEZE`` when there is none or the same person asks
     again, ``E_UNKNOWN_KEY`` for a key that is no usable person's.
     """
-    current = freeze_of(environment.id)
-    if current is None:
-        raise refused("E_FREEZE", f"{environment.name} is not frozen", hint="byteor env show")
+    lift, after = asked_by(environment, kid, signer, keys=keys, now=now)
     folder = folder_of(environment.id)
-    before = _lifters(folder, current, keys, now)
-    lift = seal_lift(current, kid, keys, signer, now)
-    after = lifted_by([*_lifts(folder), lift], current, keys, now)
-    if len(after) == len(before) < 2:
-        raise refused("E_FREEZE", f"{before[0]} asked already; a second person must")
     write_file(folder / f"{file_stem(kid)}{LIFT}", lift)
     seq = _record("freeze_lift_asked", environment, kid, {"lifters": list(after)})
     if len(after) < 2:
@@ -87,6 +85,22 @@ def unfreeze(environment: Environment, kid: str, signer: Signer, *, keys: KeySet
     shutil.rmtree(folder)
     set_gate(environment_gate(state_dir(), environment.id), closed=False)
     return Lifting(True, after, seq)
+
+
+def asked_by(
+    environment: Environment, kid: str, signer: Signer, *, keys: KeySet, now: int
+) -> tuple[bytes, tuple[str, ...]]:
+    """The signed wish to lift the freeze, and who has asked when it counts; nothing is kept."""
+    current = freeze_of(environment.id)
+    if current is None:
+        raise refused("E_FREEZE", f"{environment.name} is not frozen", hint="byteor env show")
+    folder = folder_of(environment.id)
+    before = _lifters(folder, current, keys, now)
+    lift = seal_lift(current, kid, keys, signer, now)
+    after = lifted_by([*_lifts(folder), lift], current, keys, now)
+    if len(after) == len(before) < 2:
+        raise refused("E_FREEZE", f"{before[0]} asked already; a second person must")
+    return lift, after
 
 
 def _lifts(folder: Path) -> list[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from byteor.acts.log import open_log
 from byteor.governance.keyset import KeySet
-from byteor.governance.trust import learn, pin
+from byteor.governance.trust import check_learn, check_pin, learn, pin
 from byteor_store import Event, current_actor
 
 
@@ -22,3 +22,8 @@ def trust(data: bytes, fingerprint: str | None, *, now: int) -> tuple[KeySet, in
     )
     with open_log() as log:
         return keys, log.append(event, seal=True)
+
+
+def check_trust(data: bytes, fingerprint: str | None, *, now: int) -> KeySet:
+    """The key set that ``trust`` would take; nothing is changed."""
+    return check_pin(data, fingerprint, now=now) if fingerprint is not None else check_learn(data, now=now)

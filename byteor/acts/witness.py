@@ -18,6 +18,7 @@ from byteor.governance.keyset import Key
 from byteor.governance.private_key import Signer as PersonalSigner
 from byteor.governance.trust_folder import trust_folder
 from byteor.runtime.folders import list_runs
+from byteor.state import state_dir
 from byteor_store import Anchor, AuditLog, Signer, StoreError, audit_path, verify
 from byteor_store.backup import restore
 from byteor_store.checkpoint import CheckpointError, read
@@ -52,7 +53,7 @@ class Cosigned(msgspec.Struct, frozen=True):
 
 def witnessed() -> dict[str, Seen]:
     """What was seen, by log uuid. Raises ``E_AUDIT_UNREADABLE`` when the memory is damaged."""
-    path = trust_folder() / FILE_NAME
+    path = state_dir() / "trust" / FILE_NAME
     if not path.exists():
         return {}
     try:
@@ -71,11 +72,12 @@ def cosign_note(
     now: int,
     path: Path | None = None,
     believed: bool = False,
+    keep: bool = True,
 ) -> Cosigned:
     """Check that ``note`` continues what was seen of its log, remember it, and add the witness's line.
 
     ``log_key``: the log's public key; needed the first time, and the same ever after. ``believed``: that the
-    log was restored, and so need not continue it. Raises
+    log was restored, and so need not continue it. ``keep``: remember it. Raises
     ``E_CHECKPOINT_SIG``, ``E_AUDIT_KEY``, and what ``check_growth`` raises.
     """
     memory = witnessed()
@@ -98,12 +100,15 @@ def cosign_note(
         check_growth(anchor, said, proof)
     place = str(path.resolve()) if path is not None else seen.path if seen is not None else ""
     memory[uuid] = Seen(said.size, said.root.hex(), known, place)
-    write_file(trust_folder() / FILE_NAME, msgspec.json.encode(memory))
+    if keep:
+        write_file(trust_folder() / FILE_NAME, msgspec.json.encode(memory))
     line = cosign(note, key.kid, decode_base64url(key.public_key.encode()), signer.sign, now)
     return Cosigned(line, said.origin, said.size, said.root.hex(), None if seen is None else seen.size)
 
 
-def cosign_log(path: Path, key: Key, signer: PersonalSigner, *, now: int, restored: bool = False) -> Cosigned:
+def cosign_log(
+    path: Path, key: Key, signer: PersonalSigner, *, now: int, restored: bool = False, keep: bool = True
+) -> Cosigned:
     """Witness a log that we can read: the proof is made here, and the note with the line is kept in the log.
 
     ``restored``: we believe its entry that says it was put back from a copy, and begin anew from what it is.
@@ -111,7 +116,7 @@ def cosign_log(path: Path, key: Key, signer: PersonalSigner, *, now: int, restor
     checkpoint or no key.
     """
     own = load_key(path)
-    with AuditLog.open(path) as log:
+    with AuditLog.open(path) if keep else AuditLog.observe(path) as log:
         note = log.newest_checkpoint()
         if note is None or own is None:
             hint = "byteor audit checkpoint makes one"
@@ -122,10 +127,12 @@ def cosign_log(path: Path, key: Key, signer: PersonalSigner, *, now: int, restor
         if seen is not None and 0 < seen.size <= said.size:
             proof = prove_consistency(log.leaf_hashes(said.size), seen.size)
         believed = restored and _says_restored(path, seen, own.public_key())
+        public = public_text(own.public_key())
         found = cosign_note(
-            note, proof, public_text(own.public_key()), key, signer, now=now, path=path, believed=believed
+            note, proof, public, key, signer, now=now, path=path, believed=believed, keep=keep
         )
-        log.keep_note(found.size, found.note)
+        if keep:
+            log.keep_note(found.size, found.note)
     return found
 
 
@@ -157,13 +164,18 @@ def restore_log(copy: Path, *, now: int) -> tuple[Path, int]:
 
     Raises ``E_AUDIT_RESTORE`` while something runs, or when the copy is not intact.
     """
+    check_idle()
+    log = audit_path()
+    private_folder(log.parent)
+    seq = restore(log, copy, Signer(make_key(log)), suffix=f"replaced-{now}")
+    return log.with_name(f"{log.name}.replaced-{now}"), seq
+
+
+def check_idle() -> None:
+    """Raise ``E_AUDIT_RESTORE`` while something runs."""
     live = [info.identity.name for info in list_runs() if info.alive]
     if live:
         hint = "byteor stop, or byteor drain"
         raise StoreError(
             "E_AUDIT_RESTORE", f"{', '.join(live)} writes to the log", hint=hint, exit=Exit.CONFLICT
         )
-    log = audit_path()
-    private_folder(log.parent)
-    seq = restore(log, copy, Signer(make_key(log)), suffix=f"replaced-{now}")
-    return log.with_name(f"{log.name}.replaced-{now}"), seq

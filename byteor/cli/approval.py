@@ -12,7 +12,7 @@ from byteor.cli.approval_request import request
 from byteor.cli.approval_verify import verify
 from byteor.cli.emergency import break_glass, review
 from byteor.cli.governed import NowOption, RequestArgument
-from byteor.cli.options import Json
+from byteor.cli.options import DryRun, Json
 
 if TYPE_CHECKING:
     from byteor.acts.approvals import Kept
@@ -90,36 +90,40 @@ def import_(
     paths: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Requests, credentials, approval.dsse, denials.")
     ],
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Take in requests and signed answers that travelled as files, in any order."""
-    from byteor.acts.approvals import bring_in
+    from byteor.acts.approvals import bring_in, would_bring_in
     from byteor.cli.governed import moment
     from byteor.cli.output import emit_json, emit_text
 
-    done = bring_in(paths, now=moment())
+    done = (would_bring_in if dry_run else bring_in)(paths, now=moment())
     if json:
         rows = [{"kind": kind, "request_id": one, "audit_seq": seq} for kind, one, seq in done]
-        emit_json("approval-import", {"imported": rows})
+        emit_json("approval-import", {"imported": rows, "dry_run": dry_run})
     else:
-        emit_text("\n".join(f"{kind} {one}" for kind, one, _ in done))
+        would = "would import " if dry_run else ""
+        emit_text("\n".join(f"{would}{kind} {one}" for kind, one, _ in done))
 
 
 @app.command("export")
 def export(
     which: RequestArgument,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where to.", show_default=False)],
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Write a request and its answers as files, to be sent to approvers or to the host that will run."""
-    from byteor.acts.approvals import read_kept, send_out
+    from byteor.acts.approvals import read_kept, send_out, travelling
     from byteor.cli.output import emit_json, emit_text
 
-    files = [str(path) for path in send_out(read_kept(which), out)]
+    kept = read_kept(which)
+    files = [str(out / name) for name in travelling(kept)] if dry_run else list(map(str, send_out(kept, out)))
     if json:
-        emit_json("approval-export", {"request_id": which, "files": files})
+        emit_json("approval-export", {"request_id": which, "files": files, "dry_run": dry_run})
     else:
-        emit_text("\n".join(files))
+        emit_text("\n".join(f"would write {name}" if dry_run else name for name in files))
 
 
 def _fields(kept: Kept, found: Account, now: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from byteor.cli.governed import KeyFileOption, KidOption, PassphraseOption, RequestArgument
-from byteor.cli.options import Json
+from byteor.cli.options import DryRun, Json
 
 if TYPE_CHECKING:
     from byteor.governance.request import Request
@@ -27,10 +27,11 @@ def approve(
     kid: KidOption,
     key_file: KeyFileOption,
     passphrase_fd: PassphraseOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Sign a yes: credential and companion, over the digest of what you were shown. It runs nothing."""
-    from byteor.acts.approvals import keep_answer, read_kept
+    from byteor.acts.approvals import keep_answer, read_kept, state_with
     from byteor.cli.governed import moment, principal, signer_from
     from byteor.governance.answers import Answer, answer_yes
     from byteor.governance.canonical import time_of
@@ -51,6 +52,10 @@ def approve(
         log=_log_seen(),
     )
     answer = Answer(credential=credential, companion=seal_companion(unsealed, signer))
+    if dry_run:
+        state = state_with(kept, kid, answer, keys=keys, now=now)
+        _would("approval-approve", which, state, json)
+        return
     seq = keep_answer(kept.request, kid, answer, keys=keys, now=now)
     _told("approval-approve", which, seq, now, json)
 
@@ -62,10 +67,11 @@ def deny(
     kid: KidOption,
     key_file: KeyFileOption,
     passphrase_fd: PassphraseOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Sign a no. One no of somebody who could approve ends the request."""
-    from byteor.acts.approvals import keep_answer, read_kept
+    from byteor.acts.approvals import keep_answer, read_kept, state_with
     from byteor.cli.governed import moment, principal, signer_from
     from byteor.governance.answers import Answer
     from byteor.governance.canonical import time_of
@@ -86,6 +92,10 @@ def deny(
         v=1,
     )
     answer = Answer(denial=seal_denial(denial, signer_from(key_file, passphrase_fd)))
+    if dry_run:
+        state = state_with(kept, kid, answer, keys=keys, now=now)
+        _would("approval-deny", which, state, json)
+        return
     seq = keep_answer(kept.request, kid, answer, keys=keys, now=now)
     _told("approval-deny", which, seq, now, json)
 
@@ -101,6 +111,7 @@ def revoke(
     ] = None,
     days: Annotated[int, typer.Option(min=1, max=365, help="How long the list says anything.")] = 30,
     passphrase_fd: PassphraseOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Take a request or an approval back: the next version of the signed revocation list names it."""
@@ -110,7 +121,7 @@ def revoke(
     from byteor.governance.canonical import unix_of
     from byteor.governance.revocation import revoke as next_list
     from byteor.governance.revocation import seal_revocations
-    from byteor.governance.trust import seen_revocations
+    from byteor.governance.trust import check_revocations, seen_revocations
 
     request = read_kept(which).request
     now = moment()
@@ -123,6 +134,10 @@ def revoke(
         lives_s=days * 86_400,
     )
     data = seal_revocations(document, kid, signer_from(key_file, passphrase_fd))
+    if dry_run:
+        check_revocations(data, now=now)
+        _would("approval-revoke", which, "revoked", json)
+        return
     seq = take_back(request, data, kid, now=now)
     if out is not None:
         write_file(out, data, mode=0o644)
@@ -147,6 +162,13 @@ def _log_seen() -> tuple[int, str] | None:
     with AuditLog.observe(audit_path()) as log:
         tree = log.tree()
     return tree.size, tree.root().hex()
+
+
+def _would(schema: str, which: str, state: str, json: bool) -> None:
+    from byteor.cli.output import emit_would
+
+    fields = {"request_id": which, "state": state, "audit_seq": None}
+    emit_would(schema, fields, f"make {which} {state}", as_json=json)
 
 
 def _told(schema: str, which: str, seq: int, now: int, json: bool) -> None:

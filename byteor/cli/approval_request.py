@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from byteor.cli.governed import EnvironmentsOption, EnvOption
-from byteor.cli.options import Json, SpecArgument, SpecOption, one_spec
+from byteor.cli.options import DryRun, Json, SpecArgument, SpecOption, one_spec
 
 
 def request(
@@ -52,29 +52,30 @@ def request(
         typer.Option("-o", "--out", metavar="FILE", help="Write a copy here.", show_default=False),
     ] = None,
     given: EnvironmentsOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Ask for an approval to run a spec in an environment. Prints the request's id."""
     import getpass
     import uuid
 
-    from byteor.acts.approvals import host_audience, keep_request
+    from byteor.acts.approvals import check_request_new, host_audience, keep_request, known_audience
     from byteor.acts.needs import asked_of
     from byteor.atomic import write_file
     from byteor.cli.governed import environments, moment
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, emit_would
     from byteor.governance.canonical import sha256_of, time_of
     from byteor.governance.request import Request, Shown, check_request
     from byteor.spec import load
 
     loaded = load(one_spec(spec_argument, spec), strict=True)
     now = moment()
-    environment = environments(given, now).get(env)
+    environment = environments(given, now, remember=not dry_run).get(env)
     code = asked_of(loaded, tuple(stages or ()), capability or ())
     asked = Request(
         action=action,
         approval_expires_at=time_of(now + use_hours * 3600),
-        audience=audience or host_audience(environment),
+        audience=audience or (known_audience if dry_run else host_audience)(environment),
         capabilities=code.capabilities,
         created_at=time_of(now),
         environment_digest=environment.digest,
@@ -99,6 +100,14 @@ def request(
         v=1,
     )
     check_request(asked)
+    if dry_run:
+        check_request_new(asked)
+        told = {"request_id": None, "digest": None, "audit_seq": None, "path": str(out) if out else None}
+        what = (
+            f"ask to {action} {loaded.spec_hash} in {env}: {', '.join(code.capabilities) or 'no capability'}"
+        )
+        emit_would("approval-request", told, what, as_json=json)
+        return
     seq = keep_request(asked)
     if out is not None:
         write_file(out, asked.text())

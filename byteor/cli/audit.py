@@ -9,7 +9,7 @@ import typer
 
 from byteor.cli.audit_copies import PathOption, backup, erase, export, restore
 from byteor.cli.governed import KeyFileOption, KidOption, PassphraseOption
-from byteor.cli.options import Json
+from byteor.cli.options import DryRun, Json
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -129,19 +129,23 @@ def verify(
 
 
 @app.command("checkpoint")
-def checkpoint(path: PathOption = None, json: Json = False) -> None:
+def checkpoint(path: PathOption = None, dry_run: DryRun = False, json: Json = False) -> None:
     """Sign the log as it is now with the log's own key (made beside it when there is none).
 
     Print the note and the public key. Kept outside this host, they are a witness.
     """
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.audit_copies import size_of
+    from byteor.cli.output import emit_json, emit_text, emit_would
     from byteor.settings import load
     from byteor_store import AuditLog, Signer, audit_path
     from byteor_store.checkpoint import read
     from byteor_store.log_key import make_key, public_text
 
     place = path or audit_path()
-    AuditLog.observe(place).close()  # signing makes no log
+    size = size_of(place)  # signing makes no log
+    if dry_run:
+        emit_would("audit-checkpoint", {"size": size, "note": None}, f"sign {size:,} entries", as_json=json)
+        return
     settings = load().settings
     key = make_key(place)
     with AuditLog.open(place) as found:
@@ -169,16 +173,19 @@ def prove(
         Path | None, typer.Option("-o", "--out", help="Write the proof to this file.", show_default=False)
     ] = None,
     path: PathOption = None,
+    dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Print a proof that an entry is in the log, or that the log continues an earlier one.
 
-    byteor audit verify-proof checks the first without the log; a witness wants the second to cosign.
+    byteor audit verify-proof checks the first without the log; a witness wants the second to cosign. The
+    proof is JSON by itself; --json puts it into a document.
     """
     import msgspec
 
     from byteor.atomic import write_file
     from byteor.cli.options import usage_error
-    from byteor.cli.output import emit_text
+    from byteor.cli.output import emit_json, emit_text
     from byteor_store import AuditLog, audit_path
     from byteor_store.checkpoint import read
     from byteor_store.cosignature import prove_consistency
@@ -192,11 +199,15 @@ def prove(
             note = found.newest_checkpoint()
             size = read(note).size if note is not None else -1
             document = msgspec.json.encode(prove_consistency(found.leaf_hashes(size), since or 0))
-    if out is None:
+    if out is not None and not dry_run:
+        write_file(out, document + b"\n")
+    if json:
+        path_text = None if out is None else str(out)
+        emit_json("audit-prove", {"path": path_text, "dry_run": dry_run, "proof": msgspec.Raw(document)})
+    elif out is None:
         emit_text(document.decode())
     else:
-        write_file(out, document + b"\n")
-        emit_text(str(out))
+        emit_text(f"would write {out}" if dry_run else str(out))
 
 
 @app.command("verify-proof")
@@ -247,6 +258,7 @@ def cosign(
     ] = None,
     path: PathOption = None,
     passphrase_fd: PassphraseOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Witness the newest checkpoint: only if it continues what you saw the last time, and then sign it.
@@ -267,14 +279,22 @@ def cosign(
     signer = signer_from(key_file, passphrase_fd)
     own = signing_key(trusted_keys(), kid, signer)
     if note is None:
-        found = cosign_log(path or audit_path(), own, signer, now=moment(), restored=restored)
+        found = cosign_log(
+            path or audit_path(), own, signer, now=moment(), restored=restored, keep=not dry_run
+        )
     else:
         proof = read_consistency(read_bounded(consistency)) if consistency else None
-        found = cosign_note(read_bounded(note), proof, key, own, signer, now=moment())
-    if out is not None:
+        found = cosign_note(read_bounded(note), proof, key, own, signer, now=moment(), keep=not dry_run)
+    if out is not None and not dry_run:
         write_file(out, found.note, mode=0o644)
     if json:
-        fields = {"origin": found.origin, "size": found.size, "root": found.root, "before": found.before}
+        fields = {
+            "origin": found.origin,
+            "size": found.size,
+            "root": found.root,
+            "before": found.before,
+            "dry_run": dry_run,
+        }
         emit_json("audit-cosign", {**fields, "note": found.note.decode()})
     else:
         emit_text(found.note.decode())

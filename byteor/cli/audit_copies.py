@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from byteor.cli.options import Json
+from byteor.cli.options import DryRun, Json
 
 PathOption = Annotated[
     Path | None,
@@ -21,13 +21,21 @@ def export(
     ],
     no_bodies: Annotated[bool, typer.Option("--no-bodies", help="Leaves alone, to be published.")] = False,
     path: PathOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Copy the log into an ordinary SQLite database, to be queried with any tool."""
-    from byteor.acts.export import export_db
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.acts.export import check_target, export_db
+    from byteor.cli.output import emit_json, emit_text, emit_would
     from byteor_store import audit_path
 
+    if dry_run:
+        check_target(db)
+        count = size_of(path or audit_path())
+        emit_would(
+            "audit-export", {"path": str(db), "entries": count}, f"export {count:,} entries", as_json=json
+        )
+        return
     count = export_db(path or audit_path(), db, bodies=not no_bodies)
     if json:
         emit_json("audit-export", {"path": str(db), "entries": count})
@@ -38,13 +46,21 @@ def export(
 def backup(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The copy.", show_default=False)],
     path: PathOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Copy the log as it is at one moment, also while it is written. Keep its SIZE:ROOT elsewhere."""
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, emit_would
     from byteor_store import audit_path
     from byteor_store.backup import backup as copy
+    from byteor_store.backup import check_out
 
+    if dry_run:
+        check_out(out)
+        count = size_of(path or audit_path())
+        told = {"path": str(out), "size": count, "root": None}
+        emit_would("audit-backup", told, f"copy {count:,} entries into {out}", as_json=json)
+        return
     tree = copy(path or audit_path(), out)
     root = tree.root().hex()
     if json:
@@ -55,6 +71,7 @@ def backup(
 
 def restore(
     copy: Annotated[Path, typer.Argument(metavar="FILE", help="As byteor audit backup wrote it.")],
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Put a copy in the place of this host's log, which moves aside; a signed entry says what was lost.
@@ -62,10 +79,19 @@ def restore(
     Nothing may run meanwhile. Witnesses then read E_RESTORED; those who believe it begin anew with
     byteor audit cosign --restored.
     """
-    from byteor.acts.witness import restore_log
+    from byteor.acts.witness import check_idle, restore_log
     from byteor.cli.governed import moment
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, emit_would
 
+    if dry_run:
+        from byteor_store import audit_path
+        from byteor_store.backup import check_copy, tree_of
+
+        check_idle()
+        size, lost = check_copy(copy).size, tree_of(audit_path()).size
+        text = f"restore {size:,} entries in place of {lost:,}"
+        emit_would("audit-restore", {"audit_seq": None, "aside": None}, text, as_json=json)
+        return
     aside, seq = restore_log(copy, now=moment())
     if json:
         emit_json("audit-restore", {"audit_seq": seq, "aside": str(aside)})
@@ -80,17 +106,32 @@ def erase(
     reason: Annotated[
         str, typer.Option(metavar="TEXT", help="Why; it stays in the log.", show_default=False)
     ],
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Erase the body of an entry for good. The entry stays, an erase entry says so, and the log verifies."""
     from byteor.acts.log import open_log
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, emit_would
     from byteor_store import AuditLog, audit_path
 
-    AuditLog.observe(audit_path()).close()  # erasing makes no log
+    with AuditLog.observe(audit_path()) as found:  # erasing makes no log
+        found.check_body(seq)
+    if dry_run:
+        emit_would(
+            "audit-erase", {"erased": seq, "audit_seq": None}, f"erase the body of {seq}", as_json=json
+        )
+        return
     with open_log() as log:
         own = log.erase_body(seq, reason=reason)
     if json:
         emit_json("audit-erase", {"erased": seq, "audit_seq": own})
     else:
         emit_text(f"the body of entry {seq} is erased, as entry {own} says")
+
+
+def size_of(log: Path) -> int:
+    """How many entries a log has."""
+    from byteor_store import AuditLog
+
+    with AuditLog.observe(log) as found:
+        return found.size()

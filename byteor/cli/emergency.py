@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from byteor.cli.governed import EnvironmentsOption, EnvOption, KeyFileOption, KidOption, PassphraseOption
-from byteor.cli.options import Json, SpecArgument, SpecOption, one_spec
+from byteor.cli.options import DryRun, Json, SpecArgument, SpecOption, one_spec
 
 
 def break_glass(
@@ -26,6 +26,7 @@ def break_glass(
     ),
     given: EnvironmentsOption = None,
     passphrase_fd: PassphraseOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Approve alone, in an emergency: one run of one spec with one capability, for 15 minutes at most.
@@ -35,11 +36,12 @@ def break_glass(
     """
     import uuid
 
-    from byteor.acts.approvals import host_audience
+    from byteor.acts.approvals import host_audience, known_audience
     from byteor.acts.emergency import break_glass as keep
+    from byteor.acts.emergency import check_emergency
     from byteor.atomic import write_file
     from byteor.cli.governed import environments, moment, principal, signer_from
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, emit_would
     from byteor.governance.break_glass import BreakGlass, seal_break_glass
     from byteor.governance.canonical import time_of
     from byteor.governance.errors import refused
@@ -48,13 +50,13 @@ def break_glass(
 
     loaded = load(one_spec(spec_argument, spec), strict=True)
     now = moment()
-    environment = environments(given, now).get(env)
+    environment = environments(given, now, remember=not dry_run).get(env)
     if len(loaded.capabilities) != 1:
         raise refused("E_BREAK_GLASS", f"the spec needs {len(loaded.capabilities)} capabilities, not one")
     keys = trusted_keys()
     document = BreakGlass(
         approval_id=str(uuid.uuid4()),
-        audience=host_audience(environment),
+        audience=(known_audience(environment) or "none yet") if dry_run else host_audience(environment),
         capability=loaded.capabilities[0],
         environment_digest=environment.digest,
         environment_id=environment.id,
@@ -67,6 +69,11 @@ def break_glass(
         v=1,
     )
     data = seal_break_glass(document, signer_from(key_file, passphrase_fd))
+    if dry_run:
+        check_emergency(data, keys=keys, now=now)
+        told = {"approval_id": None, "expires_at": document.expires_at, "audit_seq": None, "path": str(out)}
+        emit_would("approval-break-glass", told, f"break the glass until {document.expires_at}", as_json=json)
+        return
     seq = keep(data, environment, keys=keys, now=now)
     write_file(out, data)
     if json:
@@ -90,16 +97,17 @@ def review(
         Path | None, typer.Option("--key-file", metavar="PEM", help="Your key.", show_default=False)
     ] = None,
     passphrase_fd: PassphraseOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """List emergencies with their reviews, or close one: a second person signs what was found.
 
     While one is open for over 24 h, nobody approves anything in its environment.
     """
-    from byteor.acts.emergency import close_review, read_glass, reviews
+    from byteor.acts.emergency import close_review, closed_with, read_glass, reviews
     from byteor.cli.governed import moment, principal, signer_from
     from byteor.cli.options import usage_error
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, emit_would
     from byteor.governance.break_glass import SignedReview, seal_review
     from byteor.governance.canonical import sha256_of, time_of
     from byteor.governance.trust import trusted_keys
@@ -132,6 +140,11 @@ def review(
         v=1,
     )
     closing = seal_review(document, signer_from(key_file, passphrase_fd))
+    if dry_run:
+        closed_with(which, closing, keys=keys, now=now)
+        told = {"approval_id": which, "closed_by": document.issued_by, "audit_seq": None}
+        emit_would("approval-review", told, f"close the review of {which}", as_json=json)
+        return
     seq = close_review(which, closing, kid, note, keys=keys, now=now)
     if json:
         emit_json(

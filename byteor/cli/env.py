@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from byteor.cli.governed import EnvironmentsOption, KeyFileOption, KidOption, PassphraseOption
-from byteor.cli.options import Json
+from byteor.cli.options import DryRun, Json
 
 if TYPE_CHECKING:
     from byteor.governance.environment import Environment
@@ -66,6 +66,7 @@ def sign(
     key_file: KeyFileOption,
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long the signature holds.")] = 365,
     passphrase_fd: PassphraseOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Sign a byteor.toml, so that its staging and prod tables count where your key set is pinned.
@@ -73,13 +74,17 @@ def sign(
     Writes FILE.dsse beside it. A second signer of the same version adds a signature.
     """
     from byteor.cli.governed import moment, signer_from
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, emit_would
     from byteor.governance.canonical import time_of
     from byteor.governance.environment_file import read_file
     from byteor.governance.environment_signature import sign_file
 
     read_file(path, trust=None, now=0)  # nobody signs a file that no host would read
     signer = signer_from(key_file, passphrase_fd)
+    if dry_run:
+        fields = {"path": f"{path}.dsse", "version": version, "kid": kid}
+        emit_would("env-sign", fields, f"sign version {version} of {path} into {path}.dsse", as_json=json)
+        return
     written = sign_file(
         path, version=version, expires_at=time_of(moment() + days * 86_400), signers=[(kid, signer)]
     )

@@ -90,15 +90,15 @@ def moment(now: str | None = None) -> int:
         raise usage_error(f"--now {now} is {error}", "write 2027-01-15T08:00:00Z") from None
 
 
-def environments(given: Path | None, now: int) -> Environments:
-    """The environments that count here; the version of a signed file is remembered."""
+def environments(given: Path | None, now: int, *, remember: bool = True) -> Environments:
+    """The environments that count here; the version of a signed file is remembered, except in a dry run."""
     from byteor.governance.environment_file import load_environments, user_file
     from byteor.governance.trust_folder import environment_trust, remember_environments
 
     found = load_environments(
         given=given, start=Path.cwd(), user=user_file(), trust=environment_trust(), now=now
     )
-    if found.signed_version:
+    if found.signed_version and remember:
         remember_environments(found.signed_version)
     return found
 

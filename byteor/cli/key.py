@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from byteor.cli.governed import KeyFileOption, KidOption, NowOption, PassphraseOption
-from byteor.cli.options import Json
+from byteor.cli.options import DryRun, Json
 
 if TYPE_CHECKING:
     from byteor.governance.keyset import KeySet
@@ -37,6 +37,7 @@ def generate(
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long the key may sign.")] = 365,
     plain: Annotated[bool, typer.Option("--plain", help="Unencrypted; only for a machine's key.")] = False,
     passphrase_fd: PassphraseOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Make a key: the private half into an encrypted file of mode 0600, the public entry on stdout.
@@ -45,11 +46,11 @@ def generate(
     """
     from byteor.cli.governed import moment, passphrase
     from byteor.cli.options import usage_error
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, emit_would
     from byteor.governance.canonical import time_of
     from byteor.governance.keyset import Key, check_key
+    from byteor.governance.private_key import check_new, save
     from byteor.governance.private_key import generate as new_key
-    from byteor.governance.private_key import save
 
     now = moment()
     signer = new_key()
@@ -66,6 +67,12 @@ def generate(
     check_key(key)
     if plain and key.is_person:
         raise usage_error("an approver's key is always encrypted", "--plain needs --group=log, host or agent")
+    if dry_run:
+        check_new(out)
+        emit_would(
+            "key-generate", {"path": str(out), "key": None}, f"make the key {kid} in {out}", as_json=json
+        )
+        return
     save(signer, out, None if plain else passphrase(passphrase_fd, twice=True))
     if json:
         emit_json("key-generate", {"path": str(out), "key": _key_fields(key)})
@@ -83,34 +90,39 @@ def add(
         int | None, typer.Option(min=1, help="How many keys must sign a new version.", show_default=False)
     ] = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long the key set holds.")] = 365,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Put a key into a key set; the file is made when missing. It then waits for `byteor key sign`."""
     from byteor.governance.edit_keyset import add_key, new_key_set, read_entry
 
-    key = read_entry(entry.read_bytes(), source=str(entry))
+    key = read_entry(_bytes(entry), source=str(entry))
     until = _in_days(days)
     if keys.exists():
         changed = add_key(_read(keys), key, threshold=threshold, expires_at=until)
     else:
         changed = new_key_set(key, threshold=threshold or 1, expires_at=until)
-    _write(keys, changed, json)
+    _write(keys, changed, dry_run, json)
 
 
 @app.command("retire")
-def retire(kid: KidArgument, keys: KeysOption = DEFAULT_FILE, json: Json = False) -> None:
+def retire(
+    kid: KidArgument, keys: KeysOption = DEFAULT_FILE, dry_run: DryRun = False, json: Json = False
+) -> None:
     """Take a key out of use: what it signed no longer verifies. Rotate instead to let it run out."""
     from byteor.governance.edit_keyset import set_status
 
-    _write(keys, set_status(_read(keys), kid, "retired"), json)
+    _write(keys, set_status(_read(keys), kid, "retired"), dry_run, json)
 
 
 @app.command("revoke")
-def revoke(kid: KidArgument, keys: KeysOption = DEFAULT_FILE, json: Json = False) -> None:
+def revoke(
+    kid: KidArgument, keys: KeysOption = DEFAULT_FILE, dry_run: DryRun = False, json: Json = False
+) -> None:
     """Mark a key as lost or stolen: nothing that it signed holds any more, and it never comes back."""
     from byteor.governance.edit_keyset import set_status
 
-    _write(keys, set_status(_read(keys), kid, "revoked"), json)
+    _write(keys, set_status(_read(keys), kid, "revoked"), dry_run, json)
 
 
 @app.command("rotate")
@@ -119,13 +131,14 @@ def rotate(
     entry: Annotated[Path, typer.Argument(metavar="ENTRY", help="The new key's public entry.")],
     keys: KeysOption = DEFAULT_FILE,
     overlap_days: Annotated[int, typer.Option(min=0, max=365, help="How long both keys sign.")] = 30,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Add a new key of the same principal and let the old one run out: nothing that lives is voided."""
     from byteor.governance.edit_keyset import read_entry, rotate_key
 
-    key = read_entry(entry.read_bytes(), source=str(entry))
-    _write(keys, rotate_key(_read(keys), kid, key, until=_in_days(overlap_days)), json)
+    key = read_entry(_bytes(entry), source=str(entry))
+    _write(keys, rotate_key(_read(keys), kid, key, until=_in_days(overlap_days)), dry_run, json)
 
 
 @app.command("sign")
@@ -134,6 +147,7 @@ def sign(
     key_file: KeyFileOption,
     keys: KeysOption = DEFAULT_FILE,
     passphrase_fd: PassphraseOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Sign a key set: a new version needs the threshold of the old version's keys and of its own."""
@@ -141,7 +155,7 @@ def sign(
     from byteor.governance.edit_keyset import sign_key_set
 
     found = _read(keys)
-    _write(keys, sign_key_set(found, kid, signer_from(key_file, passphrase_fd)), json)
+    _write(keys, sign_key_set(found, kid, signer_from(key_file, passphrase_fd)), dry_run, json)
 
 
 @app.command("trust")
@@ -152,18 +166,27 @@ def trust(
         typer.Option(metavar="F", help="sha256:..., from another channel than the file.", show_default=False),
     ] = None,
     now: NowOption = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Pin a key set by its fingerprint, or without one take a successor of the pinned set.
 
     The highest version is remembered: an older one is E_KEYSET_ROLLBACK from then on.
     """
+    from byteor.acts.approvals import read_document
+    from byteor.acts.keys import check_trust
     from byteor.acts.keys import trust as trust_keys
     from byteor.cli.governed import moment
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, emit_would
 
-    at = moment(now)
-    found, seq = trust_keys(path.read_bytes(), fingerprint, now=at)
+    at, data = moment(now), read_document(path)
+    if dry_run:
+        found = check_trust(data, fingerprint, now=at)
+        fields = {"fingerprint": found.fingerprint, "version": found.version, "audit_seq": None}
+        text = f"trust key set version {found.version}, {found.fingerprint}"
+        emit_would("key-trust", {**fields, "pinned": fingerprint is not None}, text, as_json=json)
+        return
+    found, seq = trust_keys(data, fingerprint, now=at)
     fields = {"fingerprint": found.fingerprint, "version": found.version, "audit_seq": seq}
     if json:
         emit_json("key-trust", {**fields, "pinned": fingerprint is not None})
@@ -209,6 +232,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write it here.", show_default=False)
     ] = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Write the trusted key set, for another host: public keys and signatures, nothing secret."""
@@ -219,35 +243,46 @@ def export(
 
     found = trusted_keys()
     text = key_set_text(found)
-    if out is not None:
+    if out is not None and not dry_run:
         write_file(out, text, mode=0o644)
     if json:
-        fields = {"path": str(out) if out else None, "fingerprint": found.fingerprint}
+        fields = {"path": str(out) if out else None, "fingerprint": found.fingerprint, "dry_run": dry_run}
         emit_json("key-export", {**fields, "version": found.version})
     else:
         emit_text(found.fingerprint if out is not None else text.decode())
 
 
+def _bytes(path: Path) -> bytes:
+    from byteor.acts.approvals import read_document
+
+    return read_document(path)
+
+
 def _read(path: Path) -> KeySet:
     from byteor.governance.keyset import read_key_set
 
-    return read_key_set(path.read_bytes(), source=str(path))
+    return read_key_set(_bytes(path), source=str(path))
 
 
-def _write(path: Path, keys: KeySet, json: bool) -> None:
-    """Write the changed key set and say what it still needs."""
+def _write(path: Path, keys: KeySet, dry_run: bool, json: bool) -> None:
+    """Write the changed key set, but in a dry run, and say what it still needs."""
     from byteor.atomic import write_file
     from byteor.cli.governed import moment
     from byteor.cli.output import emit_json, emit_text
     from byteor.governance.edit_keyset import key_set_text
 
-    write_file(path, key_set_text(keys), mode=0o644)
+    text = key_set_text(keys)
+    if not dry_run:
+        write_file(path, text, mode=0o644)
     now = moment()
     if json:
-        emit_json("key-set", {"path": str(path), **_set_fields(keys, now)})
+        emit_json("key-set", {"path": str(path), "dry_run": dry_run, **_set_fields(keys, now)})
         return
     signed = len(_signed_by(keys, now))
-    lines = [f"{path}: version {keys.version}, {signed} of {keys.threshold} signatures of its own keys"]
+    lines = [
+        f"{'would write ' if dry_run else ''}{path}: version {keys.version},"
+        f" {signed} of {keys.threshold} signatures of its own keys"
+    ]
     lines.append(f"fingerprint {keys.fingerprint}")
     if signed < keys.threshold:
         lines.append("next: byteor key sign --kid=KID --key-file=PEM")

@@ -24,6 +24,14 @@ def emit_text(text: str) -> None:
     sys.stdout.flush()
 
 
+def emit_would(schema: str, fields: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+    """What a dry run tells: the verb's document with ``dry_run`` true, or a sentence."""
+    if as_json:
+        emit_json(schema, {"dry_run": True, **fields})
+    else:
+        emit_text(f"would {text}")
+
+
 def note(text: str) -> None:
     """Tell the person at the terminal something that is not data."""
     sys.stderr.write(text + "\n")

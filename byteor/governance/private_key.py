@@ -63,13 +63,18 @@ def save(signer: Signer, path: Path, passphrase: bytes | None) -> None:
 
     if passphrase is not None and len(passphrase) < MIN_PASSPHRASE:
         raise refused("E_PRIVATE_KEY", "the passphrase is too short", hint=f"{MIN_PASSPHRASE} bytes or more")
-    if os.path.lexists(path):
-        hint = "name another file; an old key is retired, not overwritten"
-        raise ByteorError("E_EXISTS", f"{path} exists", hint=hint, exit=Exit.CONFLICT)
+    check_new(path)
     protection: KeySerializationEncryption = (
         NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
     )
     write_file(path, signer._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection))
+
+
+def check_new(path: Path) -> None:
+    """Raise ``E_EXISTS`` unless a key may be written to ``path``."""
+    if os.path.lexists(path):
+        hint = "name another file; an old key is retired, not overwritten"
+        raise ByteorError("E_EXISTS", f"{path} exists", hint=hint, exit=Exit.CONFLICT)
 
 
 def is_encrypted(pem: bytes) -> bool:

@@ -16,8 +16,8 @@ NEWEST: Final = "signing_keys.json"
 REVOCATIONS: Final = "revocations.dsse"
 
 
-def pin(data: bytes, fingerprint: str, *, now: int, state: Path | None = None) -> KeySet:
-    """Trust the key set in ``data``, if its fingerprint is the one that the person has from elsewhere.
+def check_pin(data: bytes, fingerprint: str, *, now: int, state: Path | None = None) -> KeySet:
+    """The key set in ``data``, if it may be pinned: its fingerprint is the one that was told elsewhere.
 
     Raises ``E_KEYSET``, ``E_FINGERPRINT``, ``E_KEYSET_SIGNATURE`` (not signed by its own threshold), and
     ``E_KEYSET_ROLLBACK`` when a higher version was seen before.
@@ -26,13 +26,20 @@ def pin(data: bytes, fingerprint: str, *, now: int, state: Path | None = None) -
     if keys.fingerprint != fingerprint.strip().lower():
         raise refused("E_FINGERPRINT", f"the fingerprint is {keys.fingerprint}, not {fingerprint}")
     check_self_signed(keys, now)
+    newest = (state or state_dir()) / "trust" / NEWEST
+    if newest.exists():
+        seen = read_key_set(newest.read_bytes(), source=str(newest))
+        if keys.version < seen.version:
+            message = f"key set version {keys.version} is older than version {seen.version}, seen before"
+            raise refused("E_KEYSET_ROLLBACK", message)
+    return keys
+
+
+def pin(data: bytes, fingerprint: str, *, now: int, state: Path | None = None) -> KeySet:
+    """Trust the key set in ``data``. Raises what ``check_pin`` raises."""
     folder = trust_folder(state)
     with locked(folder):
-        if (folder / NEWEST).exists():
-            seen = read_key_set((folder / NEWEST).read_bytes(), source=str(folder / NEWEST))
-            if keys.version < seen.version:
-                message = f"key set version {keys.version} is older than version {seen.version}, seen before"
-                raise refused("E_KEYSET_ROLLBACK", message)
+        keys = check_pin(data, fingerprint, now=now, state=state)
         # The newest goes first: a crash in between leaves a newer memory, never an older one.
         write_file(folder / NEWEST, data)
         write_file(folder / PINNED, data)
@@ -53,13 +60,19 @@ def learn(data: bytes, *, now: int, state: Path | None = None) -> KeySet:
 
     Raises ``E_NOT_PINNED`` and what ``check_successor`` raises, ``E_KEYSET_ROLLBACK`` above all.
     """
-    keys = read_key_set(data)
+    trusted_keys(state)  # where nothing is pinned no folder is made either
     folder = trust_folder(state)
     with locked(folder):
-        newest = trusted_keys(state)
-        check_successor(keys, newest, now)
-        if keys.version > newest.version:
+        keys = check_learn(data, now=now, state=state)
+        if keys.version > trusted_keys(state).version:
             write_file(folder / NEWEST, data)
+    return keys
+
+
+def check_learn(data: bytes, *, now: int, state: Path | None = None) -> KeySet:
+    """The key set in ``data``, if it follows the newest; nothing is remembered."""
+    keys = read_key_set(data)
+    check_successor(keys, trusted_keys(state), now)
     return keys
 
 
@@ -67,13 +80,19 @@ def learn_revocations(data: bytes, *, now: int, state: Path | None = None) -> Re
     """Take a revocation list: signed, current, and not older than the one seen. It is remembered."""
     folder = trust_folder(state)
     with locked(folder):
-        keys = trusted_keys(state)
-        new = open_revocations(data, keys, now)
         seen = seen_revocations(now=now, state=state, current=False)
-        if seen is not None:
-            check_newer(new, seen, now)
+        new = check_revocations(data, now=now, state=state)
         if seen is None or new.version > seen.version:
             write_file(folder / REVOCATIONS, data)
+    return new
+
+
+def check_revocations(data: bytes, *, now: int, state: Path | None = None) -> RevocationList:
+    """The list in ``data``, if it may be learnt; nothing is remembered."""
+    new = open_revocations(data, trusted_keys(state), now)
+    seen = seen_revocations(now=now, state=state, current=False)
+    if seen is not None:
+        check_newer(new, seen, now)
     return new
 
 

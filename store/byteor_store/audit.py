@@ -385,6 +385,12 @@ class AuditLog:
             except apsw.Error as error:
                 raise translated(error, self.path) from error
 
+    def check_body(self, seq: int) -> None:
+        """Raise ``E_AUDIT_ENTRY`` unless entry ``seq`` has a body that may be erased."""
+        found = next(self.rows(after=seq - 1, page=1), None)
+        if found is None or found.leaf.seq != seq or found.body is None or found.leaf.action == "erase":
+            raise _no_body(seq)
+
     def erase_body(self, seq: int, *, actor: str | None = None, reason: str = "") -> int:
         """Erase an entry's body and salt for good and append an ``erase`` entry that names it; its seq.
 
@@ -400,7 +406,7 @@ class AuditLog:
         with self._transaction():
             self._connection.execute(delete, (seq, seq))
             if not self._connection.changes():
-                raise StoreError("E_AUDIT_ENTRY", f"entry {seq} has no body to erase", exit=Exit.NOT_FOUND)
+                raise _no_body(seq)
             own = self._write([event], [body])
             if self._signer is not None:
                 self._sign(self._signer)
@@ -417,6 +423,10 @@ class AuditLog:
                 hint="close what reads the log; the page goes when the last process closes it",
             )
         return own
+
+
+def _no_body(seq: int) -> StoreError:
+    return StoreError("E_AUDIT_ENTRY", f"entry {seq} has no body to erase", exit=Exit.NOT_FOUND)
 
 
 def read_frontier(connection: apsw.Connection, path: Path) -> Frontier:

@@ -20,7 +20,7 @@ from byteor_store.database import checksum_vfs, open_for_reading, translated
 from byteor_store.errors import StoreError
 from byteor_store.leaf import Event, current_actor
 from byteor_store.merkle import Frontier
-from byteor_store.verify import verify
+from byteor_store.verify import Verdict, verify
 
 RESTORE = "restore"
 SIDE_FILES = ("", "-wal", "-shm")
@@ -31,8 +31,7 @@ def backup(log: Path, out: Path) -> Frontier:
 
     It may be written meanwhile. Raises ``E_AUDIT_EXISTS`` when there is such a file, ``StoreError``.
     """
-    if os.path.lexists(out):
-        raise _exists(out)
+    check_out(out)
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
     os.close(handle)
     try:
@@ -64,22 +63,19 @@ def backup(log: Path, out: Path) -> Frontier:
     return tree
 
 
+def check_out(out: Path) -> None:
+    """Raise ``E_AUDIT_EXISTS`` unless ``out`` may be made."""
+    if os.path.lexists(out):
+        raise _exists(out)
+
+
 def restore(log: Path, copy: Path, signer: Signer, *, suffix: str) -> int:
     """Put ``copy`` in the place of the log, which moves aside (``audit.db.SUFFIX``); the restore entry's seq.
 
     Nobody else may have the log open. Raises ``E_AUDIT_RESTORE`` when the copy is not intact.
     """
-    found = verify(copy)
-    if found.problem is not None:
-        raise StoreError(
-            "E_AUDIT_RESTORE",
-            f"{copy} is not intact: {found.problem.detail} ({found.problem.code})",
-            hint="take another copy",
-            exit=Exit.INTEGRITY,
-        )
-    lost = Frontier()
-    with contextlib.suppress(StoreError), AuditLog.observe(log) as old:
-        lost = old.tree()
+    found = check_copy(copy)
+    lost = tree_of(log)
     private_folder(log.parent)
     for side in SIDE_FILES:
         with contextlib.suppress(FileNotFoundError):
@@ -88,6 +84,26 @@ def restore(log: Path, copy: Path, signer: Signer, *, suffix: str) -> int:
     body = {"lost_root": lost.root().hex(), "lost_size": lost.size, "restored_size": found.size}
     with AuditLog.open(log, signer) as opened:
         return opened.append(Event(action=RESTORE, actor=current_actor(), body=body), seal=True)
+
+
+def check_copy(copy: Path) -> Verdict:
+    """What is in a copy. Raises ``E_AUDIT_RESTORE`` unless it is intact."""
+    found = verify(copy)
+    if found.problem is not None:
+        raise StoreError(
+            "E_AUDIT_RESTORE",
+            f"{copy} is not intact: {found.problem.detail} ({found.problem.code})",
+            hint="take another copy",
+            exit=Exit.INTEGRITY,
+        )
+    return found
+
+
+def tree_of(log: Path) -> Frontier:
+    """The tree of a log that is about to be replaced, as far as it can be read."""
+    with contextlib.suppress(StoreError), AuditLog.observe(log) as old:
+        return old.tree()
+    return Frontier()
 
 
 def _exists(path: Path) -> StoreError:
