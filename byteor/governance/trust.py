@@ -60,7 +60,7 @@ def learn(data: bytes, *, now: int, state: Path | None = None) -> KeySet:
 
     Raises ``E_NOT_PINNED`` and what ``check_successor`` raises, ``E_KEYSET_ROLLBACK`` above all.
     """
-    trusted_keys(state)  # where nothing is pinned no folder is made either
+    check_learn(data, now=now, state=state)  # where nothing is pinned no folder is made either
     folder = trust_folder(state)
     with locked(folder):
         keys = check_learn(data, now=now, state=state)

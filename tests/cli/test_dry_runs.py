@@ -19,7 +19,7 @@ from byteor_store import audit_path
 # Verbs that only tell something, or write no more than the new file that was named or would hold evidence.
 # A verb that stands neither here nor has --dry-run fails the test below.
 ONLY_READ = """
-validate describe hash dot diff capabilities stages compatibility explain schema watch
+validate describe hash dot diff capabilities stages compatibility explain schema watch edge.list
 ps top logs metrics snapshot incident-bundle replay doctor
 region.ls region.inspect region.dump region.watch
 journal.ls journal.cat journal.stat journal.verify journal.slice

@@ -259,6 +259,7 @@ def test_a_backtest_lists_what_flips(terminal: Terminal) -> None:
     [
         (("env", "show", "prd"), 7), (("approval", "show", "../../etc"), 7), (("key", "list"), 7),
         (("approval", "import", "none"), 7), (("key", "trust", "byteor.toml"), 9),
+        (("key", "trust", "none"), 7),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_told_with_its_exit_code(

@@ -1,6 +1,6 @@
-"""One module's mutants against its tests: ``python mutation_run.py MODULE.py TEST.py...``; survivors on stdout.
+"""One module's mutants against its tests: ``python mutation_run.py MODULE.py TEST.py...``.
 
-The last line is ``KILLED FOUND``. See ``test_mutation.py`` for how.
+Survivors are told on stdout. The last line is ``KILLED FOUND``. See ``test_mutation.py`` for how.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from mutants import Mutant, mutants  # noqa: E402
+from mutants import Mutant, mutants
 
 LOOK_S, HANGS_S = 180, 30  # a mutant that loops for ever is killed
 WORDS = ("-q", "-p", "no:cacheprovider", "-W", "ignore")
@@ -118,9 +118,7 @@ class Campaign(Reports):
             return None
         return Look(seconds=seconds, lines=list(lines), functions=[list(one) for one in functions])
 
-    def passes(
-        self, tests: Sequence[pytest.Item], old: dict[Place, Any], new: dict[Place, Any]
-    ) -> bool:
+    def passes(self, tests: Sequence[pytest.Item], old: dict[Place, Any], new: dict[Place, Any]) -> bool:
         """Whether all ``tests`` pass while the code at every place of ``old`` is that of ``new``."""
         by_code = {code: new[place] for place, code in old.items() if place in new}
         for thing in gc.get_objects():
