@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from byteor.cli.options import Json, usage_error
+from byteor.cli.options import DryRun, Json, usage_error
 
 if TYPE_CHECKING:
     from byteor.incident.record import Incident
@@ -78,11 +78,12 @@ def note(
             show_default=False,
         ),
     ] = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Add a note; with --state also say how far the explanation is. Replays and bundles link themselves."""
     from byteor.acts import incidents
-    from byteor.incident.record import LINKS, STATES
+    from byteor.incident.record import LINKS, STATES, check_move
 
     if not text.strip():
         raise usage_error("the note is empty", "byteor incident note 'the disk was full'")
@@ -92,7 +93,12 @@ def note(
     for kind, _, value in ties:
         if kind not in LINKS or not value.strip():
             raise usage_error(f"--link {kind} is none", f"--link KIND=VALUE, of {', '.join(LINKS)}")
-    if state is not None:
+    if dry_run:  # it is told as it stands
+        found = incidents.find_incident(which)
+        if state is not None:
+            check_move(found, state, text)
+        ties = []
+    elif state is not None:
         found = incidents.move(which, state, text)
     else:
         found = incidents.note(which, text)
@@ -105,12 +111,16 @@ def note(
 def close(
     which: Which = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is closed: what explained it.")] = "",
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Close an incident; the reason stays in the audit log."""
     from byteor.acts import incidents
+    from byteor.incident.record import check_move
 
-    _emit(incidents.move(which, "closed", reason), json)
+    found = incidents.find_incident(which)
+    check_move(found, "closed", reason)
+    _emit(found if dry_run else incidents.move(found.incident_id, "closed", reason), json)
 
 
 @app.command("timeline")
