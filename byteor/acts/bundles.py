@@ -26,10 +26,11 @@ from byteor.acts.incidents import (
 )
 from byteor.acts.pre_roll import with_pre_roll
 from byteor.atomic import private_folder
-from byteor.errors import ByteorError
+from byteor.errors import ByteorError, Exit
 from byteor.incident import evidence
 from byteor.incident.bundle.members import (
     CONFIG,
+    CONSOLE,
     ENVIRONMENT,
     GRAPH_STATE,
     POLICY,
@@ -57,6 +58,7 @@ from byteor_store import AuditLog, audit_path
 
 SPEC_OF_RUN = folders.SPEC_KV
 POLICY_FILE = "policy_audit.json"
+SEEN_BYTES = 2 << 20
 
 
 class Bundled(msgspec.Struct, frozen=True):
@@ -70,24 +72,39 @@ class Bundled(msgspec.Struct, frozen=True):
 
 
 def bundle_run(
-    which: str | None, out: Path | None = None, *, cause: str = "asked for", slice_bytes: int = SLICE_BYTES
+    which: str | None,
+    out: Path | None = None,
+    *,
+    cause: str = "asked for",
+    slice_bytes: int = SLICE_BYTES,
+    seen: Path | None = None,
 ) -> Bundled:
     """Bundle the run ``which`` (None: the newest) to ``out``: a new folder, a ``.zip`` file, or a folder that
-    is there, into which a zip goes; this host's folder of incidents when absent.
+    is there, into which a zip goes; this host's folder of incidents when absent. ``seen`` is a recording of
+    what somebody saw in the console.
 
-    Raises ``E_RUN_NOT_FOUND``, ``E_BUNDLE_LIMIT``, ``E_EXISTS``, ``OSError``.
+    Raises ``E_RUN_NOT_FOUND``, ``E_BUNDLE_LIMIT``, ``E_SEEN``, ``E_EXISTS``, ``OSError``.
     """
-    return bundle_info(find_run(which), out, cause=cause, slice_bytes=slice_bytes)
+    info = find_run(which)
+    more = {} if seen is None else {CONSOLE: read_seen(seen)}
+    return bundle_info(info, out, cause=cause, slice_bytes=slice_bytes, more=more)
 
 
-def bundle_info(info: RunInfo, out: Path | None, *, cause: str, slice_bytes: int = SLICE_BYTES) -> Bundled:
-    """As ``bundle_run``, of a run that was found already."""
+def bundle_info(
+    info: RunInfo,
+    out: Path | None,
+    *,
+    cause: str,
+    slice_bytes: int = SLICE_BYTES,
+    more: Mapping[str, bytes] | None = None,
+) -> Bundled:
+    """As ``bundle_run``, of a run that was found already; ``more`` are members by name."""
     incident_id = new_incident_id()
     path = _place(out, incident_id)
     redactor = Redactor(bundle_salt())
     identity = info.identity
     open_incident(identity, incident_id, _title(info), cause)
-    members = _members(info, redactor, incident_id, cause, slice_bytes)
+    members = _members(info, redactor, incident_id, cause, slice_bytes) | dict(more or {})
     manifest = write_bundle(
         path,
         members,
@@ -102,6 +119,32 @@ def bundle_info(info: RunInfo, out: Path | None, *, cause: str, slice_bytes: int
     link(incidents()[incident_id], "bundle", str(path))
     seq = record("bundle_written", identity, {"incident": incident_id, "sha256": digest, "cause": cause})
     return Bundled(incident_id, path, tuple(file.path for file in manifest.files), digest, seq)
+
+
+class _Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of the console's recording: rows that changed."""
+
+    at: int
+    screen: str
+    size: tuple[int, int]
+    lines: dict[str, str]
+
+
+def read_seen(path: Path) -> bytes:
+    """A console's recording, line by line what it is said to be. Raises ``E_SEEN``, ``OSError``."""
+    with path.open("rb") as file:
+        data = file.read(SEEN_BYTES + 1)
+    if len(data) > SEEN_BYTES:
+        raise _not_seen(path, f"is larger than {SEEN_BYTES >> 20} MiB")
+    try:
+        lines = [msgspec.json.decode(line, type=_Seen) for line in data.splitlines()]
+    except msgspec.DecodeError as error:
+        raise _not_seen(path, f"is no recording of the console: {error}") from None
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+
+def _not_seen(path: Path, what: str) -> ByteorError:
+    return ByteorError("E_SEEN", f"{path} {what}", hint="i in the console makes one", exit=Exit.INVALID)
 
 
 def bundle_part(recording: Recording, bundle: Bundle | None, wanted: Range, out: Path) -> None:

@@ -22,6 +22,12 @@ def command(
             help="A .zip file, a new folder, or a folder for the zip; the state folder when absent.",
         ),
     ] = None,
+    seen: Annotated[
+        Path | None,
+        typer.Option(
+            "--seen", metavar="FILE", show_default=False, help="What somebody saw: the console's recording."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:  # fmt: skip
     """Bundle spec, validation, policy, environment, state, captured messages and timeline. Stops nobody.
@@ -33,7 +39,7 @@ def command(
 
     if run is None and not last:
         raise usage_error("no run was named", "byteor incident-bundle RUN, or --last")
-    done = bundle_run(run, out)
+    done = bundle_run(run, out, seen=seen)
     if json:
         emit_json(
             "incident-bundle",

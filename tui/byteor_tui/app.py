@@ -132,7 +132,7 @@ class ConsoleApp(Themed):
         self._reader: Reader | None = None
         self._collecting = False
         self._frozen: tuple[Frame, int] | None = None
-        self._recorder = Recorder(self.session.record) if self.session.record else None
+        self.recorder = Recorder(self.session.record, keep=self.session.keeps)
         self.looked_s = float("-inf")
         for action in self.actions:
             if not (self.session.read_only and action.danger is Danger.COMMITS):
@@ -157,8 +157,7 @@ class ConsoleApp(Themed):
         self.collector.close()
         if self._reader is not None:
             self._reader.close()
-        if self._recorder is not None:
-            self._recorder.close()
+        self.recorder.close()
 
     def open_run(self, run: Run) -> None:
         """Read ``run`` from now on and show it. A run that cannot be opened is said in the log."""
@@ -171,6 +170,7 @@ class ConsoleApp(Themed):
             self._reader.close()
         self.run_shown, self._frozen, self.pacer.frozen, self.opens_itself = run, None, False, False
         self.at_unix_ns, self.replaying = 0, False
+        self.recorder.forget()
         if self.pinned is not None and self.pinned.name != run.name:
             self.pinned = None  # of the same pipeline it stays: a snapshot against the run
         self.collector.board.run_folder = Path(run.folder) if not run.kind else None
@@ -265,8 +265,7 @@ class ConsoleApp(Themed):
         then = self.pinned.spec_hash if self.pinned is not None else ""
         self.collector.board.pinned_hash = then if live is not None and then != live.spec_hash else ""
         self._want_player(getattr(screen, "wanted_replay", None))
-        if self._recorder is not None:
-            self._recorder.see(screen)
+        self.recorder.see(screen)
 
     @property
     def _screen_stack_exists(self) -> bool:

@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--kid", metavar="KID", help="your key's id in the key set (BYTEOR_KID)")
     root.add_argument("--key-file", metavar="PEM", help="your key; the verb opens it (BYTEOR_KEY_FILE)")
     root.add_argument("--record", type=Path, metavar="FILE", help="write what you see to this file")
+    root.add_argument("--no-record", action="store_true", help="put nothing of what you saw into bundles")
     root.add_argument("--config", type=Path, metavar="FILE", help="keys and theme, instead of console.toml")
     root.add_argument("--plain", action="store_true", help="lines instead of a screen: screen readers, CI")
     verbs = root.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)

@@ -36,6 +36,7 @@ def session_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Session
         spec=given.spec,
         read_only=given.read_only,
         record=given.record,
+        keeps=not given.no_record,
         keys=keys,
         theme=theme,
         stages=tuple(given.stages or ()),

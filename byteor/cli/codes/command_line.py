@@ -129,6 +129,14 @@ _ROWS = (
     ),
     (
         "console",
+        "E_SEEN",
+        "what goes into a bundle as seen is a recording of the console of 2 MiB at most",
+        "press i in the console: it hands its recording over",
+        "byteor incident-bundle RUN --seen notes.txt",
+        "byteor incident-bundle RUN",
+    ),
+    (
+        "console",
         "E_LINK",
         "a link names a run, a screen and perhaps a row and a moment",
         "Y in the console copies one",

@@ -8,7 +8,7 @@ from typing import Final
 MANIFEST, SIGNATURE = "manifest.json", "manifest.dsse"
 SPEC, CAPTURE, TIMELINE, INCIDENT = "spec.kv", "capture.json", "timeline.json", "incident.json"
 RING_STATE, GRAPH_STATE = "single_ring_snapshot.json", "lane_graph_state.json"
-REPLAY_AUDIT, CONFIG = "replay_audit.json", "runtime_config.txt"
+REPLAY_AUDIT, CONFIG, CONSOLE = "replay_audit.json", "runtime_config.txt", "console.jsonl"
 VALIDATION, RUNTIME, POLICY, ENVIRONMENT = (
     "spec_validation.json",
     "runtime.json",
@@ -17,7 +17,9 @@ VALIDATION, RUNTIME, POLICY, ENVIRONMENT = (
 )
 
 REQUIRED: Final = frozenset({SPEC, VALIDATION, RUNTIME, POLICY, ENVIRONMENT})
-OPTIONAL: Final = frozenset({CONFIG, RING_STATE, GRAPH_STATE, CAPTURE, TIMELINE, INCIDENT, REPLAY_AUDIT})
+OPTIONAL: Final = frozenset(
+    {CONFIG, RING_STATE, GRAPH_STATE, CAPTURE, TIMELINE, INCIDENT, REPLAY_AUDIT, CONSOLE}
+)
 UNLISTED: Final = frozenset({MANIFEST, SIGNATURE})  # a manifest cannot list itself
 FOLDERS: Final = {
     "journal": re.compile(r"[0-9]{20}\.journal"),

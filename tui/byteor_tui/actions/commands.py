@@ -25,8 +25,9 @@ def snapshot(run_id: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
     return ("snapshot", run_id, f"--out={folder / f'{run_id}.{stamp(unix_ns)}.snapshot.json'}")
 
 
-def bundle(run_id: str) -> tuple[str, ...]:
-    return ("incident-bundle", run_id)
+def bundle(run_id: str, seen: Path | None = None) -> tuple[str, ...]:
+    """``seen`` is a recording of the console."""
+    return ("incident-bundle", run_id) if seen is None else ("incident-bundle", run_id, f"--seen={seen}")
 
 
 def dry_run(source: str, env: str, unix_ns: int, folder: Path) -> tuple[str, ...]:

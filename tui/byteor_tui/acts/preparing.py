@@ -32,9 +32,25 @@ def snapshot(app: ConsoleApp) -> None:
 def incident(app: ConsoleApp) -> None:
     if app.run_shown is None:
         return
-    app.run_act(commands.bundle(app.run_shown.run_id))
+    app.run_act(commands.bundle(app.run_shown.run_id, _seen(app)))
     if app.here.screen != "incidents":
         app.go("incidents")
+
+
+def _seen(app: ConsoleApp) -> Path | None:
+    """What this console showed in the last minutes as a private file, or None."""
+    from byteor.atomic import write_file
+
+    kept = app.recorder.kept
+    if not kept:
+        return None
+    try:
+        path = commands.evidence_folder("seen") / f"{commands.stamp(time.time_ns())}.jsonl"
+        write_file(path, kept)
+    except (ByteorError, OSError) as error:
+        app.say(f"the bundle comes without what you saw: {error}", ok=False)
+        return None
+    return path
 
 
 def replay(app: ConsoleApp) -> None:

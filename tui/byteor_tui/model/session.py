@@ -18,6 +18,7 @@ class Session(msgspec.Struct, frozen=True):
     spec: Path | None = None
     read_only: bool = False
     record: Path | None = None
+    keeps: bool = True
     keys: dict[str, tuple[str, ...]] = {}
     theme: str = ""
     fault: Path | None = None
