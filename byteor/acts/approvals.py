@@ -2,6 +2,7 @@
 
 $BYTEOR_STATE_DIR/approvals/<request id>/   0700
   request.json                              the request
+  requester.dsse                            its requester's signature, where there is one
   <key>.cred, <key>.approval.dsse           a yes: the credential and its companion
   <key>.denial.dsse                         a no
 
@@ -11,7 +12,7 @@ The same files travel by mail or on a stick. Where a request stands is worked ou
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +26,31 @@ from byteor.governance.answers import Account, Answer, account_of, check_answer
 from byteor.governance.canonical import is_uuid
 from byteor.governance.companion import Companion, Denial
 from byteor.governance.credential import MAX_CREDENTIAL_BYTES, decode_credential
-from byteor.governance.dsse import APPROVAL, DENIAL, REVOCATIONS, open_envelope
+from byteor.governance.dsse import APPROVAL, DENIAL, REQUESTER, REVOCATIONS, open_envelope
 from byteor.governance.environment import Environment
 from byteor.governance.errors import refused
 from byteor.governance.keyset import KeySet
 from byteor.governance.regular_file import read_regular
 from byteor.governance.request import Request, read_request
+from byteor.governance.requester import Asker, check_asker
 from byteor.governance.revocation import RevocationList
 from byteor.governance.trust import check_revocations, learn_revocations, seen_revocations, trusted_keys
 from byteor.state import state_dir
-from byteor_store import AuditLog, Event, audit_path, current_actor
+from byteor_store import AuditLog, Event, Row, audit_path, current_actor
 
-REQUEST, CREDENTIAL, YES, NO = "request.json", ".cred", ".approval.dsse", ".denial.dsse"
+REQUEST, ASKER, CREDENTIAL, YES, NO = (
+    "request.json", "requester.dsse", ".cred", ".approval.dsse", ".denial.dsse",
+)  # fmt: skip
 MAX_BYTES = 1 << 20
+ASKED = "approval_requested"
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A request with what answered it so far."""
+    """A request with what answered it so far. ``asker``: the requester's own signature."""
 
     request: Request
     answers: Mapping[str, Answer]
+    asker: bytes | None = None
 
 
 def record(
@@ -89,15 +95,44 @@ def folder_of(request_id: str) -> Path:
     return private_folder(private_folder(state_dir() / "approvals") / request_id)
 
 
-def keep_request(request: Request) -> int:
-    """Keep a new request and note it. Raises ``E_EXISTS`` (exit 6) when another one has its id."""
+def keep_request(request: Request, asker: bytes | None = None, *, here: bool = True) -> int:
+    """Keep a new request and note it. ``here``: its requester is this process's user, or signed ``asker``.
+
+    Raises ``E_EXISTS`` (exit 6) when another one has its id.
+    """
     check_request_new(request)
-    path = folder_of(request.request_id) / REQUEST
-    seq = record(
-        "approval_requested", request, body={"reason": request.reason, "requester": request.requester}
-    )
-    write_file(path, request.text())
+    folder = folder_of(request.request_id)
+    body = {"reason": request.reason, "requester": request.requester, "signed": asker is not None}
+    seq = record(ASKED if here else "approval_request_imported", request, body=body)
+    if asker is not None:
+        write_file(folder / ASKER, asker)
+    write_file(folder / REQUEST, request.text())
     return seq
+
+
+def check_requester(
+    request_id: str, request_sha256: str, requester: str, asker: bytes | None, keys: KeySet, now: int
+) -> None:
+    """Raise ``E_REQUESTER`` unless the requester is known to be who asked: by his signature, or because this
+    host's log says that the request was made here, by the user of that name."""
+    if asker is not None:
+        check_asker(asker, request_sha256, requester, keys, now)
+        return
+    made: Sequence[Row] = ()
+    if audit_path().exists():
+        with AuditLog.observe(audit_path()) as log:
+            made = log.about(request_id, ASKED)
+    for row in made:
+        body = msgspec.json.decode(row.body or b"{}", type=dict[str, Any])
+        if body.get("request_sha256") == request_sha256 and row.leaf.actor.removeprefix("user:") == requester:
+            return
+    message = f"nobody vouches that {requester} asked: the request came unsigned from elsewhere"
+    raise refused("E_REQUESTER", message)
+
+
+def user_name() -> str:
+    """Who asks without a key: this process's user, as the log names him. No claim, no variable."""
+    return current_actor().removeprefix("user:")
 
 
 def check_request_new(request: Request) -> None:
@@ -110,12 +145,18 @@ def check_request_new(request: Request) -> None:
 def read_kept(request_id: str) -> Kept:
     """The request of this id with its answers. Raises ``E_NOT_FOUND`` (exit 7)."""
     folder = state_dir() / "approvals" / request_id
-    if not is_uuid(request_id) or not (folder / REQUEST).exists():
+    if not is_kept_request(request_id):
         hint = "byteor approval list; a request from elsewhere comes in by byteor approval import FILE"
         raise ByteorError("E_NOT_FOUND", f"there is no request {request_id}", hint=hint, exit=Exit.NOT_FOUND)
     check_private_folder(folder)
     request = read_request(read_document(folder / REQUEST), source=str(folder / REQUEST))
-    return Kept(request, _answers(folder))
+    asker = read_document(folder / ASKER) if (folder / ASKER).exists() else None
+    return Kept(request, _answers(folder), asker)
+
+
+def is_kept_request(request_id: str) -> bool:
+    """Whether this host has the request of this id."""
+    return is_uuid(request_id) and (state_dir() / "approvals" / request_id / REQUEST).exists()
 
 
 def _answers(folder: Path) -> dict[str, Answer]:
@@ -176,6 +217,7 @@ def state_with(kept: Kept, kid: str, answer: Answer, *, keys: KeySet, now: int) 
     """
     check_answer(kept.request, answer, keys=keys, now=now)
     if answer.denial is None:
+        check_kept_requester(kept, keys, now)
         _check_reviews(kept.request, keys, now)
     before = account(kept, keys, now)
     if before.progress.state != "pending":
@@ -185,6 +227,13 @@ def state_with(kept: Kept, kid: str, answer: Answer, *, keys: KeySet, now: int) 
     if kid in after.void:
         raise refused("E_NOT_ELIGIBLE", after.void[kid])
     return after.progress.state
+
+
+def check_kept_requester(kept: Kept, keys: KeySet, now: int) -> None:
+    """In prod nobody answers a request whose requester may be anybody. Raises ``E_REQUESTER``."""
+    request = kept.request
+    if request.environment_posture == "prod" or kept.asker is not None:
+        check_requester(request.request_id, request.digest, request.requester, kept.asker, keys, now)
 
 
 def _check_reviews(request: Request, keys: KeySet, now: int) -> None:
@@ -216,9 +265,11 @@ def file_stem(kid: str) -> str:
 
 
 class Brought(msgspec.Struct, frozen=True):
-    """What came in as files: ``answers`` by (request id, key id), ``lists`` of revocations."""
+    """What came in as files: ``answers`` by (request id, key id), ``lists`` of revocations, ``askers`` by
+    request id."""
 
     requests: list[Request]
+    askers: dict[str, bytes]
     answers: dict[tuple[str, str], Answer]
     lists: list[bytes]
 
@@ -231,7 +282,10 @@ def bring_in(paths: list[Path], *, now: int) -> Taken:
     """Import requests, answers and revocation lists from files, in any order."""
     found = _brought(paths)
     done: Taken = [("revocations", "", _learn_list(data, now)) for data in found.lists]
-    done += [("request", request.request_id, keep_request(request)) for request in found.requests]
+    for request in found.requests:
+        asker = found.askers.get(request.request_id)
+        _check_import(Kept(request, {}, asker), now)
+        done.append(("request", request.request_id, keep_request(request, asker, here=False)))
     for (request_id, kid), answer in found.answers.items():
         seq = keep_answer(read_kept(request_id).request, kid, answer, keys=trusted_keys(), now=now)
         done.append((_kind(answer), request_id, seq))
@@ -243,16 +297,23 @@ def would_bring_in(paths: list[Path], *, now: int) -> Taken:
     found = _brought(paths)
     for data in found.lists:
         check_revocations(data, now=now)
-    kept = {request.request_id: Kept(request, {}) for request in found.requests}
-    for request in found.requests:
-        check_request_new(request)
+    kept = {one.request_id: Kept(one, {}, found.askers.get(one.request_id)) for one in found.requests}
+    for new in kept.values():
+        _check_import(new, now)
+        check_request_new(new.request)
     for (request_id, kid), answer in found.answers.items():
         one = kept.get(request_id) or read_kept(request_id)
         state_with(one, kid, answer, keys=trusted_keys(), now=now)
-        kept[request_id] = Kept(one.request, {**one.answers, kid: answer})
+        kept[request_id] = Kept(one.request, {**one.answers, kid: answer}, one.asker)
     done: Taken = [("revocations", "", None) for _ in found.lists]
     done += [("request", request.request_id, None) for request in found.requests]
     return done + [(_kind(answer), request_id, None) for (request_id, _), answer in found.answers.items()]
+
+
+def _check_import(kept: Kept, now: int) -> None:
+    """A request that comes in again is not new; prod takes no unsigned one from elsewhere."""
+    if kept.request.environment_posture == "prod" or kept.asker is not None:
+        check_kept_requester(kept, trusted_keys(), now)
 
 
 def _kind(answer: Answer) -> str:
@@ -261,7 +322,7 @@ def _kind(answer: Answer) -> str:
 
 def _brought(paths: list[Path]) -> Brought:
     """The files, sorted by what they are; nothing is verified."""
-    found = Brought([], {}, [])
+    found = Brought([], {}, {}, [])
     for path in paths:
         data = read_document(path)
         if data.lstrip()[:1] != b"{":
@@ -271,6 +332,8 @@ def _brought(paths: list[Path]) -> Brought:
         elif APPROVAL.encode() in data:
             yes = _opened(path, data, APPROVAL, Companion)
             _merge(found.answers, yes.approval_id, yes.kid, companion=data)
+        elif REQUESTER.encode() in data:
+            found.askers[_opened(path, data, REQUESTER, Asker).request_id] = data
         elif DENIAL.encode() in data:
             no = _opened(path, data, DENIAL, Denial)
             _merge(found.answers, no.request_id, no.kid, denial=data)
@@ -345,6 +408,8 @@ def send_out(kept: Kept, folder: Path) -> list[Path]:
 def travelling(kept: Kept) -> dict[str, bytes]:
     """File name -> content of a request and its answers."""
     files = {REQUEST: kept.request.text()}
+    if kept.asker is not None:
+        files[ASKER] = kept.asker
     for kid, answer in kept.answers.items():
         files |= answer_files(kid, answer)
     return files

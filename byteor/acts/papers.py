@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from byteor.acts.approvals import read_credential, read_document, read_kept
+from byteor.acts.approvals import ASKER, read_credential, read_document, read_kept
 from byteor.governance.dsse import BREAK_GLASS
 
 CREDENTIAL, COMPANION = "approval.cred", "approval.dsse"  # beside a spec
@@ -18,6 +18,7 @@ class Papers(NamedTuple):
     credentials: list[str]
     companions: list[bytes]
     emergencies: list[bytes]
+    askers: list[bytes]
 
 
 def papers(
@@ -28,10 +29,12 @@ def papers(
     With nothing named, ``approval.cred`` beside the spec ``beside``. A companion that lies beside its
     credential as ``byteor approval export`` writes them need not be named.
     """
-    found = Papers([], [read_document(path) for path in companions], [])
+    found = Papers([], [read_document(path) for path in companions], [], [])
     paths = list(credentials)
     if approval is not None:
-        for answer in read_kept(approval).answers.values():
+        kept = read_kept(approval)
+        found.askers.extend([kept.asker] if kept.asker is not None else [])
+        for answer in kept.answers.values():
             found.credentials.extend([answer.credential] if answer.credential is not None else [])
             found.companions.extend([answer.companion] if answer.companion is not None else [])
     elif not paths and beside is not None and beside.with_name(CREDENTIAL).is_file():
@@ -42,6 +45,9 @@ def papers(
             found.emergencies.append(data)
             continue
         found.credentials.append(read_credential(path))
+        asker = path.with_name(ASKER)
+        if asker.is_file():
+            found.askers.append(read_document(asker))
         pair = _companion_of(path)
         if not companions and pair is not None and pair.is_file():
             found.companions.append(read_document(pair))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byteor.acts.approvals import count_uses, host_audience
+from byteor.acts.approvals import check_requester, count_uses, host_audience, is_kept_request, read_kept
 from byteor.acts.emergency import is_kept, open_reviews
 from byteor.acts.papers import papers
 from byteor.errors import Exit
 from byteor.governance.approval import VerifiedApproval, verify_approval, verify_emergency
 from byteor.governance.break_glass import BreakGlass
+from byteor.governance.companion import Companion
 from byteor.governance.credential import decode_credential
-from byteor.governance.dsse import BREAK_GLASS, open_envelope
+from byteor.governance.dsse import APPROVAL, BREAK_GLASS, open_envelope
 from byteor.governance.environment import Environment
 from byteor.governance.errors import GovernanceError, refused
+from byteor.governance.keyset import KeySet
 from byteor.governance.trust import seen_revocations, trusted_keys
 from byteor.spec import ValidatedSpec
 
@@ -36,7 +39,7 @@ def approval_for(
     ``stages``: the digest of the stages' code. Raises the code of what does not hold; exit 5 (``E_QUORUM``)
     when only more of them are wanted.
     """
-    texts, companions, emergencies = papers(
+    texts, companions, emergencies, askers = papers(
         question.credentials, question.companions, question.approval, beside
     )
     if not texts and not emergencies:
@@ -64,8 +67,25 @@ def approval_for(
     ids = {decode_credential(text)[0].approval_id for text in texts}
     uses = count_uses(ids.copy().pop())
     try:
-        return verify_approval(texts, companions, action="run", uses=uses, stages=stages, **terms)
+        found = verify_approval(texts, companions, action="run", uses=uses, stages=stages, **terms)
+        check_companions_requester(companions, askers, environment, keys, now)
+        return found
     except GovernanceError as error:
         if error.code == "E_QUORUM" and len(ids) == 1:  # nothing is wrong with them; there are too few
             error.exit = Exit.PENDING
         raise
+
+
+def check_companions_requester(
+    companions: Sequence[bytes], askers: Sequence[bytes], environment: Environment, keys: KeySet, now: int
+) -> None:
+    """In prod: the requester whom the verified ``companions`` leave out of the quorum is the one who asked.
+
+    Raises ``E_REQUESTER``.
+    """
+    if environment.posture != "prod":
+        return
+    said = open_envelope(companions[0], APPROVAL, Companion)[0]  # all of them answer one request
+    kept = read_kept(said.request_id).asker if is_kept_request(said.request_id) else None
+    asker = next(iter([*askers, *([kept] if kept is not None else [])]), None)
+    check_requester(said.request_id, said.request_sha256, said.requester, asker, keys, now)

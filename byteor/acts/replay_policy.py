@@ -28,6 +28,7 @@ from byteor.acts.log import open_log
 from byteor.acts.needs import check_listed, needed_capabilities, stages_digest
 from byteor.acts.papers import papers
 from byteor.acts.permit import Ruled, strictest
+from byteor.acts.proof import check_companions_requester
 from byteor.errors import ByteorError, Exit
 from byteor.governance.approval import VerifiedApproval, verify_approval
 from byteor.governance.canonical import unix_of
@@ -250,11 +251,12 @@ def _approval(
             exit=Exit.PENDING,
         )
     ids = {decode_credential(text)[0].approval_id for text in found.credentials}
+    keys = trusted_keys()
     try:
-        return verify_approval(
+        verified = verify_approval(
             found.credentials,
             found.companions,
-            keys=trusted_keys(),
+            keys=keys,
             environment=environment,
             spec_hash=prepared.spec.spec_hash,
             capabilities=needed,
@@ -265,6 +267,8 @@ def _approval(
             now=now,
             stages=stages_digest(prepared.stages.values()),
         )
+        check_companions_requester(found.companions, found.askers, environment, keys, now)
+        return verified
     except GovernanceError as error:
         if error.code == "E_QUORUM" and len(ids) == 1:  # nothing is wrong with them; there are too few
             error.exit = Exit.PENDING

@@ -47,7 +47,7 @@ def _lines(row: dict[str, Any]) -> list[str]:
     head = f"{row['request_id']}  {row['state']:<8}  {row['action']} in {row['environment_id']}"
     lines = [
         f"{head}  left {_left(row['left_s'])}",
-        f"  asked by {row['requester']}: {row['reason']}",
+        f"  asked by {row['requester']}{_how(row)}: {row['reason']}",
         f"  approved by {', '.join(row['approved_by']) or 'nobody'}",
     ]
     if row["state"] == "pending":
@@ -88,7 +88,11 @@ def show(which: RequestArgument, now: NowOption = None, json: Json = False) -> N
 @app.command("import")
 def import_(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Requests, credentials, approval.dsse, denials.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Requests, requester.dsse, credentials, approval.dsse, denials, revocation lists.",
+        ),
     ],
     dry_run: DryRun = False,
     json: Json = False,
@@ -138,6 +142,7 @@ def _fields(kept: Kept, found: Account, now: int) -> dict[str, Any]:
     return {
         **document,
         "digest": request.digest,
+        "signed_by_requester": kept.asker is not None,
         "state": found.progress.state,
         "left_s": max(0, unix_of(end) - now) if end else None,
         "uses": found.progress.uses,
@@ -146,6 +151,10 @@ def _fields(kept: Kept, found: Account, now: int) -> dict[str, Any]:
         "void": dict(found.void),
         "standings": msgspec.to_builtins(found.standings),
     }
+
+
+def _how(row: dict[str, Any]) -> str:
+    return " (signed)" if row["signed_by_requester"] else ""
 
 
 def _left(seconds: int | None) -> str:

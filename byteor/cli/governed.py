@@ -133,17 +133,22 @@ def _from_descriptor(descriptor: int) -> bytes:
     return data.partition(b"\n")[0]
 
 
-def signer_from(path: Path, descriptor: int | None) -> Signer:
-    """The approver's key in ``path``; the file is judged before anybody types a passphrase."""
+def signer_from(path: Path, descriptor: int | None, *, person: bool = True) -> Signer:
+    """The key in ``path``, of a ``person`` or an agent; it is judged before anybody types a passphrase."""
     from byteor.governance.private_key import is_encrypted, open_key, read_pem
 
     pem = read_pem(path)
-    return open_key(pem, passphrase(descriptor) if is_encrypted(pem) else None)
+    return open_key(pem, passphrase(descriptor) if is_encrypted(pem) else None, person=person)
 
 
 def principal(keys: KeySet, kid: str) -> str:
     """Whose key ``kid`` is in the trusted key set. Raises ``E_UNKNOWN_KEY``."""
     return _known_key(keys, kid).principal
+
+
+def groups_of(keys: KeySet, kid: str) -> tuple[str, ...]:
+    """The groups of ``kid`` in the trusted key set. Raises ``E_UNKNOWN_KEY``."""
+    return _known_key(keys, kid).groups
 
 
 def signing_key(keys: KeySet, kid: str, signer: Signer) -> Key:

@@ -55,6 +55,7 @@ _ROWS = (
     Code("E_REVOCATIONS", "the revocation list is signed, current and complete", "fetch the newest list"),
     # requests
     Code("E_REQUEST", "a request has its exact form", "byteor approval request -h", Exit.INVALID),
+    Code("E_REQUESTER", "who asks is who signed, or this host's user", "ask with --kid and --key-file"),
     Code("E_REQUEST_STATE", "the request's state allows the step", "byteor approval show", Exit.CONFLICT),
     Code("E_NOT_ELIGIBLE", "the person may answer", "byteor approval show says who can", Exit.REFUSED),
     Code("E_BREAK_GLASS", "an emergency keeps its limits", "ask for an ordinary approval", Exit.REFUSED),

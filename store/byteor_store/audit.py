@@ -159,6 +159,22 @@ class AuditLog:
                 self._sign(self._signer)
         return list(range(first, first + len(events)))
 
+    def about(self, approval_id: str, action: str) -> list[Row]:
+        """The entries of one action about an approval."""
+        with self._lock:
+            try:
+                known = shape(self._connection) >= 3
+                fields = ("approval_id", "action")
+                given, acted = fields if known else (f"CAST(leaf AS TEXT) ->> '$.{one}'" for one in fields)
+                query = (
+                    "SELECT seq, leaf, leaf_hash, body FROM entries LEFT JOIN bodies USING (seq)"
+                    f" WHERE {given} = ? AND {acted} = ? ORDER BY seq"
+                )
+                found: Any = self._connection.execute(query, (approval_id, action)).fetchall()
+            except apsw.Error as error:
+                raise translated(error, self.path) from error
+        return [Row(self._leaf(seq, text), text, hashed, body) for seq, text, hashed, body in found]
+
     def uses(self, approval_id: str, action: str = "approval_used") -> int:
         """How many runs have used an approval."""
         with self._lock:

@@ -16,9 +16,7 @@ SPEC = Path(__file__).parents[2] / "specs" / "alerting.plan.kv"
 @pytest.fixture
 def asked(team: Terminal) -> Callable[[], dict[str, Any]]:
     def ask(env: str = "stage") -> dict[str, Any]:
-        return team.good(
-            "approval", "request", str(SPEC), "--env", env, "--reason", "new alerts", "--requester", "erin"
-        )
+        return team.good("approval", "request", str(SPEC), "--env", env, "--reason", "new alerts")
 
     return ask
 

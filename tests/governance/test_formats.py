@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from byteor.governance.break_glass import (
@@ -39,6 +40,7 @@ from byteor.governance.freeze import Freeze
 from byteor.governance.keyset import check_self_signed, read_key_set
 from byteor.governance.lift import lifted_by, seal_lift
 from byteor.governance.request import Request, Shown, read_request
+from byteor.governance.requester import check_asker, seal_asker
 from byteor.governance.revocation import open_revocations, revoke, seal_revocations
 
 ROOT = Path(__file__).parents[2]
@@ -73,11 +75,16 @@ def written(world: Any) -> dict[str, str]:
         "credential": credential,
         "request.json": request.text().decode(),
         "approval.dsse": seal_companion(companion, alice).decode(),
+        "requester.dsse": seal_asker(request_of_alice(request), "alice-1", alice, at).decode(),
         "denial.dsse": seal_denial(denial, alice).decode(),
         "revocations.dsse": seal_revocations(listed, "alice-1", alice).decode(),
         "byteor.toml.dsse": seal(ENVIRONMENTS, signed, [("alice-1", alice)]).decode(),
         **emergency(world),
     }
+
+
+def request_of_alice(request: Request) -> Request:
+    return msgspec.structs.replace(request, requester="alice")
 
 
 def emergency(world: Any) -> dict[str, str]:
@@ -125,6 +132,8 @@ def test_the_program_still_reads_and_verifies_them(vectors: dict[str, str], worl
     companion = verify_companion(vectors["approval.dsse"].encode(), credential, keys=keys, here=None, now=now)
     assert (type(companion), companion.request_sha256) == (Companion, request.digest)
     assert verify_denial(vectors["denial.dsse"].encode(), request, keys=keys, now=now)[1].principal == "alice"
+    asked = request_of_alice(request)
+    check_asker(vectors["requester.dsse"].encode(), asked.digest, "alice", keys, now)
     assert open_revocations(vectors["revocations.dsse"].encode(), keys, now).revokes(request.request_id)
     signed = check_signature(TOML, vectors["byteor.toml.dsse"].encode(), Trust(keys), now)
     assert signed.version == 4
@@ -135,7 +144,8 @@ def test_the_program_still_reads_and_verifies_them(vectors: dict[str, str], worl
 
 
 NAMES = (
-    "signing_keys.json", "credential", "request.json", "approval.dsse", "denial.dsse", "revocations.dsse",
+    "signing_keys.json", "credential", "request.json", "approval.dsse", "requester.dsse", "denial.dsse",
+    "revocations.dsse",
     "byteor.toml.dsse", "break-glass.dsse", "review.dsse", "lift.dsse",
 )  # fmt: skip
 

@@ -47,7 +47,7 @@ class Desk:
         )
 
     def request(self, env: str, *words: str) -> tuple[str, str]:
-        asked = ("approval", "request", self.spec, "--env", env, "--reason", "new", "--requester", "erin")
+        asked = ("approval", "request", self.spec, "--env", env, "--reason", "new")
         made = self.team.good(*asked, *words)
         return made["request_id"], made["digest"]
 

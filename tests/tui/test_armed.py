@@ -127,7 +127,6 @@ def asked(people: People, private: Path) -> str:
         "host-telemetry.plan.kv",
         "--env=prod",
         "--reason=try it",
-        "--requester=op1",
     ]
     return str(run_verb(argv).document["request_id"])
 

@@ -69,6 +69,10 @@ _EXAMPLES = {
         "byteor approval import request.json (as byteor approval export wrote it)",
     ),
     "E_REQUEST_STATE": (f"{_APPROVE} (it was denied)", f"{_REQUEST} (a new one)"),
+    "E_REQUESTER": (
+        "byteor approval import request.json (of prod, and nobody signed it)",
+        "byteor approval import request.json requester.dsse",
+    ),
     "E_NOT_ELIGIBLE": (f"{_APPROVE} (alice made the request)", "somebody else approves it"),
     "E_BREAK_GLASS": ("a break-glass document that lasts 48 h", "a break-glass document that lasts 1 h"),
     "E_REVIEW_OVERDUE": (
