@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byteor.runtime.sample import RingSample, RunSample, WorkerSample
+from byteor.runtime.sample import LaneSample, RingSample, RunSample, WorkerSample
 from byteor_tui.model.frame import Mark
 from byteor_tui.model.history import TREND_SECONDS, History, judge
 
@@ -234,3 +234,20 @@ def test_nothing_a_run_says_can_steer_the_terminal() -> None:
     found = list(texts(msgspec.to_builtins(History().fold(sample))))
     assert len(found) > 10
     assert [text for text in found if not text.isprintable()] == []
+
+
+def test_a_ring_that_is_told_as_a_lane_too_is_one_row(sample: Any) -> None:
+    made = sample(1.0)
+    (ring,) = made.rings
+    fields = {"name": "ring-0", "kind": "sequenced", "path": ring.path, "capacity": 4096, "slot_bytes": 256}
+    zeros = dict.fromkeys(
+        (
+            *("published", "depth", "high_water", "dropped", "dropped_full", "dropped_aborted"),
+            *("dropped_oversize", "dropped_no_credit", "full_waits"),
+        ),
+        0,
+    )
+    lane = LaneSample(**fields, **zeros, readers=(), stream="open")
+    other = msgspec.structs.replace(lane, name="a", path="/dev/shm/a.region")
+    frame = History().fold(msgspec.structs.replace(made, lanes=(lane, other)))
+    assert [one.name for one in frame.rings] == ["ring-0", "a"]

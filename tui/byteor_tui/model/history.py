@@ -63,7 +63,9 @@ class History:
 
     def fold(self, sample: RunSample) -> Frame:
         """The frame of ``sample``, given all samples before it."""
-        rings = (*map(_ring_fill, sample.rings), *map(_lane_fill, sample.lanes))
+        known = {ring.path for ring in sample.rings}  # a ring's lanes are its rings
+        lanes = [lane for lane in sample.lanes if lane.path not in known]
+        rings = (*map(_ring_fill, sample.rings), *map(_lane_fill, lanes))
         bottlenecks = {ring.slowest: ring for ring in rings if _is_full(ring)}
         rows = tuple(self._row(sample, worker, bottlenecks) for worker in sample.workers)
         self._forget({worker.name for worker in sample.workers})
