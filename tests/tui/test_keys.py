@@ -95,7 +95,9 @@ def test_help_opens_and_closes_with_the_same_key(app: ConsoleApp) -> None:
         await pilot.press("question_mark")
         await pilot.pause(0.2)
         assert isinstance(app.screen, SheetScreen)
-        assert "Write a snapshot of the run" in screen_text(app)
+        text = screen_text(app)
+        assert "Write a snapshot of the run" in text
+        assert sum(bool(line.strip()) for line in text.splitlines()) > 18, "it fills the screen"
         await pilot.press("question_mark")
         await pilot.pause(0.2)
         assert not isinstance(app.screen, SheetScreen)

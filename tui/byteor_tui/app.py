@@ -32,7 +32,7 @@ from byteor_tui.messages import (
 from byteor_tui.model.approvals import as_of
 from byteor_tui.model.arming import Commit
 from byteor_tui.model.collector import Collector
-from byteor_tui.model.evidence import Checks, Evidence
+from byteor_tui.model.evidence import Checks, Evidence, Handover
 from byteor_tui.model.frame import Frame
 from byteor_tui.model.link import Place
 from byteor_tui.model.log import Log
@@ -60,10 +60,6 @@ if TYPE_CHECKING:
     from byteor_tui.tour import Tour
 
 LOOK_FOR_RUNS_S = 1.0
-
-
-def _seq(evidence: Evidence) -> int:
-    return evidence.handover.audit_seq if evidence.handover is not None else -1
 
 
 class ConsoleApp(Themed):
@@ -109,6 +105,7 @@ class ConsoleApp(Themed):
         self._tour_line = ""
         self.marks: tuple[Moment, ...] = ()
         self.handover_seen = -1
+        self._began_unix_ns = time.time_ns()
         self.at_unix_ns = 0
         self.pinned: Frame | None = None
         self.player: Player | None = None
@@ -327,7 +324,7 @@ class ConsoleApp(Themed):
             pinned=self.pinned,
             span=span,
             moments=moments(frame, evidence.audit.rows, marks),
-            handover=evidence.handover if self.handover_seen < _seq(evidence) else None,
+            handover=self._unread(evidence.handover),
             read_only=self.session.read_only,
             env=self.session.env,
             kid=self.identity[0],
@@ -338,6 +335,12 @@ class ConsoleApp(Themed):
             replaying=self.replaying,
             kind=self.run_shown.kind if self.run_shown is not None else "",
         )
+
+    def _unread(self, handover: Handover | None) -> Handover | None:
+        """The handover that was there when this console started, until somebody has read it."""
+        if handover is None or handover.audit_seq <= self.handover_seen:
+            return None
+        return handover if handover.at_unix_ns < self._began_unix_ns else None
 
     def _evidence_at_cursor(self, evidence: Evidence) -> Evidence:
         """Requests as they stood at the cursor; nothing can be signed in the past."""
