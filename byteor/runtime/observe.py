@@ -183,6 +183,7 @@ def _worker(
         batches=row.batches,
         full_waits=row.full_waits,
         in_hand=row.in_hand - 1 if row.in_hand else None,
+        histogram=row.histogram,
     )
 
 

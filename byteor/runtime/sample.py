@@ -36,6 +36,7 @@ class WorkerSample(msgspec.Struct, frozen=True):
     batches: int = 0
     full_waits: int = 0
     in_hand: int | None = None  # sequence that a Python stage was last given
+    histogram: tuple[int, ...] = ()  # latencies since the start by their bits in ns
 
 
 class RingSample(msgspec.Struct, frozen=True):

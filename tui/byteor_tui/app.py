@@ -23,6 +23,7 @@ from byteor_tui.acts import HANDLERS
 from byteor_tui.driver import ConsoleDriver
 from byteor_tui.messages import (
     AuditPageRead,
+    BundleRead,
     ChecksRead,
     RecordingRead,
     RunsFound,
@@ -31,6 +32,7 @@ from byteor_tui.messages import (
 )
 from byteor_tui.model.approvals import as_of
 from byteor_tui.model.arming import Commit
+from byteor_tui.model.bundle_pages import BundlePages, read_pages
 from byteor_tui.model.collector import Collector
 from byteor_tui.model.evidence import Checks, Evidence, Handover
 from byteor_tui.model.frame import Frame
@@ -111,6 +113,7 @@ class ConsoleApp(Themed):
         self.player: Player | None = None
         self.replaying = False
         self._player_error = ""
+        self._bundle, self._bundle_asked = BundlePages(), ""
         self._player_of = ""
         self._player_at = 0
         self.checks = Checks()
@@ -261,6 +264,7 @@ class ConsoleApp(Themed):
         live = self._reader.latest if self._reader is not None else None
         then = self.pinned.spec_hash if self.pinned is not None else ""
         self.collector.board.pinned_hash = then if live is not None and then != live.spec_hash else ""
+        self._want_bundle(getattr(screen, "wanted_bundle", ""))
         self._want_player(getattr(screen, "wanted_replay", None))
         self.recorder.see(screen)
 
@@ -323,7 +327,7 @@ class ConsoleApp(Themed):
             at_unix_ns=self.cursor_ns,
             pinned=self.pinned,
             span=span,
-            moments=moments(frame, evidence.audit.rows, marks),
+            moments=moments(frame, evidence.audit.known, marks),
             handover=self._unread(evidence.handover),
             read_only=self.session.read_only,
             env=self.session.env,
@@ -333,6 +337,7 @@ class ConsoleApp(Themed):
             player=self.player,
             player_error=self._player_error,
             replaying=self.replaying,
+            bundle=self._bundle,
             kind=self.run_shown.kind if self.run_shown is not None else "",
         )
 
@@ -346,7 +351,7 @@ class ConsoleApp(Themed):
         """Requests as they stood at the cursor; nothing can be signed in the past."""
         if not self.cursor_ns:
             return evidence
-        then = as_of(evidence.approvals, evidence.audit.rows, self.cursor_ns)
+        then = as_of(evidence.approvals, evidence.audit.known, self.cursor_ns)
         return msgspec.structs.replace(evidence, approvals=then)
 
     def situation(self) -> Situation:
@@ -463,6 +468,20 @@ class ConsoleApp(Themed):
             self.post_message(VerbEnded(number, result, None))
         except ByteorError as error:
             self.post_message(VerbEnded(number, None, error))
+
+    def _want_bundle(self, path: str) -> None:
+        """Read the members of the bundle that is looked at, once."""
+        if path and path != self._bundle_asked:
+            self._bundle_asked = path
+            self._read_bundle(path)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="bundles")
+    def _read_bundle(self, path: str) -> None:
+        self.post_message(BundleRead(read_pages(path)))
+
+    def on_bundle_read(self, message: BundleRead) -> None:
+        self._bundle = message.pages
+        self.paint()
 
     def _want_player(self, replay: Replay | None) -> None:
         """Read the recording of the replay that is looked at, once; the one before is let go."""

@@ -177,6 +177,7 @@ def _shot(given: argparse.Namespace) -> int:
 
     from byteor_tui.config import session_of
     from byteor_tui.demo import demo, session_in
+    from byteor_tui.demo_scene import SCENE_S, set_scene
     from byteor_tui.launch import named_run
 
     session = session_of(given, os.environ)
@@ -185,6 +186,8 @@ def _shot(given: argparse.Namespace) -> int:
         if run is None:
             found = stack.enter_context(demo())
             run, session = found.run, session_in(found, session)
+            if given.screen == "all":
+                set_scene(found, session.env, SCENE_S)
         if given.screen == "all":
             written = shot.shoot_all(run, out, after_s=given.after, session=session)
         else:

@@ -6,6 +6,7 @@ from textual.message import Message
 
 from byteor.errors import ByteorError
 from byteor_tui.actions.verbs import VerbResult
+from byteor_tui.model.bundle_pages import BundlePages
 from byteor_tui.model.evidence import AuditPage, Checks
 from byteor_tui.model.recorded import Recorded
 from byteor_tui.model.replays import Replay
@@ -53,6 +54,14 @@ class RecordingRead(Message):
         self.replay = replay
         self.recorded = recorded
         self.error = error
+        super().__init__()
+
+
+class BundleRead(Message):
+    """The members of a bundle have been read."""
+
+    def __init__(self, pages: BundlePages) -> None:
+        self.pages = pages
         super().__init__()
 
 

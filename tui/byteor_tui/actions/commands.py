@@ -84,6 +84,10 @@ def mark(text: str, run_id: str, at_unix_ns: int) -> tuple[str, ...]:
     return ("note", text, *about, f"--at={at_unix_ns}")
 
 
+def prove(seq: int, folder: Path) -> tuple[str, ...]:
+    return ("audit", "prove", f"--entry={seq}", f"--out={folder / f'entry-{seq}.proof.json'}")
+
+
 def handover(path: Path) -> tuple[str, ...]:
     return ("note", "--kind=handover", f"--file={path}")
 

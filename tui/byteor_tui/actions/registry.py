@@ -37,6 +37,7 @@ class Need(StrEnum):
     ALERT = "something that needs you"
     DEMO = "the demo: byteor-console demo"
     HERE = "a terminal: a browser gets no files and no programs of this host"
+    ENTRY = "an entry of the audit log under the cursor"
     RECORDING = "a replay whose recording is here"
 
 
@@ -158,6 +159,11 @@ _ACTS = (
     Action("event_after", ("right_curly_bracket",), "event after", "Time cursor to the event after."),
     Action("time", ("t",), "time", "Time cursor to a time of day, or so long ago: 12:03:11, -90s, -5m."),
     Action("live", ("L",), "live", "Back to the present."),
+    Action("keep", ("P",), "keep", "Keep this stage in sight beside the one under the cursor; again: let go.",
+           needs=(Need.RUN,), screens=("stages",)),
+    Action("prove", ("v",), "prove", "A proof that the entry under the cursor is in the log, into a file.",
+           footer=4, danger=PREPARES, needs=(Need.WRITE, Need.ENTRY), screens=("audit",),
+           verb="byteor audit prove --entry=N --out=FILE"),
     Action("pin", ("b",), "pin A", "Pin this moment: figures show their difference from it. Again: let go.",
            needs=(Need.RUN,)),
     Action("mark", ("m",), "mark", "Mark this moment on the timeline, with a note.", needs=(Need.RUN,),

@@ -29,6 +29,7 @@ class Situation(msgspec.Struct, frozen=True):
     demo: bool = False
     web: bool = False
     replayed: bool = False
+    entry: int = -1
     diverged: int = 0
 
 
@@ -54,6 +55,7 @@ def holds(need: Need, now: Situation) -> bool:
         Need.DEMO: now.demo,
         Need.HERE: not now.web,
         Need.RECORDING: now.replayed,
+        Need.ENTRY: now.entry >= 0,
     }[need]
 
 

@@ -168,7 +168,18 @@ def _edited(app: ConsoleApp, text: str) -> str | None:
         return Path(file.name).read_text(errors="replace")
 
 
+def prove(app: ConsoleApp) -> None:
+    """The entry's proof in a file that ``byteor audit verify-proof`` checks without the log."""
+    try:
+        folder = commands.evidence_folder("proofs")
+    except (ByteorError, OSError) as error:
+        app.say(f"no place for proofs: {error}", ok=False)
+        return
+    app.run_act(commands.prove(app.situation().entry, folder))
+
+
 HANDLERS = {
+    "prove": prove,
     "snapshot": snapshot,
     "incident": incident,
     "replay": replay,

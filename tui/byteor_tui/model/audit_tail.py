@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from byteor.errors import ByteorError
 from byteor_tui.model.evidence import AuditPage, AuditRow
 from byteor_tui.model.text import clean
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from byteor_store import AuditLog, Row
 
 PAGE = 200
+NOTABLE, BACK = 500, 5_000
 
 
 class AuditTail:
@@ -25,6 +28,9 @@ class AuditTail:
     def __init__(self) -> None:
         self._log: AuditLog | None = None
         self._page = AuditPage()
+        self._notable: list[AuditRow] = []
+        self._seqs: set[int] = set()
+        self._looked_back = False
 
     def look(self) -> AuditPage:
         """The newest ``PAGE`` rows. What is wrong with the log stands in ``error``."""
@@ -40,11 +46,35 @@ class AuditTail:
             size = self._log.size()
             if size != self._page.size or self._page.error:
                 fresh = tuple(map(row_of, self._log.rows(last=PAGE)))
-                self._page = AuditPage(fresh, size)
+                self._page = AuditPage(fresh, size, notable=self._before(fresh))
+            elif not self._looked_back and self._page.rows:
+                self._looked_back = True  # not with the first look: the first paint waits for that
+                self._look_back(self._log, self._page.rows[0].seq)
+                self._page = msgspec.structs.replace(self._page, notable=self._before(self._page.rows))
         except ByteorError as error:
             self.close()
             self._page = AuditPage((), 0, error=error.message)
         return self._page
+
+    def _look_back(self, log: AuditLog, first: int) -> None:
+        """What people did before the newest page, as far as one short query goes."""
+        rows = map(row_of, itertools.islice(log.rows(after=first - 1 - BACK, page=BACK), min(BACK, first)))
+        for row in rows:
+            self._note(row)
+        self._notable = sorted(self._notable, key=lambda row: row.seq)[-NOTABLE:]
+
+    def _before(self, fresh: tuple[AuditRow, ...]) -> tuple[AuditRow, ...]:
+        """The notable entries that are older than ``fresh``; those in it are remembered for later."""
+        for row in fresh:
+            self._note(row)
+        self._notable = self._notable[-NOTABLE:]
+        first = fresh[0].seq if fresh else 0
+        return tuple(row for row in self._notable if row.seq < first)
+
+    def _note(self, row: AuditRow) -> None:
+        if not row.action.startswith("effect_") and row.seq not in self._seqs:
+            self._seqs.add(row.seq)
+            self._notable.append(row)
 
     def close(self) -> None:
         if self._log is not None:

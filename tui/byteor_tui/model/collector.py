@@ -6,11 +6,13 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
+
 from byteor.errors import ByteorError
 from byteor.state import state_dir
 from byteor_tui.model.approvals import ApprovalsTail
 from byteor_tui.model.audit_tail import AuditTail
-from byteor_tui.model.evidence import Environment, Evidence, Handover
+from byteor_tui.model.evidence import Environment, Evidence, Handover, Tuned
 from byteor_tui.model.incidents import IncidentsTail, replay_paths
 from byteor_tui.model.replays import ReplaysTail
 from byteor_tui.model.specs import SpecBoard, SpecFacts
@@ -38,6 +40,7 @@ class Collector:
         self._replays = ReplaysTail()
         self._freezes = 0
         self._handover_at = -1
+        self._tuned: tuple[Path | None, tuple[Tuned, ...]] = (None, ())
         self._handover: Handover | None = None
         self._environments: tuple[Environment, ...] | None = None
 
@@ -77,8 +80,35 @@ class Collector:
         if audit.size != self._handover_at:
             self._handover_at, self._handover = audit.size, read_handover()
         self.latest = Evidence(
-            audit, approvals, incidents, replays, self._environments, time.monotonic_ns(), self._handover
+            audit,
+            approvals,
+            incidents,
+            replays,
+            self._environments,
+            time.monotonic_ns(),
+            self._handover,
+            self._tuning_of(self.board.run_folder),
         )
+
+    def _tuning_of(self, folder: Path | None) -> tuple[Tuned, ...]:
+        if folder != self._tuned[0]:
+            self._tuned = (folder, read_tuning(folder))
+        return self._tuned[1]
+
+
+def read_tuning(folder: Path | None) -> tuple[Tuned, ...]:
+    """What the run asked of this host and what it got; nothing when it does not say."""
+    if folder is None:
+        return ()
+    try:
+        found = msgspec.json.decode((folder / "run.json").read_bytes(), type=_Told).tuning
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return ()
+    return tuple(Tuned(*(clean(part) for part in msgspec.structs.astuple(one))) for one in found)
+
+
+class _Told(msgspec.Struct):
+    tuning: tuple[Tuned, ...] = ()
 
 
 def read_handover() -> Handover | None:

@@ -26,12 +26,22 @@ class AuditRow(msgspec.Struct, frozen=True):
 
 
 class AuditPage(msgspec.Struct, frozen=True):
-    """A window of the log: ``rows`` oldest first, of ``size`` entries; the newest ones when ``tail``."""
+    """A window of the log: ``rows`` oldest first, of ``size`` entries; the newest ones when ``tail``.
+
+    ``notable`` are entries before ``rows`` that are no side effect of a run: a busy run writes thousands of
+    those, and what people did would be out of sight within seconds.
+    """
 
     rows: tuple[AuditRow, ...] = ()
     size: int = 0
     tail: bool = True
     error: str = ""
+    notable: tuple[AuditRow, ...] = ()
+
+    @property
+    def known(self) -> tuple[AuditRow, ...]:
+        """Everything that is at hand, oldest first."""
+        return (*self.notable, *self.rows)
 
 
 class Signer(msgspec.Struct, frozen=True):
@@ -138,6 +148,16 @@ class Checks(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Tuned(msgspec.Struct, frozen=True):
+    """One request of a run's tuning and what became of it."""
+
+    request: str
+    requested: str
+    applied: str
+    status: str
+    why: str = ""
+
+
 class Handover(msgspec.Struct, frozen=True):
     """What the shift before wrote down; the audit entry holds the same text."""
 
@@ -157,3 +177,4 @@ class Evidence(msgspec.Struct, frozen=True):
     environments: tuple[Environment, ...] = ()
     taken_ns: int = 0
     handover: Handover | None = None
+    tuning: tuple[Tuned, ...] = ()

@@ -22,7 +22,8 @@ class StageRow(msgspec.Struct, frozen=True):
     """One worker. ``rate_per_s`` is None before two samples; ``trend`` is messages/s by second, oldest first.
 
     None inside ``trend`` is a second of which nothing is known; ``trend_closed`` counts all seconds so far.
-    ``against`` are its differences from the pinned moment, in the order of ``delta.FIGURES``.
+    ``against`` are its differences from the pinned moment, in the order of ``delta.FIGURES``;
+    ``histogram`` counts latencies since the start by their bits in ns.
     """
 
     name: str
@@ -46,6 +47,7 @@ class StageRow(msgspec.Struct, frozen=True):
     trend_closed: int
     note: str
     against: tuple[str, ...] = ()
+    histogram: tuple[int, ...] = ()
 
 
 class RingFill(msgspec.Struct, frozen=True):

@@ -123,6 +123,7 @@ class History:
             trend_p99=memory.p99.shown,
             trend_closed=memory.rate.closed,
             note=_note(worker, state, bottlenecks.get(clean(worker.name))),
+            histogram=worker.histogram,
         )
 
     def _forget(self, present: set[str]) -> None:

@@ -36,10 +36,26 @@ def reason_for(
     found = explain(
         Inputs(environment.posture, environment.replay, effects, side_effecting, False, approved, replay)
     )
-    change = ", ".join(
-        f"{one.input.replace('_', ' ')} {one.from_} -> {one.to}" for one in found.smallest_change
-    )
+    change = " and ".join(in_words(one.input, one.to) for one in found.smallest_change)
     return Reason(found.decision, found.rule, change)
+
+
+def in_words(name: str, to: object) -> str:
+    """One input of the decision that would have to be otherwise, as an operator says it."""
+    if isinstance(to, bool):
+        return _WORDS.get((name, to), f"{name.replace('_', ' ')}: {'yes' if to else 'no'}")
+    said = {"replay_policy": "replay", "side_effect_policy": "side_effects"}.get(name, name)
+    return f'{said} = "{to}" in byteor.toml'
+
+
+_WORDS = {
+    ("approved", True): "an approval",
+    ("dry_run", True): "as a dry run",
+    ("dry_run", False): "not as a dry run",
+    ("replay", False): "live, not as a replay",
+    ("replay", True): "as a replay",
+    ("side_effecting", False): "a spec without side effects",
+}
 
 
 def what_if(environment: Environment) -> tuple[tuple[str, Reason], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ _STAMP = re.compile(r"\.\d{8}T\d{6}(\.\d{3})?Z$")
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """One replay. ``counts`` are outputs per verdict, ``first`` names the first divergence (empty: none)."""
+    """One replay. ``counts`` are outputs per verdict, ``first`` names the first divergence (empty: none).
+
+    ``digest`` is the SHA-256 of its certificate, by which a request shows it.
+    """
 
     id: str
     at_unix_ns: int
@@ -35,6 +39,7 @@ class Replay(msgspec.Struct, frozen=True):
     what: str = ""
     failed: str = ""
     stage: str = ""
+    digest: str = ""
 
     @property
     def diverged(self) -> int:
@@ -118,9 +123,17 @@ def read_replay(path: Path) -> Replay | None:
         decisions=tuple((clean(name), number) for name, number in decisions.items() if name),
         certificate=str(certificate) if certificate.exists() else "",
         path=str(path),
+        digest=_digest(certificate),
         stage=clean(str(first.get("stage") or "")),
         what=clean(_STAMP.sub("", path.parent.name)),
     )
+
+
+def _digest(certificate: Path) -> str:
+    try:
+        return "sha256:" + hashlib.sha256(certificate.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def payload(hexed: object) -> str:

@@ -30,7 +30,7 @@ class Tape:
             if frame.taken_unix_ns >= self._frames[-1].taken_unix_ns:
                 return
             self._frames, self._times = (), ()  # the wall clock was set back: what is older is not before
-        rows = tuple(msgspec.structs.replace(row, trend=(), trend_p99=()) for row in frame.rows)
+        rows = tuple(msgspec.structs.replace(row, trend=(), trend_p99=(), histogram=()) for row in frame.rows)
         kept = max(30, min(MAX_FRAMES, MAX_ROWS // max(1, len(rows))))
         self._frames = (*self._frames[-kept + 1 :], msgspec.structs.replace(frame, rows=rows))
         self._times = tuple(one.taken_unix_ns for one in self._frames)

@@ -175,3 +175,28 @@ def _joint(row: int, before: int, after: int, rate: str, fork: bool) -> str:
         return " " * (5 + len(rate))
     stem = ("-" if there else " ") + ("+" if row or (before > 1 or after > 1) else "-")
     return f"{stem}{rate}-> " if here else f"{stem}{' ' * len(rate)}   "
+
+
+def tall(topology: Topology, rates: Mapping[str, str], height: int) -> list[list[Piece]]:
+    """The graph from top to bottom, a node a line with what reaches it on its arrow; empty when too long.
+
+    Nodes of one level stand under each other; who does not take from the level before says from whom.
+    """
+    columns = levels(topology)
+    if not columns or sum(map(len, columns)) + len(columns) - 1 > height:
+        return []
+    spread = sum(map(len, columns)) + 2 * (len(columns) - 1) <= height
+    lines: list[list[Piece]] = []
+    for index, names in enumerate(columns):
+        before = columns[index - 1] if index else []
+        if index:
+            rate = rates.get(names[0], "") if len(names) == 1 else ""
+            lines.append([(f"  | {rate}".rstrip(), "")])
+            if spread:
+                lines.append([("  v" if len(names) == 1 else "  |", "")])
+        for name in names:
+            sources = topology.before(name)
+            joins = "" if len(before) <= 1 and set(sources) <= set(before) else f"  <- {', '.join(sources)}"
+            arrow = "  " if len(names) == 1 else f"  +-{rates.get(name, '').rjust(6, '-')}-> "
+            lines.append([(arrow, ""), (name, name), (joins, "")])
+    return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from byteor_tui.glyphs import Glyphs
+from byteor_tui.model.bundle_pages import BundlePages
 from byteor_tui.model.evidence import Checks, Environment, Evidence, Handover
 from byteor_tui.model.frame import Frame
 from byteor_tui.model.player import Player
@@ -71,6 +72,7 @@ class View(msgspec.Struct, frozen=True):
     replaying: bool = False
     kind: str = ""
     handover: Handover | None = None
+    bundle: BundlePages = BundlePages()
 
     @property
     def environment(self) -> Environment | None:

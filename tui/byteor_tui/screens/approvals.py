@@ -7,13 +7,14 @@ import msgspec
 from byteor_tui.actions.situation import Situation, why_not_mine
 from byteor_tui.model.evidence import Approval, Environment
 from byteor_tui.model.policy import environment_of, reason_for
+from byteor_tui.model.replays import Replay
 from byteor_tui.model.seen import Piece, Seen
 from byteor_tui.model.specs import Asked
-from byteor_tui.model.text import age, day_clock, short_hash
+from byteor_tui.model.text import age, day_clock, short_hash, wall_clock
 from byteor_tui.model.view import View
 from byteor_tui.screens.diff import hunk_line
 from byteor_tui.screens.pair import Content, PairScreen
-from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, row
+from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, row, title
 from byteor_tui.tones import Line, Tone
 
 COLS = (Col("STATE", 8), Col("REQUEST", 8), Col("LEFT", 7, right=True), Col("ENV", 10), Col("ASKS", 14))
@@ -58,7 +59,8 @@ class ApprovalsScreen(PairScreen):
                 self._drawn = []
                 return []
             environment = environment_of(one, view.evidence.environments)
-            self._drawn = drawn(one, self._asked, environment, view.kid, now, width)
+            shown = next((row for row in view.evidence.replays if row.digest == one.certificate), None)
+            self._drawn = drawn(one, self._asked, environment, shown, view.kid, now, width)
             self._document = document_of(one, self._asked)
             return [line for line, _ in self._drawn]
 
@@ -153,10 +155,21 @@ def cells(one: Approval, now: int) -> tuple[Cell, ...]:
 
 
 def drawn(
-    one: Approval, asked: Asked | None, environment: Environment | None, kid: str, now: int, width: int
+    one: Approval,
+    asked: Asked | None,
+    environment: Environment | None,
+    shown: Replay | None,
+    kid: str,
+    now: int,
+    width: int,
 ) -> list[Drawn]:
     """Everything of a request, each line with the piece of a hunk that it is. Hunk 0 are the terms."""
-    terms = [*_terms(one, now, width), *_people(one, kid, width), *_risks(one, asked, environment, width)]
+    terms = [
+        *_terms(one, shown, now, width),
+        *_people(one, kid, width),
+        *_changes(one, asked, shown, width),
+        *_policy(one, environment, width),
+    ]
     lines: list[Drawn] = [(line, Piece(0, index)) for index, line in enumerate(terms)]
     lines.append(((), None))
     if asked is None or not asked.path:
@@ -174,7 +187,17 @@ def drawn(
     return lines
 
 
-def _terms(one: Approval, now: int, width: int) -> list[Line]:
+def _dry_run(one: Approval, shown: Replay | None) -> str:
+    """The dry run that the request shows: how it went, when this host has it."""
+    if not one.certificate:
+        return "none was shown"
+    if shown is None:
+        return f"{short_hash(one.certificate)}, not on this host"
+    went = f"{shown.verdict}, {shown.records:,} records, effects withheld {shown.withheld:,}"
+    return f"{short_hash(one.certificate)} at {wall_clock(shown.at_unix_ns)}: {went}"
+
+
+def _terms(one: Approval, shown: Replay | None, now: int, width: int) -> list[Line]:
     uses = f"{one.uses} of {one.max_uses}"
     ends = one.ends()
     left = age((ends - now) * SECOND_NS) + " left" if ends else one.state
@@ -188,7 +211,7 @@ def _terms(one: Approval, now: int, width: int) -> list[Line]:
                 f"{left}; answers to {_at(one.request_ends, now)}, valid to {_at(one.approval_ends, now)}",
             ),
             ("uses", uses),
-            ("dry run", short_hash(one.certificate) if one.certificate else "none was shown"),
+            ("dry run", _dry_run(one, shown)),
             ("digest", one.digest),
         ),
         width,
@@ -218,17 +241,32 @@ def _people(one: Approval, kid: str, width: int) -> list[Line]:
     return lines
 
 
-def _risks(one: Approval, asked: Asked | None, environment: Environment | None, width: int) -> list[Line]:
+def _changes(one: Approval, asked: Asked | None, shown: Replay | None, width: int) -> list[Line]:
+    """What will be otherwise, the gravest first; nothing here is a figure that nobody measured."""
     lines: list[Line] = []
-    if environment is not None:
-        found = reason_for(environment, replay=one.action == "replay_execute")
-        lines += field("policy", found.text, width)
-        if environment.frozen:
-            lines += field("FROZEN", environment.frozen, width, Tone.ALARM)
-    if asked is not None and asked.gained:
-        lines += field("! gains", ", ".join(asked.gained), width, Tone.ALARM)
-    if asked is not None and asked.lost:
-        lines += field("loses", ", ".join(asked.lost), width)
-    if one.posture == "prod":
-        lines += field("! prod", "what leaves the machine does not come back", width, Tone.ALARM)
+    for name in asked.gained if asked is not None else ():
+        kind, _, place = name.partition(":")
+        what = f"! new {kind} {place}: it has no such right now" if place else f"! new {name}"
+        lines += paragraph(what, width, Tone.ALARM)
+    for name in asked.lost if asked is not None else ():
+        lines += paragraph(f"gives up {name}", width)
+    if one.action == "replay_execute" and shown is not None:
+        what = (
+            f"! {shown.withheld:,} messages that the dry run withheld reach stages that act; not reversible"
+        )
+        lines += paragraph(what, width, Tone.ALARM if shown.withheld else Tone.PLAIN)
+    elif one.posture == "prod" and one.capabilities:
+        lines += paragraph("! prod: what leaves the machine does not come back", width, Tone.ALARM)
+    if one.max_uses > 1:
+        lines += paragraph(f"covers {one.max_uses} runs, not one", width, Tone.WARN)
+    return [title("what changes"), *(lines or paragraph("no right is gained or lost", width, Tone.GOOD))]
+
+
+def _policy(one: Approval, environment: Environment | None, width: int) -> list[Line]:
+    if environment is None:
+        return paragraph(f"{one.env} is no environment of this host", width, Tone.WARN)
+    found = reason_for(environment, replay=one.action == "replay_execute")
+    lines = [title("policy"), *paragraph(found.text, width)]
+    if environment.frozen:
+        lines += field("FROZEN", environment.frozen, width, Tone.ALARM)
     return lines

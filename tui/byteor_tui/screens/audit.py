@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 
+from byteor_tui.actions.situation import Situation
+from byteor_tui.glyphs import BLOCKS, bar
 from byteor_tui.model.evidence import AuditPage, AuditRow
 from byteor_tui.model.text import age, short_hash, wall_clock
 from byteor_tui.model.view import View
 from byteor_tui.screens.pair import Content, PairScreen
 from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, pieces, row, title
-from byteor_tui.tones import Line, Tone
+from byteor_tui.tones import Line, Tone, fit
 
 COLS = (
     Col("TIME", 8),
-    Col("ACTION", 18),
+    Col("ACTION", 21),
     Col("ACTOR", 8),
     Col("VERDICT", 10),
     Col("ABOUT", 12),
 )
+DECISIONS = {
+    "Allow": Tone.GOOD,
+    "DryRunOnly": Tone.DIM,
+    "RequireApproval": Tone.KEY,
+    "Deny": Tone.ALARM,
+}
 REFUSALS = ("denied", "failed", "killed", "revoked", "refused", "dead")
 
 
@@ -35,11 +45,12 @@ class AuditScreen(PairScreen):
     def content(self, view: View, chosen: str | None) -> Content:
         page = self.page or view.evidence.audit
         until = view.at_unix_ns or 1 << 63
-        rows = {
-            str(one.seq): one
-            for one in page.rows
-            if one.at_unix_ns <= until and self.passes(said(one), {"seq": one.seq})
-        }
+        kept = [
+            one for one in page.known if one.at_unix_ns <= until and self.passes(said(one), {"seq": one.seq})
+        ]
+        groups = grouped(kept)
+        rows = {str(first.seq): first for first, _ in groups}
+        more = {str(first.seq): number for first, number in groups}
         self._shown = page.rows
         if self._tailing and rows:
             self.wanted = next(reversed(rows))
@@ -49,14 +60,19 @@ class AuditScreen(PairScreen):
         return Content(
             keys=tuple(rows),
             header=lambda width: header(COLS, width),
-            row=lambda key, width, cursor: row(COLS, cells(rows[key]), width, cursor, mark(rows[key])),
+            row=lambda key, width, cursor: row(
+                COLS, cells(rows[key], more[key]), width, cursor, mark(rows[key])
+            ),
             note=page.error or f"{where}, p n pages",
             detail_title=f"Entry {found.seq}" if found else "Entry",
             detail_note=wall_clock(found.at_unix_ns) if found else "",
-            detail=lambda width: detail(found, page, width) if found else [],
-            stamp=(found, page.size),
+            detail=lambda width: with_facets(detail(found, page, width), page, width) if found else [],
+            stamp=(found, page.size, self.page is None),
             empty=(page.error or "no audit entries yet", "byteor run writes the first"),
         )
+
+    def situation(self, now: Situation) -> Situation:
+        return msgspec.structs.replace(now, entry=int(self.chosen) if self.chosen.isdigit() else -1)
 
     def _move(self, by: int) -> None:
         super()._move(by)
@@ -84,8 +100,7 @@ def said(one: AuditRow) -> str:
 def verdict(one: AuditRow) -> Cell:
     """The decision with its rule, or how it went, from the action's name."""
     if one.decision:
-        tone = Tone.GOOD if one.decision == "Allow" else Tone.WARN
-        return (one.decision, tone)
+        return (one.decision, DECISIONS.get(one.decision, Tone.WARN))
     bad = any(word in one.action for word in REFUSALS)
     return (
         "refused" if bad and "denied" in one.action else "failed" if bad else "ok",
@@ -94,14 +109,30 @@ def verdict(one: AuditRow) -> Cell:
 
 
 def mark(one: AuditRow) -> Cell:
-    return ("!", Tone.ALARM) if verdict(one)[1] is Tone.WARN else (" ", Tone.DIM)
+    return ("!", Tone.ALARM) if verdict(one)[1] in {Tone.WARN, Tone.ALARM} else (" ", Tone.DIM)
 
 
-def cells(one: AuditRow) -> tuple[Cell, ...]:
+def grouped(rows: list[AuditRow]) -> list[tuple[AuditRow, int]]:
+    """Effects of one run that follow each other as the first of them and their number: its key stays."""
+    found: list[tuple[AuditRow, int]] = []
+    for one in rows:
+        first = found[-1][0] if found else None
+        if first is not None and one.action.startswith("effect_") and _kind(first) == _kind(one):
+            found[-1] = (first, found[-1][1] + 1)
+        else:
+            found.append((one, 1))
+    return found
+
+
+def _kind(one: AuditRow) -> tuple[str, str, str, str]:
+    return one.action, one.actor, one.decision, one.run_id
+
+
+def cells(one: AuditRow, number: int = 1) -> tuple[Cell, ...]:
     about = one.run_id or (f"approval {one.approval_id[:8]}" if one.approval_id else one.env)
     return (
         (wall_clock(one.at_unix_ns), Tone.DIM),
-        (one.action, Tone.PLAIN),
+        (f"{one.action} x{number}" if number > 1 else one.action, Tone.PLAIN),
         (one.actor.removeprefix("user:"), Tone.PLAIN),
         verdict(one),
         (about, Tone.DIM),
@@ -125,12 +156,12 @@ def detail(one: AuditRow, page: AuditPage, width: int) -> list[Line]:
         ),
         width,
     )
-    lines += field("proof", f"byteor audit prove {one.seq}", width, Tone.DIM)
+    lines += field("proof", f"v writes one: byteor audit prove --entry={one.seq}", width, Tone.DIM)
     lines += [(), title("body")]
     lines += body(one.body, width) if one.body else paragraph("none, or erased", width, Tone.DIM)
     related = [
         other
-        for other in page.rows
+        for other in page.known
         if other.seq != one.seq
         and (
             (one.run_id and other.run_id == one.run_id)
@@ -139,7 +170,7 @@ def detail(one: AuditRow, page: AuditPage, width: int) -> list[Line]:
     ]
     if related:
         lines += [(), title(f"same run or approval: {len(related)}")]
-        for other in related[-20:]:
+        for other in [first for first, _ in grouped(related)][-20:]:
             gap = age(abs(other.at_unix_ns - one.at_unix_ns))
             when = f"{gap} {'after' if other.at_unix_ns >= one.at_unix_ns else 'before'}"
             lines.append(((f" #{other.seq:<6} {when:<14}", Tone.DIM), (other.action, Tone.PLAIN)))
@@ -155,9 +186,52 @@ def body(text: str, width: int) -> list[Line]:
     if not isinstance(document, dict):
         return [((f" {part}", Tone.PLAIN),) for part in pieces(text, width - 2)]
     lines: list[Line] = []
+    label = min(20, max((len(str(name)) for name in document), default=0))
     for name, value in document.items():
         shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         if str(name).endswith("hash") or "sha256" in str(name):
             shown = short_hash(shown) + "  " + shown if len(shown) > 12 else shown
-        lines += field(str(name), shown, width)
+        lines += field(str(name), shown, width, label=label)
+    return lines
+
+
+FACETS_FROM, FACETS = 110, 44
+FACET_ROWS = 6
+
+
+def with_facets(lines: list[Line], page: AuditPage, width: int) -> list[Line]:
+    """Beside the entry, where there is room: what the page is made of, as words for the filter."""
+    if width < FACETS_FROM:
+        return lines
+    left = width - FACETS - 2
+    beside = facets(page.rows)
+    height = max(len(lines), len(beside))
+    return [
+        (
+            *fit(lines[row] if row < len(lines) else (), left),
+            ("  ", Tone.PLAIN),
+            *(beside[row] if row < len(beside) else ()),
+        )
+        for row in range(height)
+    ]
+
+
+def facets(rows: tuple[AuditRow, ...]) -> list[Line]:
+    lines: list[Line] = []
+    for name, values in (
+        ("actions", [one.action for one in rows]),
+        ("actors", [one.actor.removeprefix("user:") for one in rows]),
+        ("verdicts", [one.decision for one in rows if one.decision]),
+        ("environments", [one.env for one in rows if one.env]),
+    ):
+        counted = Counter(values).most_common(FACET_ROWS)
+        if not counted:
+            continue
+        lines.append(title(f"{name} of {len(rows)} entries"))
+        for value, number in counted:
+            cells = bar(number, counted[0][1], 10, BLOCKS)
+            lines.append(
+                ((f" {value[:22]:<22} ", Tone.PLAIN), (cells, Tone.TREND), (f" {number:>5}", Tone.DIM))
+            )
+        lines.append(())
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from byteor_tui.model.evidence import Check
+from byteor_tui.model.evidence import Check, Tuned
 from byteor_tui.model.text import wall_clock
 from byteor_tui.model.view import View
 from byteor_tui.screens.pair import Content, PairScreen
@@ -36,8 +36,11 @@ class DoctorScreen(PairScreen):
             note=note,
             detail_title=found.id if found else "Check",
             detail_note=wall_clock(checks.at_unix_ns) if checks.at_unix_ns else "",
-            detail=lambda width: detail(found, width) if found else [],
-            stamp=(found, checks.at_unix_ns),
+            detail=lambda width: [
+                *(detail(found, width) if found else []),
+                *tuned(view.evidence.tuning, view.frame.name if view.frame is not None else "", width),
+            ],
+            stamp=(found, checks.at_unix_ns, view.evidence.tuning),
             empty=(checks.error or ("running ..." if checks.running else "no checks yet: r runs them"),),
         )
 
@@ -58,4 +61,21 @@ def detail(one: Check, width: int) -> list[Line]:
         lines += [(), title("to mend it"), *paragraph(one.fix, width)]
     elif one.verdict == "pass":
         lines += [(), *paragraph("nothing to do", width, Tone.DIM)]
+    return lines
+
+
+def tuned(rows: tuple[Tuned, ...], run: str, width: int) -> list[Line]:
+    """What the run asked of this host beside what it got; what it did not get says why."""
+    if not rows:
+        return []
+    lines: list[Line] = [(), title(f"tuning of {run}: requested, applied")]
+    for one in rows:
+        same = one.status == "applied"
+        tone = Tone.GOOD if same else Tone.ALARM if one.status == "failed" else Tone.WARN
+        said = (
+            f"{one.requested:<12} {one.applied:<16} " if width >= 48 else f"{one.requested} -> {one.applied} "
+        )
+        lines.append(((f" {one.request:<10} ", Tone.DIM), (said, Tone.PLAIN), (one.status, tone)))
+        if one.why:
+            lines += paragraph(one.why, width, Tone.WARN, indent=12)
     return lines

@@ -5,22 +5,18 @@ from __future__ import annotations
 import msgspec
 
 from byteor_tui.actions.situation import Situation
+from byteor_tui.model.bundle_pages import BundlePages
 from byteor_tui.model.evidence import AuditRow, Incident
-from byteor_tui.model.text import age, wall_clock
+from byteor_tui.model.text import age, count, wall_clock
 from byteor_tui.model.view import View
+from byteor_tui.screens import timeline_lines
 from byteor_tui.screens.pair import Content, PairScreen
 from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, row, title
 from byteor_tui.tones import Line, Tone
 
 COLS = (Col("STATE", 13), Col("INCIDENT", 24), Col("AGE", 6, right=True), Col("WHAT", 16))
 TONES = {"open": Tone.ALARM, "investigating": Tone.WARN, "explained": Tone.PLAIN, "closed": Tone.DIM}
-READING = (
-    "spec_validation.json",
-    "policy_audit.json",
-    "environment.json",
-    "single_ring_snapshot.json or lane_graph_state.json",
-    "replay_audit.json",
-)
+TIMELINE_FROM = 60
 AROUND_NS = 300_000_000_000
 
 
@@ -30,11 +26,13 @@ class IncidentsScreen(PairScreen):
     def __init__(self) -> None:
         super().__init__()
         self._chosen: Incident | None = None
+        self.wanted_bundle = ""
 
     def content(self, view: View, chosen: str | None) -> Content:
         found_all = view.evidence.incidents
         rows = {one.id: one for one in found_all.rows if self.passes(f"{one.id} {one.state} {one.title}", {})}
         one = self._chosen = rows.get(chosen or "")
+        self.wanted_bundle = one.bundle if one is not None else ""
         now = view.now_unix_ns
         still = sum(row.state not in {"closed", "explained"} for row in found_all.rows)
         return Content(
@@ -44,8 +42,8 @@ class IncidentsScreen(PairScreen):
             note=found_all.error or f"{still} open of {len(found_all.rows)}",
             detail_title=one.id if one else "Incident",
             detail_note=one.state if one else "",
-            detail=lambda width: detail(one, view.evidence.audit.rows, width) if one else [],
-            stamp=(one, view.evidence.audit.size),
+            detail=lambda width: detail(one, view, width) if one else [],
+            stamp=(one, view.evidence.audit.size, view.bundle),
             empty=(found_all.error or "no incidents", "i on the Overview makes a bundle of the run"),
         )
 
@@ -66,9 +64,11 @@ def cells(one: Incident, now_unix_ns: int) -> tuple[Cell, ...]:
     )
 
 
-def detail(one: Incident, audit: tuple[AuditRow, ...], width: int) -> list[Line]:
-    """The record, the order in which to read its bundle, and what the log says around it."""
-    lines = fields(
+def detail(one: Incident, view: View, width: int) -> list[Line]:
+    """Where it lies in time, the record, its bundle in reading order, and what the log says around it."""
+    audit = view.evidence.audit.known
+    lines = around(one, view, width) if width >= TIMELINE_FROM else []
+    lines += fields(
         (
             ("what", one.title),
             ("state", one.state),
@@ -81,10 +81,7 @@ def detail(one: Incident, audit: tuple[AuditRow, ...], width: int) -> list[Line]
     for name, value in one.fields:
         lines += field(name, value, width)
     if one.bundle:
-        lines += [(), title("read in this order")]
-        for number, name in enumerate(READING, start=1):
-            lines += paragraph(f"{number}  {name}", width)
-        lines += paragraph(f"byteor bundle show {one.bundle}", width, Tone.DIM)
+        lines += [(), title("the bundle, in reading order"), *pages(one, view.bundle, width)]
     near = [row for row in audit if abs(row.at_unix_ns - one.at_unix_ns) <= AROUND_NS]
     if near:
         lines += [(), title("audit, five minutes around")]
@@ -94,6 +91,35 @@ def detail(one: Incident, audit: tuple[AuditRow, ...], width: int) -> list[Line]
             when = f" {here}{wall_clock(row_.at_unix_ns)} #{row_.seq:<6} "
             lines.append(((when, Tone.DIM), (row_.action, Tone.PLAIN), (times, Tone.DIM)))
     return lines
+
+
+def around(one: Incident, view: View, width: int) -> list[Line]:
+    """Ten minutes about it on a line of time."""
+    start, end = one.at_unix_ns - AROUND_NS, one.at_unix_ns + AROUND_NS
+    here = msgspec.structs.replace(
+        view,
+        span=(start, min(end, view.now_unix_ns)),
+        at_unix_ns=one.at_unix_ns,
+        replaying=False,
+        moments=tuple(moment for moment in view.moments if start <= moment.at_unix_ns <= end),
+    )
+    return [*timeline_lines.timeline(here, width - 1, 2), ()]
+
+
+def pages(one: Incident, found: BundlePages, width: int) -> list[Line]:
+    """What each member comes to; then the others by size."""
+    if found.path != one.bundle:
+        return paragraph("reading it ...", width, Tone.DIM)
+    if found.error:
+        return paragraph(found.error, width, Tone.ALARM)
+    lines: list[Line] = []
+    for number, page in enumerate(found.pages, start=1):
+        mark = "!" if page.bad else " "
+        lines.append(((f" {number} {mark} ", Tone.ALARM if page.bad else Tone.DIM), (page.name, Tone.PLAIN)))
+        lines += paragraph(page.said, width, Tone.ALARM if page.bad else Tone.DIM, indent=5)
+    rest = ", ".join(f"{name} {count(size)}B" for name, size in found.others)
+    lines += paragraph(f"also: {rest}", width, Tone.DIM)
+    return [*lines, *paragraph(f"byteor bundle show {one.bundle}", width, Tone.DIM)]
 
 
 def grouped(rows: list[AuditRow]) -> list[tuple[AuditRow, int]]:

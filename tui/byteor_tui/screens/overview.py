@@ -9,10 +9,11 @@ from textual.widget import Widget
 
 from byteor_tui.model.frame import Frame, Mark
 from byteor_tui.model.text import count
-from byteor_tui.model.topology import chain, levels
+from byteor_tui.model.topology import chain, levels, tall
 from byteor_tui.model.view import View, mode_word
 from byteor_tui.screens import delta, timeline_lines
 from byteor_tui.screens import overview_lines as lines
+from byteor_tui.screens import overview_side as side
 from byteor_tui.screens import stage_columns as columns
 from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.tones import Line, Tone
@@ -21,6 +22,7 @@ from byteor_tui.widgets.live_table import LiveTable
 from byteor_tui.widgets.rule import Rule
 
 MAX_TOPOLOGY = 6
+SIDE = ("asked", "incidents", "checks")
 
 
 class OverviewScreen(Skeleton):
@@ -35,6 +37,9 @@ class OverviewScreen(Skeleton):
 
     def compose_body(self) -> Iterable[Widget]:
         with Container(id="body"):
+            with Container(id="graph"):
+                yield Rule(id="graph-rule", classes="rule")
+                yield LinesPanel(id="tall")
             with Container(id="main"):
                 yield LinesPanel(id="topology")
                 yield Rule(id="main-rule", classes="rule")
@@ -48,6 +53,9 @@ class OverviewScreen(Skeleton):
                 yield LinesPanel(id="rings")
                 yield Rule(id="needs-rule", classes="rule")
                 yield LinesPanel(id="needs")
+                for name in SIDE:
+                    yield Rule(id=f"{name}-rule", classes="rule side")
+                    yield LinesPanel(id=name, classes="side")
         yield Rule(id="time-rule", classes="rule")
         yield LinesPanel(id="timeline")
 
@@ -72,6 +80,17 @@ class OverviewScreen(Skeleton):
         self.rule("time-rule", "Timeline", timeline_lines.title(view))
         self.panel("timeline").show(lambda width, height: timeline_lines.timeline(view, width, height))
         self._draw_topology(view, frame)
+        self._draw_side(view)
+
+    def _draw_side(self, view: View) -> None:
+        """Where there is a third column: what waits, what happened, and how the host is."""
+        rows = view.evidence.approvals.rows
+        self.rule("asked-rule", "Approvals", f"{view.open_requests} open of {len(rows)}")
+        self.panel("asked").show(lambda width, height: side.approvals(view, width, height))
+        self.rule("incidents-rule", "Incidents", str(len(view.evidence.incidents.rows)))
+        self.panel("incidents").show(lambda width, height: side.incidents(view, width, height))
+        self.rule("checks-rule", "Doctor", side.checked(view))
+        self.panel("checks").show(lambda width, height: side.checks(view, width, height))
 
     def _draw_nothing(self, view: View) -> None:
         said = view.error or "waiting for the first sample"
@@ -121,6 +140,15 @@ class OverviewScreen(Skeleton):
             return [lines.topology(pieces, marks) for pieces in drawn]
 
         panel.show(draw)
+        self.rule("graph-rule", "Topology", "messages/s")
+
+        def draw_tall(width: int, rows: int) -> list[Line]:
+            drawn = tall(view.specs.topology, rates, rows) or chain(
+                view.specs.topology, width - 2, rows, None
+            )
+            return [lines.topology(pieces, marks) for pieces in drawn]
+
+        self.panel("tall").show(draw_tall)
 
     def act_sort(self) -> None:
         index = columns.SORTS.index(self._sort)

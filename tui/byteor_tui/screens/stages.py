@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from byteor_tui.glyphs import Glyphs, bar
 from byteor_tui.model.frame import Frame, Mark, RingFill, StageRow
-from byteor_tui.model.text import count, percent
+from byteor_tui.model.text import count, milliseconds, percent
 from byteor_tui.model.view import View
 from byteor_tui.screens import overview_lines as overview
 from byteor_tui.screens import stage_columns as columns
 from byteor_tui.screens.delta import compared_row, noted
 from byteor_tui.screens.pair import Content, PairScreen
 from byteor_tui.screens.text_lines import field, title
-from byteor_tui.tones import Line, Tone
+from byteor_tui.tones import Line, Tone, fit
 
 CHART = 8
+BUCKETS = 8
+KEPT, LEAST_HALF = 3, 56
 
 
 class StagesScreen(PairScreen):
@@ -25,6 +27,7 @@ class StagesScreen(PairScreen):
         super().__init__()
         self._sort = columns.SORTS[0]
         self._backwards = False
+        self.kept: tuple[str, ...] = ()
 
     def content(self, view: View, chosen: str | None) -> Content:
         frame = view.frame
@@ -54,10 +57,38 @@ class StagesScreen(PairScreen):
             note=f"{order}, {len(rows)} of {len(frame.rows)}",
             detail_title=found.name if found else "Stage",
             detail_note=found.state if found else "",
-            detail=lambda width: detail(found, frame, view, width, glyphs) if found else [],
-            stamp=(found, frame.rings, view.pinned is not None),
+            detail=lambda width: self._details(found, frame, view, width, glyphs) if found else [],
+            stamp=(
+                found,
+                frame.rings,
+                view.pinned is not None,
+                self.kept,
+                len(self.kept) > 0 and frame.taken_ns,
+            ),
             empty=("no stage matches the filter" if self.filter_text else "no stages",),
         )
+
+    def _details(self, found: StageRow, frame: Frame, view: View, width: int, glyphs: Glyphs) -> list[Line]:
+        """The stage under the cursor, and beside and under it those that somebody keeps in sight."""
+        others = [row for row in frame.rows if row.name in self.kept and row.name != found.name]
+        half = (width - 2) // 2
+        if not others or half < LEAST_HALF:
+            return [*detail(found, frame, view, width, glyphs), *_under(others, frame, view, width, glyphs)]
+        blocks = [_titled(row, frame, view, half, glyphs) for row in (found, *others)]
+        lines: list[Line] = []
+        for left in range(0, len(blocks), 2):
+            pair = blocks[left : left + 2]
+            for index in range(max(map(len, pair))):
+                parts = [fit(block[index] if index < len(block) else (), half) for block in pair]
+                lines.append(parts[0] if len(parts) == 1 else (*parts[0], ("  ", Tone.PLAIN), *parts[1]))
+            lines.append(())
+        return lines
+
+    def act_keep(self) -> None:
+        """Keep the stage under the cursor in sight, or let it go; the oldest of more than three goes."""
+        name = self.chosen
+        kept = tuple(one for one in self.kept if one != name)
+        self.kept = kept if name in self.kept else (*kept, name)[-KEPT:]
 
     def act_sort(self) -> None:
         self._sort = columns.SORTS[(columns.SORTS.index(self._sort) + 1) % len(columns.SORTS)]
@@ -86,7 +117,35 @@ def detail(one: StageRow, frame: Frame, view: View, width: int, glyphs: Glyphs) 
             title("p99 in ms, 60 s"),
             *overview.chart_lines(one.trend_p99, width, CHART, glyphs, overview.chart_ms),
         ]
+    if any(one.histogram):
+        lines += [(), title("latency since the start, up to"), *histogram(one.histogram, width, glyphs)]
     return lines
+
+
+def _titled(one: StageRow, frame: Frame, view: View, width: int, glyphs: Glyphs) -> list[Line]:
+    return [((f" {one.name}  {one.state}", Tone.KEY),), *detail(one, frame, view, width, glyphs)]
+
+
+def _under(others: list[StageRow], frame: Frame, view: View, width: int, glyphs: Glyphs) -> list[Line]:
+    return [line for one in others for line in ((), *_titled(one, frame, view, width, glyphs))]
+
+
+def histogram(counts: tuple[int, ...], width: int, glyphs: Glyphs) -> list[Line]:
+    """Latencies by powers of two, a bar a bucket; of more than eight buckets the slowest, the rest as one."""
+    known = [bits for bits, number in enumerate(counts) if number]
+    shown = range(max(known[0], known[-1] - BUCKETS + 1), known[-1] + 1)
+    rows = [(bits, counts[bits]) for bits in shown]
+    rows[0] = (rows[0][0], sum(counts[: rows[0][0] + 1]))
+    most, total = max(number for _, number in rows), sum(counts)
+    room = max(8, min(40, width - 36))
+    return [
+        (
+            (f" {milliseconds((1 << bits) - 1):>9} ms ", Tone.DIM),
+            (bar(number, most, room, glyphs) if number else " " * room, Tone.TREND),
+            (f" {count(number):>7} {percent(number, total):>5}", Tone.PLAIN),
+        )
+        for bits, number in rows
+    ]
 
 
 def rings_of(one: StageRow, frame: Frame) -> list[RingFill]:

@@ -14,14 +14,15 @@ LABEL = 10
 SHORTEST = 8
 
 
-def field(name: str, value: str, width: int, tone: Tone = Tone.PLAIN) -> list[Line]:
+def field(name: str, value: str, width: int, tone: Tone = Tone.PLAIN, *, label: int = LABEL) -> list[Line]:
     """``name   value``; a long value goes on in the next lines, never out of sight."""
-    room = width - LABEL - 3
+    size = max(LABEL, label, len(name))
+    room = width - size - 3
     if room < 16:
         return [((f" {name}", Tone.DIM),), *[((f"  {part}", tone),) for part in wrap(value, width - 3)]]
     parts = wrap(value, room) or [""]
-    first: Line = ((f" {name:<{LABEL}} ", Tone.DIM), (parts[0], tone))
-    return [first, *[((" " * (LABEL + 2), Tone.PLAIN), (part, tone)) for part in parts[1:]]]
+    first: Line = ((f" {name:<{size}} ", Tone.DIM), (parts[0], tone))
+    return [first, *[((" " * (size + 2), Tone.PLAIN), (part, tone)) for part in parts[1:]]]
 
 
 def fields(pairs: Iterable[tuple[str, str]], width: int) -> list[Line]:
