@@ -94,6 +94,8 @@ def test_a_steady_second_is_not_drawn_before_it_is_over(sample: Make) -> None:
     [
         ("running", {}, "run", Mark.NONE),
         ("starting", {"state": "starting"}, "start", Mark.NONE),
+        ("running", {"state": "starting", "pid": 0, "alive": False, "age_ns": 10**12}, "start", Mark.NONE),
+        ("dead", {"state": "starting", "pid": 0, "alive": False}, "DEAD", Mark.ALERT),
         ("draining", {"state": "draining"}, "drain", Mark.NONE),
         ("running", {"state": "failed"}, "FAILED", Mark.ALERT),
         ("running", {"alive": False}, "DEAD", Mark.ALERT),

@@ -174,6 +174,8 @@ def judge(run_state: str, worker: WorkerSample) -> tuple[str, Mark]:
         return word, Mark.NONE
     if run_state in ENDED - {"dead"}:
         return "ended", Mark.NONE
+    if not worker.pid and run_state != "dead":  # nobody has written its row yet: it is still to come
+        return word, Mark.NONE
     if not worker.alive:
         return "DEAD", Mark.ALERT
     if worker.age_ns > STALE_NS:
