@@ -92,6 +92,19 @@ def test_a_signal_ends_the_demo_as_q_does(private: Path, terminal: Start) -> Non
     assert console.restored and not folder.exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_without_a_terminal_leaves_nothing_behind(private: Path, number: signal.Signals) -> None:
+    argv = [*CONSOLE, "demo", "--headless", "--seconds", "60"]
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    root = folder_of(process.pid)
+    wait_until(lambda: any(root.glob("run/*/run.json")))
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "error[E_INTERRUPTED]" in told
+    assert not root.exists()
+
+
 def test_after_kill_9_the_run_ends_by_itself_and_the_next_demo_cleans_up(
     private: Path, terminal: Start
 ) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,13 +57,32 @@ def demo_folder() -> Iterator[Path]:
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update({name: str(folder) for name, folder in ours.items()})
     try:
-        yield root
+        with _signals_unwind():
+            yield root
     finally:
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
         shutil.rmtree(root, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """SIGTERM and SIGHUP are an exception here, so that nothing stays behind. The screen has its own way."""
+
+    def leave(*_: object) -> None:
+        raise ByteorError("E_INTERRUPTED", "interrupted", exit=Exit.TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
