@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,7 +152,8 @@ def run(
 
     ``on_permit`` is called when policy let the run start, ``on_running`` when every worker runs; once each.
     """
-    with attend(on_running) as attendants:
+    # Stages in our own threads may print too: the stdout: sink writes to the descriptor.
+    with contextlib.redirect_stdout(sys.stderr), attend(on_running) as attendants:
         return _run(order, attendants, on_permit)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import io
 import mmap
 import os
 import resource
@@ -48,6 +49,8 @@ def main() -> int:
     if config.memory_bytes:  # all that is writable and its own: a stage that leaks hears MemoryError
         resource.setrlimit(resource.RLIMIT_DATA, (config.memory_bytes, config.memory_bytes))
     _keep_lifeline()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a stage prints is seen when it prints it
+        sys.stdout.reconfigure(line_buffering=True)
     sys.path[:] = config.sys_path
     outcome = outcome_of(config.name, lambda: _serve(config))
     _tell(config, WorkerEvent(outcome.event, outcome.failure))

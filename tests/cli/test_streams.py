@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -98,3 +99,47 @@ def test_a_snapshot_never_replaces_a_device_or_a_pipe(home: Home) -> None:
     done = home.byteor("snapshot", "-o", pipe)
     assert (done.returncode, pipe.is_fifo()) == (2, True)
     assert "E_NOT_A_FILE" in done.stderr
+
+
+NOISY = """
+import os
+from byteor.runtime.stages import stage
+
+print("noise at import")
+os.write(1, b"raw noise at import\\n")
+
+@stage(parameters="TEXT")
+def loud(text: str):
+    print("noise of the factory")
+
+    def call(message: bytes) -> bytes | None:
+        print("noise of a call")
+        return message.upper()
+
+    return call
+
+@stage
+def says_its_last(message: bytes) -> bytes | None:
+    print("last words")
+    os._exit(3)
+"""
+
+
+@pytest.mark.parametrize("executor", ["auto", "sp"])
+def test_what_a_stage_module_prints_never_reaches_stdout(home: Home, executor: str) -> None:
+    module = home.root / "noisy.py"
+    module.write_text(NOISY)
+    spec = home.spec(("a", "loud:x"))
+    done = home.byteor("run", spec, "--stages", module, "--executor", executor, stdin="a\n")
+    assert (done.returncode, done.stdout) == (0, "A\n")
+    assert {"noise at import", "noise of the factory", "noise of a call"} <= set(done.stderr.splitlines())
+    told = home.byteor("stages", "--stages", module, "--json")
+    assert json.loads(told.stdout)["schema"] == "byteor.stages/v1"
+
+
+def test_what_a_stage_prints_is_seen_when_it_prints_it(home: Home) -> None:
+    module = home.root / "noisy.py"
+    module.write_text(NOISY)
+    done = home.byteor("run", home.spec(("a", "says_its_last")), "--stages", module, stdin="a\n")
+    assert done.returncode == 11
+    assert "last words" in done.stderr.splitlines()

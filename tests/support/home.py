@@ -131,6 +131,7 @@ class Home:
             "BYTEOR_SHM_DIR": str(root / "shm"),
             "NO_COLOR": "1",
         }
+        self.env.pop("PYTHONUNBUFFERED", None)  # hides what is printed too late, or never
         self.started: list[subprocess.Popen[str]] = []
 
     def spec(self, *stages: tuple[str, str], name: str = "pipe", capacity: int = 64) -> Path:

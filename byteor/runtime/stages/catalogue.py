@@ -20,6 +20,7 @@ from byteor.errors import Exit, Where
 from byteor.runtime.stages.api import StageDef, StageError
 from byteor.runtime.stages.built_in import MODULES, built_in, built_in_stage, definitions_of
 from byteor.runtime.stages.context import Context
+from byteor.runtime.stages.printing import prints_to_stderr
 
 
 class ResolvedStage(msgspec.Struct, frozen=True):
@@ -145,12 +146,8 @@ def _named(modules: Sequence[str]) -> dict[str, StageDef]:
 
 def _import(name: str) -> ModuleType:
     try:
-        if name.endswith(".py"):
-            return _import_file(Path(name))
-        if not all(part.isidentifier() for part in name.split(".")):
-            hint = "name a file (./mine.py) or a module that Python finds (package.stages)"
-            raise _bad_module(name, "neither a .py file nor the name of a module", hint=hint)
-        return importlib.import_module(name)
+        with prints_to_stderr():
+            return _load(name)
     except StageError:
         raise
     except ModuleNotFoundError as error:
@@ -167,6 +164,15 @@ def _import(name: str) -> ModuleType:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = Where(file=frame.filename, line=frame.lineno)
         raise _bad_module(name, f"{type(error).__name__}: {error}", where=where) from error
+
+
+def _load(name: str) -> ModuleType:
+    if name.endswith(".py"):
+        return _import_file(Path(name))
+    if not all(part.isidentifier() for part in name.split(".")):
+        hint = "name a file (./mine.py) or a module that Python finds (package.stages)"
+        raise _bad_module(name, "neither a .py file nor the name of a module", hint=hint)
+    return importlib.import_module(name)
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -234,7 +240,8 @@ def _check_parameters(found: ResolvedStage, given: bool) -> None:
             else:
                 context = Context(key=found.key)
                 try:
-                    found.make(context)
+                    with prints_to_stderr():
+                        found.make(context)
                 finally:
                     context.tear_down()
         except ValueError as error:

@@ -6,6 +6,7 @@ from importlib import metadata
 
 from byteor.errors import Exit
 from byteor.runtime.stages.api import ATTRIBUTE, StageDef, StageError
+from byteor.runtime.stages.printing import prints_to_stderr
 from byteor.spec.keys import BUILTIN_KEYS
 
 GROUP = "byteor.stages"  # the stage's key = "package.module:function"
@@ -32,7 +33,8 @@ def package(point: metadata.EntryPoint) -> tuple[str, str]:
 def load(point: metadata.EntryPoint) -> StageDef:
     """Raises ``E_STAGE_MODULE`` (exit 2)."""
     try:
-        value = point.load()
+        with prints_to_stderr():
+            value = point.load()
     except Exception as error:
         raise _bad(point, f"{type(error).__name__}: {error}") from error
     definition = getattr(value, ATTRIBUTE, None)
