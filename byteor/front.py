@@ -35,6 +35,10 @@ def guarded(args: list[str], run: Callable[[list[str]], int]) -> int:
             _give_up_stdout()
             with contextlib.suppress(OSError):
                 report_error(told, as_json=False)
+        try:
+            sys.stdout.flush()
+        except OSError:  # what it still holds cannot go anywhere
+            _give_up_stdout()
         return told.exit
 
 

@@ -109,13 +109,6 @@ ROWS = tuple(
             "byteor replay demo --stall 300",
         ),
         (
-            "E_REPLAY_TRACE",
-            "the trace of a replay is whole and belongs to its recording",
-            "replay it again; a trace is made anew each time",
-            "byteor-console --screen replay, with half a replay_trace.json",
-            "byteor replay demo --trace",
-        ),
-        (
             "E_REPLAY_EQUAL",
             "only a replay that diverges is minimised",
             "byteor determinism check runs it under other conditions",
