@@ -181,15 +181,20 @@ def cut(
     first: First = None,
     last: Last = None,
     newest: Newest = None,
+    sound: Annotated[
+        bool, typer.Option("--sound", help="Of a damaged capture, take what lies before the damage.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write some inputs and their outputs as a capture of its own, which every verb takes by its path."""
     from byteor.acts.captures import recording_of
     from byteor.cli.output import emit_json, emit_text
+    from byteor.incident.recording import sound_part
     from byteor.incident.replay.inputs import Range, extent, resolved_range
     from byteor.incident.slice import write_slice
 
     with recording_of(run) as (recording, _):
+        recording = sound_part(recording) if sound else recording
         wanted = resolved_range(Range(first=first, last=last, newest=newest), extent(recording))
         write_slice(recording, wanted, out)
     document = {"path": str(out.resolve()), "first": wanted.first, "last": wanted.last}

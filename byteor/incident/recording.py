@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from byteor.errors import Exit
+from byteor.errors import ByteorError, Exit
 from byteor.incident.capture import CAPTURE_JSON, JOURNAL, SPEC_KV, CaptureFacts
 from byteor.incident.errors import IncidentError
 from byteor.incident.frames import Frame, read_frame
@@ -99,7 +99,7 @@ def frames(journal: Path, position: int | None = None) -> Iterator[Placed]:
         reader = DiskJournalReader(journal, position)
     except IndexBusError as error:
         if error.code != "E_REGION_MISSING":
-            raise
+            raise _damaged(error) from None
         return
     with reader:
         while True:
@@ -107,12 +107,32 @@ def frames(journal: Path, position: int | None = None) -> Iterator[Placed]:
                 records = reader.read(READ_RECORDS)
             except IndexBusError as error:
                 if error.code != "E_OVERRUN":
-                    raise
+                    raise _damaged(error) from None
                 continue
             if not records:
                 return
             for at, record in records:
                 yield at, read_frame(record)
+
+
+def _damaged(error: IndexBusError) -> ByteorError:
+    if error.code != "E_CORRUPT":
+        return error
+    hint = "byteor journal slice --sound -o FOLDER keeps what lies before it"
+    return IncidentError("E_CORRUPT", error.message, hint=hint, exit=Exit.INTEGRITY)
+
+
+def sound_part(recording: Recording) -> Recording:
+    """``recording`` up to the first record that is damaged."""
+
+    def read() -> Iterator[Placed]:
+        try:
+            yield from recording.read()
+        except ByteorError as error:
+            if error.code not in ("E_CORRUPT", "E_CAPTURE_FRAME"):
+                raise
+
+    return msgspec.structs.replace(recording, read=read)
 
 
 def frames_of_segments(contents: Sequence[bytes]) -> Iterator[Placed]:

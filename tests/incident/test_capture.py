@@ -29,6 +29,7 @@ from byteor.incident.recording import (
     open_capture,
     pack_segment,
     prune,
+    sound_part,
 )
 from byteor.incident.select import Selection, parse_where, selected
 from byteor.indexbus.journal_disk import segments
@@ -231,3 +232,20 @@ def test_no_capture_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(IncidentError) as caught:
         open_capture(tmp_path)
     assert caught.value.code == "E_CAPTURE_MISSING"
+
+
+def test_what_lies_before_damage_can_still_be_cut_out(tmp_path: Path, scene: Scene) -> None:
+    messages = [b"message %d" % n for n in range(100)]
+    recording = scene.record(messages, enumerate(messages), batch=10)
+    (path,) = (path for _, path in segments(Path(recording.place) / "journal"))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"message 42")] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(IncidentError, match="checksum") as caught:
+        list(recording.read())
+    assert (caught.value.code, caught.value.hint) == (
+        "E_CORRUPT",
+        "byteor journal slice --sound -o FOLDER keeps what lies before it",
+    )
+    kept = [frame for _, frame in sound_part(recording).read() if frame.kind == INGRESS]
+    assert [p for frame in kept for p in frame.payloads()] == messages[:40]

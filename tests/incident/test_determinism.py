@@ -29,6 +29,18 @@ def last(message):
 """
 ONE = "\n@stage\ndef planted(message):\n    return message + str({}).encode()\n"
 PLANTED = {
+    "state that stages share": """
+seen = []
+
+@stage
+def clean(message):
+    seen.append(message)
+    return message[::-1]
+
+@stage
+def planted(message):
+    return message + str(len(seen) > 0).encode()
+""",
     "clock": ONE.format("time.time_ns()"),
     "date": ONE.format("datetime.date.today()"),
     "moment": ONE.format("datetime.datetime.now().year"),
@@ -154,12 +166,18 @@ def test_there_are_twenty_kinds() -> None:
     assert len(CONDITIONS) >= 12
 
 
-def test_one_planted_kind_in_a_child_of_its_own(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, HEAD + PLANTED["hash seed"], "clean", "planted", "last")
+@pytest.mark.parametrize(
+    ("kind", "condition", "suspect"),
+    [("hash seed", "hash seed", "hash"), ("state that stages share", "each stage apart", "module")],
+)
+def test_one_planted_kind_in_a_child_of_its_own(
+    tmp_path: Path, kind: str, condition: str, suspect: str
+) -> None:
+    scene = Scene(tmp_path, HEAD + PLANTED[kind], "clean", "planted", "last")
     scene.record([b"message-%d" % n for n in range(20)], [])
-    found = check(order_of(scene), [one for one in CONDITIONS if one.name == "hash seed"])
-    assert (found.stage, [one.condition for one in found.findings]) == ("s1", ["hash seed"])
-    assert "hash" in found.findings[0].suspects
+    found = check(order_of(scene), [one for one in CONDITIONS if one.name == condition])
+    assert (found.stage, [one.condition for one in found.findings]) == ("s1", [condition])
+    assert suspect in found.findings[0].suspects
 
 
 def said(*given: str, taken: str = "t", outputs: str = "o", failure: str | None = None) -> ChildSaid:

@@ -78,7 +78,9 @@ def compared(base: ChildSaid, other: ChildSaid, condition: Condition) -> Finding
 
 def _child(order: ChildOrder, condition: Condition) -> ChildSaid:
     """Run one child; a child that dies or hangs is a result too."""
-    order = msgspec.structs.replace(order, perturb=condition.perturb, batch=condition.batch)
+    order = msgspec.structs.replace(
+        order, perturb=condition.perturb, batch=condition.batch, apart=condition.apart
+    )
     environment = dict(_merged(os.environ.items(), BASE.items(), condition.env.items()))
     try:
         done = subprocess.run(

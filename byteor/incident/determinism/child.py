@@ -9,11 +9,16 @@ import hashlib
 import os
 import sys
 from array import array
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from byteor.incident.determinism.perturb import perturb
+
+if TYPE_CHECKING:
+    from byteor.runtime.stages import ResolvedStage
 
 
 class ChildOrder(msgspec.Struct, frozen=True):
@@ -26,6 +31,7 @@ class ChildOrder(msgspec.Struct, frozen=True):
     most: int
     batch: int
     perturb: tuple[str, ...] = ()
+    apart: bool = False
 
 
 class StageSaid(msgspec.Struct, frozen=True):
@@ -78,7 +84,8 @@ def run(order: ChildOrder) -> ChildSaid:
     prepared = prepare(load(order.spec, strict=True), order.modules)
     found = extent(recording)
     wanted = resolved_range(Range(last=(found.first or 0) + order.most - 1), found)
-    standing = stand_ins(prepared.stages, dry_run=True, traced=True)
+    stages_here = _apart(prepared.stages, order.modules) if order.apart else prepared.stages
+    standing = stand_ins(stages_here, dry_run=True, traced=True)
     digests: dict[int, list[tuple[int, bytes]]] = {}
     ordered = is_ordered(prepared.wiring)
 
@@ -104,6 +111,18 @@ def run(order: ChildOrder) -> ChildSaid:
     )
     failure = None if ended.failure is None else f"{ended.failure.stage}: {ended.failure.error}"
     return ChildSaid(stages, total.hexdigest(), sum(map(len, digests.values())), failure)
+
+
+def _apart(stages: Mapping[int, ResolvedStage], modules: Sequence[str]) -> dict[int, ResolvedStage]:
+    """Each stage out of modules that were loaded for it alone."""
+    from byteor.runtime.stages import resolve
+
+    found = {}
+    for index, stage in stages.items():
+        for name in modules:
+            sys.modules.pop(Path(name).stem if name.endswith(".py") else name, None)
+        found[index] = resolve(stage.key, modules)
+    return found
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import msgspec
 class Condition(msgspec.Struct, frozen=True):
     """``env``: variables set (None: taken away). ``perturb``: what ``perturb`` does inside the process.
 
+    ``apart``: each stage has modules of its own, as in a process of its own.
     ``suspects`` is what a stage reads, when it differs under this condition and not under the same ones.
     """
 
@@ -16,6 +17,7 @@ class Condition(msgspec.Struct, frozen=True):
     env: dict[str, str | None] = {}
     perturb: tuple[str, ...] = ()
     batch: int = 256
+    apart: bool = False
 
 
 BASE: dict[str, str | None] = {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
@@ -55,6 +57,11 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("network", "the network", perturb=("network",)),
     Condition("one message a batch", "how messages fall into batches", batch=1),
     Condition("seven messages a batch", "how messages fall into batches", batch=7),
+    Condition(
+        "each stage apart",
+        "a variable of its module that other stages use; a run gives each a process",
+        apart=True,
+    ),
     Condition("quick threads", "a race between threads", perturb=("threads",)),
     Condition("garbage", "when garbage is collected, or what an address was before", perturb=("garbage",)),
 )
