@@ -115,11 +115,11 @@ def frames(journal: Path, position: int | None = None) -> Iterator[Placed]:
                 yield at, read_frame(record)
 
 
-def _damaged(error: IndexBusError) -> ByteorError:
-    if error.code != "E_CORRUPT":
-        return error
-    hint = "byteor journal slice --sound -o FOLDER keeps what lies before it"
-    return IncidentError("E_CORRUPT", error.message, hint=hint, exit=Exit.INTEGRITY)
+def _damaged(error: IndexBusError) -> IndexBusError:
+    """What an operator does about a record that fails its checksum, in a capture."""
+    if error.code == "E_CORRUPT":
+        error.hint = "byteor journal slice --sound -o FOLDER keeps what lies before it"
+    return error
 
 
 def sound_part(recording: Recording) -> Recording:

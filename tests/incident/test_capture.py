@@ -32,6 +32,7 @@ from byteor.incident.recording import (
     sound_part,
 )
 from byteor.incident.select import Selection, parse_where, selected
+from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal_disk import segments
 
 U64 = st.integers(0, 2**64 - 2**20)
@@ -241,7 +242,7 @@ def test_what_lies_before_damage_can_still_be_cut_out(tmp_path: Path, scene: Sce
     data = bytearray(path.read_bytes())
     data[data.index(b"message 42")] ^= 1
     path.write_bytes(data)
-    with pytest.raises(IncidentError, match="checksum") as caught:
+    with pytest.raises(IndexBusError, match="checksum") as caught:
         list(recording.read())
     assert (caught.value.code, caught.value.hint) == (
         "E_CORRUPT",

@@ -171,6 +171,14 @@ def test_a_slow_pace_is_no_stall(tmp_path: Path) -> None:
     assert not scene.replay(recording, rate=2.0, stall_s=0.4).diverged
 
 
+def test_a_rate_holds_within_a_recorded_batch_too(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, CODE, "upper")
+    recording = scene.record(MESSAGES[:9], [(n, b"M%d" % n) for n in range(9)], batch=9)
+    done = scene.replay(recording, rate=20.0)
+    assert not done.diverged
+    assert done.duration_ns >= 8 * 50_000_000  # at no rate it takes a few milliseconds
+
+
 def test_a_range_replays_only_its_part(tmp_path: Path) -> None:
     scene = Scene(tmp_path, CODE, "upper")
     recording = scene.record(MESSAGES, [(n, b"M%d" % n) for n in range(100)])

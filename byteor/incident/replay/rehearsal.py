@@ -44,6 +44,7 @@ from byteor.runtime.workers import Outcome, outcome_of
 LOOK_S = 0.05
 TELL_S = 0.25
 JOIN_S = 10.0
+PIECE_S = 0.02
 
 TakeOutput = Callable[[int, Batch], bool]
 
@@ -183,7 +184,7 @@ class _Pass:
         awaited = [post for post in sources.values() if post.plan.watermarks] if len(sources) > 1 else []
         for frame in in_order_of_origin(inputs):
             producer = _producer_of(frame, sources)
-            for first, messages in runs_of(frame):
+            for first, messages in pace.cut(runs_of(frame)):
                 pace.wait(len(messages))
                 if self._arrivals is not None:
                     self._arrivals.note(first, len(messages), frame.at_ns)
@@ -283,6 +284,16 @@ class _Pace:
     def __init__(self, rate: float | None, beat: Beat) -> None:
         self._rate, self._beat = rate, beat
         self._due = time.monotonic()
+
+    def cut(self, runs: Iterator[tuple[int, list[bytes]]]) -> Iterator[tuple[int, list[bytes]]]:
+        """``runs`` in pieces of what the rate lets through in ``PIECE_S``."""
+        if self._rate is None:
+            yield from runs
+            return
+        most = max(1, int(self._rate * PIECE_S))
+        for first, messages in runs:
+            for at in range(0, len(messages), most):
+                yield first + at, messages[at : at + most]
 
     def wait(self, messages: int) -> None:
         if self._rate is None:
