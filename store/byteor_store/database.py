@@ -103,19 +103,24 @@ def open_for_reading(path: Path) -> apsw.Connection:
         ) from error
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
+    if reserved is None and path.is_file() and path.stat().st_size == 0:
+        raise _not_begun(path)
     if reserved is None:
         raise _unreadable(path, "it is no SQLite database")
     vfs = checksum_vfs() if reserved == CHECKSUM_BYTES else None
     connection = _connect(path, apsw.SQLITE_OPEN_READONLY, vfs)
     try:
-        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
-        return connection
+        begun = connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None
     except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
         connection.close()
         return _open_at_rest(path, vfs, error)
     except apsw.Error as error:
         connection.close()
         raise translated(error, path) from error
+    if not begun:
+        connection.close()
+        raise _not_begun(path)
+    return connection
 
 
 def _open_at_rest(path: Path, vfs: str | None, error: apsw.Error) -> apsw.Connection:
@@ -197,6 +202,16 @@ def _reserved_bytes(path: Path) -> int | None:
         header = file.read(RESERVED_AT + 1)
     return (
         header[RESERVED_AT] if len(header) > RESERVED_AT and header.startswith(b"SQLite format 3\0") else None
+    )
+
+
+def _not_begun(path: Path) -> StoreError:
+    """A process that is killed while it makes the log leaves a file without entries, or without tables."""
+    return StoreError(
+        "E_AUDIT_NOT_FOUND",
+        f"the audit log at {path} is empty",
+        hint="whoever made it was stopped before the first entry; the next run begins it",
+        exit=Exit.NOT_FOUND,
     )
 
 

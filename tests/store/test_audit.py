@@ -233,13 +233,28 @@ def test_no_log_is_not_found(path: Path) -> None:
     assert (caught.value.code, caught.value.exit) == ("E_AUDIT_NOT_FOUND", Exit.NOT_FOUND)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"SQLite format 3\0" + bytes(5000)])
+@pytest.mark.parametrize("content", [b"hello", b"SQLite format 3\0" + bytes(5000)])
 def test_a_file_that_is_no_log_is_unreadable(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "audit.db"
     file.write_bytes(content)
     with pytest.raises(StoreError) as caught:
         AuditLog.observe(file)
     assert (caught.value.code, caught.value.exit) == ("E_AUDIT_UNREADABLE", Exit.INVALID)
+
+
+def test_a_log_whose_maker_was_killed_is_empty_and_goes_on(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    path.touch(0o600)
+    for _ in ("without a byte", "without a table"):
+        with pytest.raises(StoreError) as caught:
+            AuditLog.observe(path)
+        assert (caught.value.code, caught.value.exit) == ("E_AUDIT_NOT_FOUND", Exit.NOT_FOUND)
+        database.open_for_writing(path).close()
+    assert path.stat().st_size > 0
+    with AuditLog.open(path) as log:
+        assert log.append(Event(action="x", actor="a", body={})) == 0
+    AuditLog.observe(path).close()
 
 
 def test_another_database_is_no_log(tmp_path: Path) -> None:
