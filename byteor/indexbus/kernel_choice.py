@@ -17,7 +17,8 @@ def kernel(name: str | None = None) -> ModuleType:
     """
     wanted = name or os.environ.get("BYTEOR_KERNEL", "")
     if wanted not in ("", "native", "pure"):
-        raise IndexBusError("E_UNSUPPORTED", f"BYTEOR_KERNEL is {wanted!r}, not native or pure")
+        why = f"BYTEOR_KERNEL is {wanted!r}, not native or pure"
+        raise IndexBusError("E_UNSUPPORTED", why, hint="unset it, or name one of the two")
     if wanted != "pure":
         try:
             return importlib.import_module("byteor.indexbus._native")

@@ -116,6 +116,13 @@ ROWS = tuple(
             _REPLAY,
         ),
         (
+            "E_REPLAY_TRACE",
+            "replay_trace.json is what byteor replay --trace wrote, and its recording is still there",
+            "byteor replay RUN --trace makes another",
+            "a replay_trace.json that was edited, or whose capture was pruned",
+            "byteor replay demo --trace",
+        ),
+        (
             "E_SNAPSHOT",
             "a file that is opened as a snapshot is one that byteor snapshot wrote",
             "byteor snapshot RUN -o FILE writes one",
