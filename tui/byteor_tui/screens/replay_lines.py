@@ -78,7 +78,7 @@ def stages(one: Replay, player: Player, view: View, width: int) -> list[Line]:
     if frame is None:
         return [*paragraph("made without --trace: r makes one that knows its stages", width, Tone.WARN), ()]
     name_width = max(8, min(24, max(len(row.name) for row in frame.rows)))
-    room = width - name_width - 52  # what the other columns and "record 1,234,567" leave
+    room = width - name_width - 54  # what the other columns and "record 1,234,567" leave
     cells = min(MOST_TREND, room) if room >= LEAST_TREND else 0
     head = f"   {pad('STAGE', name_width)}  {'RECORDED':>10} {'REPLAYED':>10} {'DIFF':>6}  "
     head += pad("/S, 60 s", cells, right=True) + "  " if cells else ""
