@@ -85,13 +85,18 @@ class Acting:
             raise self._failed(outcomes[-1], start + len(outcomes) - 1)
 
     def _pass_gates(self, effects: Effects, ledger: Ledger) -> None:
-        """Return when acting is allowed now; hold while the environment is frozen, whatever that takes."""
+        """Return when acting is allowed now; hold while the environment is frozen, whatever that takes.
+
+        Neither a batch of slow acts nor a hold is a stage that hangs.
+        """
+        self._context.beat()
         self._check_approval(effects)
         if self._hold is None or not self._hold.closed:
             return
         ledger.held("effects_held")
         while self._hold.closed:
             time.sleep(LOOK_S)
+            self._context.beat()
             self._check_approval(effects)
             if self._context.stopping:
                 raise _refused("E_ACTION_HELD", "the run stopped while its environment was frozen")

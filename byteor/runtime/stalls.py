@@ -75,24 +75,15 @@ class StallWatch:
             if row.role == "lane":
                 continue
             silent_s = self._silent_s(row, now_ns)
-            if silent_s < TOLD_S and row.index in self._told:
-                lasted = self._told.pop(row.index)
+            over = 0 < self._limit_s <= silent_s and row.role not in ENDS
+            if silent_s < TOLD_S and (lasted := self._told.pop(row.index, None)) is not None:
                 self._tell(f"{row.role} {row.name} goes on, after more than {lasted:.0f} s")
-            stall = Stall(
-                row.name,
-                row.role,
-                row.index,
-                row.pid,
-                row.where,
-                silent_s,
-                row.in_hand - 1 if row.in_hand else None,
-            )
-            if silent_s >= TOLD_S and row.index not in self._told:
-                self._tell(f"{row.role} {row.name} gives {stall.told()}")
             if silent_s >= TOLD_S:
+                if row.index not in self._told:
+                    self._tell(f"{row.role} {row.name} gives {_stall(row, silent_s).told()}")
                 self._told[row.index] = silent_s
-            if 0 < self._limit_s <= silent_s and row.role not in ENDS:
-                beyond = beyond or stall
+            if over and beyond is None:
+                beyond = _stall(row, silent_s)
         return beyond
 
     def _silent_s(self, row: RowSample, now_ns: int) -> float:
@@ -103,6 +94,11 @@ class StallWatch:
             self._lived[row.index] = (row.in_hand, now_ns)
             since_ns = now_ns if in_hand >= 0 else 0
         return max(0, now_ns - max(row.heartbeat_ns, since_ns, self._back_ns)) / 1e9
+
+
+def _stall(row: RowSample, silent_s: float) -> Stall:
+    sequence = row.in_hand - 1 if row.in_hand else None
+    return Stall(row.name, row.role, row.index, row.pid, row.where, silent_s, sequence)
 
 
 def failure_of(stall: Stall, run: Path, limit_s: float) -> Failure:

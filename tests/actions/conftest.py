@@ -33,6 +33,7 @@ class Governed:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self._monkeypatch = folder, monkeypatch
+        self.beats: list[float] = []  # when the stage gave a sign of life
         self.hold = environment_gate(folder, "prod-eu-1")
         self.stop = approval_gate(folder, APPROVAL)
         set_gate(self.hold, closed=False)
@@ -60,7 +61,8 @@ class Governed:
 
     def do(self, key: str, *messages: bytes, live: bool = True) -> list[bytes]:
         """Hand ``messages`` to the stage ``key``, in one batch, as a worker does."""
-        with resolve(key).opened(Context("alert", key, live=live)) as function:
+        context = Context("alert", key, live=live, beat=lambda: self.beats.append(time.monotonic()))
+        with resolve(key).opened(context) as function:
             return list(function(messages))
 
     def rows(self) -> list[tuple[str, dict[str, Any]]]:
