@@ -20,7 +20,7 @@ from typing import Any
 from bench.interpreters import having
 from bench.pipeline import metrics, ours, peers, tables
 from bench.transport import ours as transport
-from bench.transport.measure import bounded, clean_folder, elsewhere, machine
+from bench.transport.measure import bounded, busy, clean_folder, elsewhere, machine
 from bench.transport.shapes import CHAIN, SIZE
 from byteor.indexbus import kernel_name
 
@@ -104,6 +104,7 @@ def main() -> None:
     partly = options.quick or bool(options.only)
     began, rounds = time.monotonic(), options.rounds or (1 if partly else 3)
     report: dict[str, Any] = {"machine": machine(), "kernel": kernel_name(), "rounds": rounds}
+    report["busy"] = [busy()]
     with transport.folder():
         measured = rows(0.2 if options.quick else 1.0, options.only)
         for number in range(rounds):
@@ -117,6 +118,7 @@ def main() -> None:
             report["metrics"] = {
                 name: bounded(partial(way, count), 2 * SECONDS) for name, way in metrics.WAYS.items()
             }
+    report["busy"].append(busy())
     report["seconds"] = round(time.monotonic() - began)
     print(tables.everything(report))
     where = options.json or (None if partly else RESULTS)

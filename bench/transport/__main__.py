@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import statistics
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 
 from bench.interpreters import having
 from bench.transport import limit, ours, tables
-from bench.transport.measure import bounded, clean_folder, elsewhere, enough, machine
+from bench.transport.measure import bounded, busy, clean_folder, elsewhere, enough, machine
 from bench.transport.peers.base import Peer
 from bench.transport.peers.table import PEERS
 from bench.transport.shapes import CHAIN, DIAMOND, GATHER, PAIR, SIZE, SIZES, SPREAD, TRIP
@@ -177,6 +176,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     quick, only = options.quick, options.only
     report: dict[str, Any] = {"machine": machine(), "kernel": kernel_name(), "rounds": options.rounds}
+    report["busy"] = [busy()]
     program = limit.build(folder)
     pairs = [(PAIR, size) for size in ((SIZE,) if quick else SIZES)]
     limits = [
@@ -212,6 +212,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         report["publish_ns"] = bounded(partial(ours.publish_ns, SIZE), OUR_SECONDS)
         idle = {wait.name.lower(): bounded(partial(ours.idle_cpu, wait), OUR_SECONDS) for wait in Wait}
         report["idle_cpu"] = idle
+    report["busy"].append(busy())
     report["seconds"] = round(time.monotonic() - began)
     return report
 
@@ -234,8 +235,6 @@ def main() -> None:
     options.rounds = options.rounds or (2 if options.quick or options.only else ROUNDS)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: sys.exit(128 + number))  # so that folders go
-    if os.getloadavg()[0] > 1.5:
-        tell("other programs are at work on this machine: compare only within this run")
     with clean_folder("byteor-limit-", Path("/tmp")) as folder, ours.folder():
         report = measure(folder, options)
     print(tables.everything(report))

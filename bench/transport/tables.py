@@ -65,7 +65,8 @@ def about(report: Report) -> str:
     m = report["machine"]
     where = f"{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}, Python {m['python']}"
     how = f"{report['kernel']} kernel; medians of {report['rounds']} rounds in {report['seconds']} s"
-    return f"{where}, load {m['load']:.1f} at the start; {how}."
+    before, after = report["busy"]
+    return f"{where}; others used {before:.0%} of it just before and {after:.0%} just after; {how}."
 
 
 def sizes_of(report: Report) -> list[int]:
