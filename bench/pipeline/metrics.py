@@ -87,5 +87,5 @@ def pairs(count: int, messages: int, parts: int, clock: int) -> dict[str, float]
 
 WAYS: dict[str, Callable[[int], dict[str, float]]] = {
     "one fused worker, processor time": lambda count: pairs(count, 1_000_000, 1, 1),
-    "two threads, wall time": lambda count: pairs(count, 4_000_000, 2, 0),
+    "two threads, wall time": lambda count: pairs(count // 4, 2_000_000, 2, 0),
 }

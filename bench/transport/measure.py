@@ -174,6 +174,7 @@ def bounded(call: Callable[[], Any], seconds: float) -> Any:
         die_with_parent()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.dup2(said.fileno(), 2)
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: PTH123, SIM115
         try:
             answer: dict[str, Any] = {"value": call()}
         except ImportError as error:
@@ -265,7 +266,8 @@ def clean_folder(prefix: str, parent: Path) -> Iterator[Path]:
 
 
 def busy() -> float:
-    """The share of all processors that somebody uses while this process waits half a second."""
+    """The share of all processors that others use while this process waits half a second; niced programs,
+    which give way, do not count."""
 
     def ticks() -> list[int]:
         with open("/proc/stat") as file:  # noqa: PTH123
@@ -274,7 +276,7 @@ def busy() -> float:
     before = ticks()
     time.sleep(0.5)
     passed = [b - a for a, b in zip(before, ticks(), strict=True)]
-    return round(1 - (passed[3] + passed[4]) / max(1, sum(passed)), 3)
+    return round(1 - (passed[1] + passed[3] + passed[4]) / max(1, sum(passed)), 3)
 
 
 def machine() -> dict[str, object]:

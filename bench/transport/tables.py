@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from bench.transport.shapes import CHAIN, DIAMOND, GATHER, PAIR, SIZE, SIZES, SPREAD
+from bench.transport.shapes import CHAIN, DIAMOND, GATHER, PAIR, SIZE, SPREAD
 
 Report = dict[str, Any]
 # Our row that a peer's is set against: single calls, and for stages a Python function a message.
@@ -146,8 +146,8 @@ def peer_shapes(report: Report) -> str:
     return table(head, rows)
 
 
-def our_lanes(report: Report) -> str:
-    """All our rows of 64 bytes."""
+def our_lanes(report: Report, limits: bool = True) -> str:
+    """All our rows of 64 bytes, and with ``limits`` those of plain C."""
     rows = []
     for row in report["ours"]:
         if row["size"] != SIZE:
@@ -160,7 +160,7 @@ def our_lanes(report: Report) -> str:
             [row["lane"], row["shape"], row["calls"], row["where"], millions(rate), ratio(rate, base)]
         )
     for row in report["limit"]:
-        if row["size"] == SIZE:
+        if limits and row["size"] == SIZE:
             rows.append(["plain C", row["shape"], "", "processes", millions(row.get("rate")), ""])
     return table(["lane", "shape", "calls", "between", "M messages/s", "of C in that shape"], rows)
 
@@ -298,6 +298,3 @@ def everything(report: Report) -> str:
             ("Bars", bars_table),
         ]
     return "\n\n".join([about(report), *(f"## {name}\n\n{make(report)}" for name, make in sections)])
-
-
-__all__ = ["SIZES", "everything"]
