@@ -174,7 +174,7 @@ def bounded(call: Callable[[], Any], seconds: float) -> Any:
         die_with_parent()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.dup2(said.fileno(), 2)
-        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: PTH123, SIM115
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         try:
             answer: dict[str, Any] = {"value": call()}
         except ImportError as error:
