@@ -56,6 +56,11 @@ class Recorder:
         if self._capture is not None:
             self._capture.finish(state)
 
+    @property
+    def lost(self) -> int:
+        """Messages that a best-effort capture had no room for."""
+        return self._capture.lost if self._capture is not None else 0
+
     def bundle_failure(self, ended: Ended) -> str | None:
         """Bundle a run that failed; the incident's id. That no bundle can be written fails nothing else."""
         failure = ended.result.first_failure

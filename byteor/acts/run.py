@@ -81,6 +81,7 @@ class EndedRun(msgspec.Struct, frozen=True):
     signal: int | None
     audit_seq: int
     incident_id: str | None = None
+    not_captured: int = 0  # messages that a best-effort capture had no room for
     notes: tuple[str, ...] = ()  # what was decided at the start, see ``RunIdentity``
 
 
@@ -209,7 +210,13 @@ def _execute(order: RunOrder, found: ReadyRun, permit: Permit, attendants: Atten
     log = _Log(attendants, permit, Recorder(found.ends.tap, found.prepared, order.stage_modules))
     ended = execute(found.prepared, found.ends, options, log)
     return EndedRun(
-        ended.result, ended.identity.kernel, ended.signal, log.last, log.incident_id, ended.identity.notes
+        ended.result,
+        ended.identity.kernel,
+        ended.signal,
+        log.last,
+        log.incident_id,
+        log.not_captured,
+        ended.identity.notes,
     )
 
 
@@ -218,6 +225,7 @@ class _Log:
 
     last = -1
     incident_id: str | None = None
+    not_captured = 0
 
     def __init__(self, attendants: Attendants, permit: Permit, recorder: Recorder) -> None:
         self._attendants = attendants
@@ -249,6 +257,7 @@ class _Log:
 
     def ended(self, ended: Ended) -> None:
         self._recorder.finish(ended.result.state)
+        self.not_captured = self._recorder.lost
         self._permit.end()
         self.last = record_end(runtime_dir() / ended.identity.run_id, ended.identity, ended.result)
         self.incident_id = self._recorder.bundle_failure(ended)

@@ -130,7 +130,7 @@ def stat(run: Which = None, json: Json = False) -> None:
         "last": found.last,
         "outputs": found.outputs,
         "output_digests": found.digests,
-        "finished": found.finished,
+        "finished": found.state == "finished",
         "lost": found.lost,
         "since": None if found.since_ns is None else rfc3339(found.since_ns),
         "until": None if found.until_ns is None else rfc3339(found.until_ns),

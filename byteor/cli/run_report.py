@@ -19,6 +19,7 @@ def document(ended: EndedRun) -> dict[str, Any]:
     fields["kernel"] = ended.kernel
     fields["audit_seq"] = ended.audit_seq
     fields["incident_id"] = ended.incident_id
+    fields["not_captured"] = ended.not_captured
     fields["notes"] = ended.notes
     return fields
 
@@ -38,6 +39,10 @@ def summary(ended: EndedRun) -> str:
         lines.append(f"  error[E_DRAIN_TIMEOUT]: {told}")
     if result.unfinished:
         lines.append(f"  {result.unfinished:,} messages were taken from the source and went nowhere")
+    if ended.not_captured:
+        lines.append(
+            f"  {ended.not_captured:,} messages that came or left were not captured: no room on the disk"
+        )
     failure = result.first_failure
     if failure is not None:
         place = "" if failure.sequence is None else f" at sequence {failure.sequence}"

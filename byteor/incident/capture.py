@@ -3,6 +3,7 @@
 ``$BYTEOR_STATE_DIR/capture/<run id>/`` 0700
     capture.json    whose capture this is: run, spec, stages with their kind and code, what was recorded
     spec.kv         the canonical spec that ran
+    notes           frames of notes that the journal had no room for any more, if there are such
     journal/        segments of ``byteor.indexbus.journal_disk``; records are those of ``frames``
 
 A record is committed before its batch is published, so that whatever a stage saw can be replayed. A crash of
@@ -29,7 +30,7 @@ from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal_disk import DiskJournalWriter, segments
 from byteor.runtime.decided import Choices
 
-CAPTURE_JSON, SPEC_KV, JOURNAL = "capture.json", "spec.kv", "journal"
+CAPTURE_JSON, SPEC_KV, JOURNAL, NOTES = "capture.json", "spec.kv", "journal", "notes"
 FRAME_BYTES = 1 << 20  # a batch of more is recorded in several frames
 LONGEST = 1 << 32
 RUNS_A_NOTE = 1 << 16
@@ -106,6 +107,7 @@ class Capture:
         self._decided_lock = threading.Lock()
         self._retry_at = 0.0
         self._unnoted = 0
+        self._without_room: list[object] = []  # notes of the end
         private_folder(folder)
         write_file(folder / SPEC_KV, spec)
         write_file(folder / CAPTURE_JSON, msgspec.json.format(msgspec.json.encode(facts)))
@@ -164,6 +166,8 @@ class Capture:
         """Record what is no message, such as the seed of a stage or a drop."""
         self._write_decided()
         self._append(note_frame(time.time_ns(), facts), (), 0)
+        if self._unnoted:
+            self._without_room.append(facts)
 
     def _write_decided(self) -> None:
         for (worker, end), ask in list(self._asked.items()):
@@ -194,6 +198,14 @@ class Capture:
         self._keeper.join()
         with self._lock:
             self._journal.close()
+        if self._unnoted:
+            notes = [
+                note_frame(time.time_ns(), one) for one in ({"lost": self._unnoted}, *self._without_room)
+            ]
+            with contextlib.suppress(OSError):  # not even for that: the absence of an end tells
+                write_file(
+                    self.folder / NOTES, b"".join(len(one).to_bytes(4, "little") + one for one in notes)
+                )
 
     def _open(self, segment_bytes: int) -> DiskJournalWriter:
         return DiskJournalWriter(self.folder / JOURNAL, segment_bytes=segment_bytes)

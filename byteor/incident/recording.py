@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from byteor.errors import ByteorError, Exit
-from byteor.incident.capture import CAPTURE_JSON, JOURNAL, SPEC_KV, CaptureFacts
+from byteor.incident.capture import CAPTURE_JSON, JOURNAL, NOTES, SPEC_KV, CaptureFacts
 from byteor.incident.errors import IncidentError
 from byteor.incident.frames import Frame, read_frame
 from byteor.indexbus import abi
@@ -45,7 +45,23 @@ def open_capture(folder: Path) -> Recording:
         spec = (folder / SPEC_KV).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise missing(str(folder)) from None
-    return Recording(str(folder), facts, spec, lambda: frames(folder / JOURNAL))
+    return Recording(str(folder), facts, spec, lambda: _all_frames(folder))
+
+
+def _all_frames(folder: Path) -> Iterator[Placed]:
+    """Those of the journal, then the notes that it had no room for."""
+    position = 0
+    for position, frame in frames(folder / JOURNAL):
+        yield position, frame
+    try:
+        data = (folder / NOTES).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    at = 0
+    while at < len(data):
+        end = at + 4 + int.from_bytes(data[at : at + 4], "little")
+        yield position, read_frame(data[at + 4 : end])
+        at = end
 
 
 def read_facts(data: bytes) -> CaptureFacts:

@@ -31,6 +31,7 @@ from byteor.incident.recording import (
     prune,
     sound_part,
 )
+from byteor.incident.replay.inputs import extent
 from byteor.incident.select import Selection, parse_where, selected
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal_disk import segments
@@ -177,6 +178,24 @@ def test_a_full_disk_stops_the_run_or_is_counted(
     noted = [frame.body for frame in found if frame.kind == NOTE]
     assert recorded + lenient.lost == 201
     assert noted == [b'{"lost":%d}' % lenient.lost]
+
+
+def test_what_the_disk_had_no_room_to_note_is_known_all_the_same(
+    tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    small = CaptureSettings(mode="best-effort", first_segment_bytes=1 << 16, segment_bytes=1 << 16)
+    capture = Capture(tmp_path / "b", scene.facts(), scene.spec.canonical, small)
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    for n in range(200):
+        capture.ingress(0, 0, n, 1, [b"x" * 1_000])
+    capture.note({"state": "finished"})
+    capture.close()
+    found = extent(open_capture(tmp_path / "b"))
+    assert 0 < found.lost == capture.lost
+    assert (found.inputs + found.lost, found.state) == (200, "finished")
 
 
 def test_captures_are_found_by_id_name_and_path_and_pruned_oldest_first(tmp_path: Path, scene: Scene) -> None:

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import Scene
 
+from byteor.incident.capture import Capture
 from byteor.incident.errors import IncidentError
 from byteor.incident.frames import Batch, Frame, egress_frame, read_frame
+from byteor.incident.recording import open_capture
 from byteor.incident.replay.compare import Compared, Comparison
 from byteor.incident.replay.inputs import Range
 
@@ -169,6 +171,22 @@ def test_a_slow_pace_is_no_stall(tmp_path: Path) -> None:
     scene = Scene(tmp_path, CODE, "upper")
     recording = scene.record(MESSAGES[:3], [(n, b"M%d" % n) for n in range(3)], batch=1)
     assert not scene.replay(recording, rate=2.0, stall_s=0.4).diverged
+
+
+def test_what_could_not_be_recorded_is_no_divergence(tmp_path: Path) -> None:
+    """Best-effort capture lost the inputs 30 to 59 and the outputs 40 to 69."""
+    scene = Scene(tmp_path, CODE, "upper")
+    capture = Capture(tmp_path / "capture", scene.facts(), scene.spec.canonical)
+    for first in range(0, 100, 10):
+        if not 30 <= first < 60:
+            capture.ingress(0, 0, first, 1, MESSAGES[first : first + 10])
+    kept = [*range(40), *range(70, 100)]
+    capture.egress(0, *Batch.of(kept, [0] * len(kept), [b"M%d" % n for n in kept]))
+    capture.note({"lost": 60})
+    capture.note({"state": "finished"})
+    capture.close()
+    done = scene.replay(open_capture(tmp_path / "capture"))
+    assert (done.counts.equal, done.counts.beyond, done.diverged) == (60, 10, False)
 
 
 def test_a_rate_holds_within_a_recorded_batch_too(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Extent(msgspec.Struct, frozen=True):
     @property
     def finished(self) -> bool:
         """Whether every output was recorded."""
-        return self.state == "finished"
+        return self.state == "finished" and not self.lost
 
 
 class _Note(msgspec.Struct):

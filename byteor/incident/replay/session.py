@@ -246,9 +246,11 @@ def _one_pass(
     ordered = is_ordered(wiring, frozenset(followed))
     shard_at = shards_of(recording) if wiring.shard_key is not None else lambda origin: 0
 
+    recorded_inputs = _recorded_inputs(recording, wanted) if found.lost else wanted
+
     def recorded(egress: int, shard: int) -> Iterator[Frame]:
         """A sink takes a batch of one shard at a time, so that each frame is of one."""
-        frames = outputs(recording, wanted, egress)
+        frames = outputs(recording, recorded_inputs, egress)
         return (frame for frame in frames if shard_at(frame.origins[0]) == shard)
 
     comparisons = {
@@ -297,10 +299,17 @@ def is_ordered(wiring: Wiring, followed: Set[int] = frozenset()) -> bool:
 
 
 def _recorded_to(wiring: Wiring, found: Extent, frames: Iterable[Frame]) -> int | None:
-    """Beyond which origin outputs may be absent from ``frames``: the run broke off, or dropped some."""
-    if wiring.on_full == "drop":
+    """Beyond which origin outputs may be absent from ``frames``: the run broke off, dropped some, or could
+    not record some.
+    """
+    if wiring.on_full == "drop" or found.lost:
         return -1
     return None if found.finished else max((max(frame.origins) for frame in frames), default=-1)
+
+
+def _recorded_inputs(recording: Recording, wanted: Range) -> Range:
+    """Of what a best-effort capture had no room for nothing comes again, though its output may be there."""
+    return Range(only=frozenset(o for frame in inputs(recording, wanted) for o in frame.origins))
 
 
 def _in_flight(wiring: Wiring, found: Extent) -> int:
