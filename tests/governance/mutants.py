@@ -32,13 +32,25 @@ class Mutant(NamedTuple):
 def mutants(source: str) -> Iterator[Mutant]:
     """Every mutant of ``source``, in the order of its lines. Docstrings, annotations and messages stay."""
     tree = ast.parse(source)
+    left_out = set(_meaningless(tree))
     for index, node in enumerate(ast.walk(tree)):
+        if id(node) in left_out:
+            continue
         for what, change in _changes(node):
             other = copy.deepcopy(tree)
             target = list(ast.walk(other))[index]
             change(target)
             ast.fix_missing_locations(other)
             yield Mutant(getattr(node, "lineno", 0), what, other)
+
+
+def _meaningless(tree: ast.Module) -> Iterator[int]:
+    """Nodes (by id) whose change changes no answer: imports for mypy, sizes of caches, words of messages."""
+    for node in ast.walk(tree):
+        for_types = isinstance(node, ast.If) and isinstance(node.test, ast.Name)
+        is_cache = isinstance(node, ast.Call) and ast.unparse(node.func) == "lru_cache"
+        if for_types or is_cache or isinstance(node, ast.JoinedStr):
+            yield from (id(one) for one in ast.walk(node))
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:  # type: ignore[misc]

@@ -139,3 +139,25 @@ def test_a_denial_by_another_key_or_under_another_name_is_void(world: Any, reque
         with pytest.raises(GovernanceError) as caught:
             check_answer(request_, answer, keys=world.keys, now=world.now)
         assert caught.value.code == "E_COMPANION"
+
+
+@pytest.mark.parametrize("change", [
+    {"v": 2}, {"request_id": "22222222-2222-4333-8444-555555555555"}, {"request_sha256": "sha256:" + "9" * 64},
+    {"issued_by": "bob"}, {"kid": "bob-1"}, {"issued_at": "today"},
+])  # fmt: skip
+def test_a_no_to_another_request_or_of_another_key_is_none(
+    world: Any, request_: Request, change: Any
+) -> None:
+    denial = Denial(world.time(world.now), "alice", "alice-1", "no", request_.request_id, request_.digest, 1)
+    data = seal_denial(msgspec.structs.replace(denial, **change), world.signer("alice"))
+    with pytest.raises(GovernanceError) as caught:
+        check_answer(request_, Answer(denial=data), keys=world.keys, now=world.now)
+    assert caught.value.code == "E_COMPANION"
+
+
+def test_what_the_signer_saw_of_the_log_is_in_what_he_signs(world: Any, request_: Request) -> None:
+    terms = {"kid": "alice-1", "principal": "alice", "signer": world.signer("alice"), "issued_at": "x"}
+    terms["issued_at"] = world.time(world.now)
+    for log in (None, (7, "ab")):
+        companion = answer_yes(request_, log=log, **terms)[1]
+        assert (companion.log_size, companion.log_root) == (log or (None, None))

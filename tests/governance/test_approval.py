@@ -376,3 +376,46 @@ def test_what_was_shown_is_signed_by_its_digest(bench: Bench) -> None:
     document, _ = open_envelope(bench.companion("alice"), APPROVAL, Companion)
     assert document.shown_sha256 == digest_of(bench.request.shown)
     assert (document.log_size, document.log_root) == (7, "root")
+
+
+def alike(bench: Bench, **changes: Any) -> Bench:
+    """Every companion says the same wrong thing: nothing but the rule itself can notice."""
+    bench.companions = [bench.companion(name, **changes) for name in bench.names]
+    return bench
+
+
+@pytest.mark.parametrize(("uses", "refused"), [(0, True), (1, False), (1000, False), (1001, True)])
+def test_uses_that_all_companions_name_have_limits(bench: Bench, uses: int, refused: bool) -> None:
+    assert alike(bench, max_uses=uses).code() == ("E_COMPANION" if refused else None)
+
+
+@pytest.mark.parametrize("name", ["request_sha256", "shown_sha256"])
+def test_a_digest_that_is_none_is_refused_even_from_all(bench: Bench, name: str) -> None:
+    assert alike(bench, **{name: "x"}).code() == "E_COMPANION"
+
+
+def test_without_a_stages_digest_none_is_compared(world: Any) -> None:
+    bench = Bench(world, "prod")
+    assert alike(bench, stages_sha256="sha256:" + "1" * 64).code(stages=None) is None
+
+
+def test_an_approval_ends_when_a_slow_clock_says_so(bench: Bench) -> None:
+    assert bench.verify().ends_at == bench.world.now + 3600 + 30
+
+
+def test_what_is_wrong_with_a_quorum_is_told(bench: Bench) -> None:
+    def told(**given: Any) -> str:
+        with pytest.raises(GovernanceError) as caught:
+            bench.verify(**given)
+        return caught.value.message
+
+    bench.names = []
+    assert told() == "there is no credential"
+    bench.names = ["alice"]
+    assert told() == "1 of 2 approvals; open: 1 of risk"
+    other = bench.world.credential("carol", approval_id="22222222-2222-4333-8444-555555555555")
+    with pytest.raises(GovernanceError, match="different requests"):
+        verify_approval([bench.credential("alice"), other], [], environment=bench.environment, **bench.given)
+    nobody = msgspec.structs.replace(bench.environment, quorum=())
+    with pytest.raises(GovernanceError, match="0 of 0 approvals; open: all"):
+        verify_approval([bench.credential("alice")], [], environment=nobody, **bench.given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 import rfc8785
 from hypothesis import given, settings
@@ -99,3 +100,39 @@ def test_uuids() -> None:
     assert is_uuid("00000000-0000-0000-0000-000000000000")
     assert not is_uuid("00000000-0000-0000-0000-000000000000\n")
     assert not is_uuid("00000000000000000000000000000000")
+
+
+class Row(msgspec.Struct, forbid_unknown_fields=True):
+    a: int
+
+
+def test_a_text_that_is_not_the_one_text_is_refused() -> None:
+    assert decode_canonical(b'{"a":1}', Row) == Row(1)
+    for text in (b'{"a": 1}', b'{"a":1}\n', b'{"a":2,"a":1}', b'{"\\u0061":1}'):
+        with pytest.raises(ValueError, match="canonical"):
+            decode_canonical(text, Row)
+
+
+def test_a_key_that_stands_twice_is_refused_in_any_layout() -> None:
+    assert decode_json(b' { "a" : 1 } ', Row) == Row(1)
+    with pytest.raises(ValueError, match="twice"):
+        decode_json(b'{"a":2,"a":1}', Row)
+
+
+def test_a_text_is_read_up_to_its_limit() -> None:
+    whole = b'{"a":1}' + b" " * ((1 << 20) - 7)
+    assert decode_json(whole, Row) == Row(1)
+    with pytest.raises(ValueError, match="bytes long"):
+        decode_json(whole + b" ", Row)
+
+
+def test_the_year_before_the_first_and_other_forms_are_no_moments() -> None:
+    for text in (
+        "0000-01-01T00:00:00Z",
+        "2027-01-15 08:00:00Z",
+        "2027-01-15T08:00:00z",
+        "x2027-01-15T08:00:00Z",
+    ):
+        with pytest.raises(ValueError, match=r"no such moment|RFC 3339"):
+            unix_of(text)
+    assert unix_of("0001-01-01T00:00:00Z") == -62135596800

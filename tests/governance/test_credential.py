@@ -563,3 +563,12 @@ def test_a_credential_has_at_most_65536_characters(length: int, told: str) -> No
     with pytest.raises(GovernanceError) as caught:
         decode_credential("A" * length)
     assert told in caught.value.message
+
+
+def test_the_highest_version_that_json_holds_is_read_and_refused_as_a_version(world: Any) -> None:
+    for version in (2**53 - 1, -(2**53) + 1):
+        with pytest.raises(GovernanceError) as caught:
+            verify_credential(
+                world.credential("alice", v=version), keys=world.keys, wanted=world.wanted, now=world.now
+            )
+        assert caught.value.code == "E_VERSION"

@@ -59,7 +59,8 @@ def test_the_fourteen_are_what_they_are_said_to_be() -> None:
 
 @pytest.mark.parametrize("key", SMALL_ORDER, ids=[key.hex() for key in SMALL_ORDER])
 def test_a_key_of_small_order_is_refused(key: bytes, world: Any) -> None:
-    assert why_unsound(key)
+    y = int.from_bytes(key, "little") & ((1 << 255) - 1)
+    assert "small order" in (why_unsound(key) or "") or y >= P
     bad = world.key("alice", public_key=encode_base64url(key))
     with pytest.raises(GovernanceError) as caught:
         read_key_set(world.as_json(world.key_set(bad, world.key("bob"))))

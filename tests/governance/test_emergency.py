@@ -15,6 +15,7 @@ from byteor.governance.break_glass import (
     check_break_glass,
     check_reviews,
     close_review,
+    close_with,
     review_of,
     seal_break_glass,
     seal_review,
@@ -243,3 +244,28 @@ def test_a_second_persons_signature_closes_the_review(glass: Any, world: Any) ->
     wrong = closing(world, data, "bob", issued_by="alice")
     assert code(review_of, data, wrong, keys, world.now) == "E_NOT_ELIGIBLE"
     assert code(review_of, b"{}", None, world.keys, world.now) == "E_BREAK_GLASS"
+
+
+def test_an_emergency_of_a_second_is_one(glass: BreakGlass, world: Any) -> None:
+    check_break_glass(msgspec.structs.replace(glass, expires_at=world.time(world.now + 1)), [], world.now)
+
+
+def test_who_has_one_key_under_two_names_is_no_second_person(glass: Any, world: Any) -> None:
+    data = seal_break_glass(glass, world.signer("alice"))
+    alias = msgspec.structs.replace(world.key("zoe", "ops"), public_key=world.key("alice").public_key)
+    keys = world.key_set(world.key("alice", "ops"), alias)
+    document = closing(world, data, "alice", kid="zoe-1", issued_by="zoe")
+    assert code(review_of, data, document, keys, world.now) == "E_NOT_ELIGIBLE"
+
+
+def test_a_machine_reviews_nothing(glass: Any, world: Any) -> None:
+    data = seal_break_glass(glass, world.signer("alice"))
+    keys = world.key_set(world.key("alice", "ops"), world.key("robot", "agent"))
+    assert code(review_of, data, closing(world, data, "robot"), keys, world.now) == "E_NOT_ELIGIBLE"
+
+
+def test_a_review_outlives_the_key_that_broke_the_glass(world: Any) -> None:
+    review = Review(world.approval_id, "staging-1", "alice", world.now)
+    keys = world.key_set(world.key("bob", "ops"))
+    found = close_with(review, "alice-1", b"glass", closing(world, b"glass", "bob"), keys, world.now)
+    assert found.closed_by == "bob"

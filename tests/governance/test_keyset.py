@@ -248,3 +248,14 @@ def test_a_set_that_was_changed_after_signing_is_told_whatever_its_keys_windows(
         assert (
             refusal(check_unaltered, msgspec.structs.replace(keys, signatures=(bad,))) == "E_KEYSET_SIGNATURE"
         )
+
+
+def test_the_limits_themselves_are_within_them(world: Any) -> None:
+    whole = msgspec.structs.replace(world.keys, version=2**53 - 1, threshold=4)
+    assert read_key_set(world.as_json(whole)) == whole
+
+
+def test_a_window_without_a_moment_is_empty(world: Any) -> None:
+    same = {"not_before": world.time(world.now), "not_after": world.time(world.now)}
+    keys = world.key_set(msgspec.structs.replace(world.key("alice"), **same))
+    assert refusal(read_key_set, world.as_json(keys)) == "E_KEYSET"

@@ -200,3 +200,13 @@ def test_nothing_is_used_before_its_time(request_: Request, world: Any) -> None:
     later = msgspec.structs.replace(request_, not_before=world.time(world.now + 10))
     assert code(use, later, Progress(state="approved"), world.now + 9) == "E_REQUEST_STATE"
     assert use(later, Progress(state="approved"), world.now + 10).uses == 1
+
+
+def test_the_limits_themselves_are_within_them(request_: Request, world: Any) -> None:
+    for uses in (1, 1000):
+        assert read_request(msgspec.structs.replace(request_, max_uses=uses).text()).max_uses == uses
+
+
+def test_a_key_that_is_not_in_the_set_approves_nothing(request_: Request, world: Any) -> None:
+    with pytest.raises(GovernanceError, match="is not in the key set"):
+        approve(request_, Progress(), world.key("zoe", "ops"), world.keys, world.now)

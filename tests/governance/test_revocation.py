@@ -44,8 +44,16 @@ def test_a_list_survives_its_file_and_revokes(world: Any) -> None:
 
 def test_a_list_expires_to_the_second(world: Any) -> None:
     data = seal_revocations(listing(world, IDS[0]), "bob-1", world.signer("bob"))
-    assert open_revocations(data, world.keys, world.now + DAY - 1)
-    assert code(open_revocations, data, world.keys, world.now + DAY) == "E_REVOCATIONS"
+    long = world.key("bob", not_after=world.time(world.now + 9 * DAY))  # it is not the key that ends
+    keys = world.key_set(long, lives_s=9 * DAY)
+    assert open_revocations(data, keys, world.now + DAY - 1)
+    assert code(open_revocations, data, keys, world.now + DAY) == "E_REVOCATIONS"
+
+
+def test_the_highest_version_is_one(world: Any) -> None:
+    last = msgspec.structs.replace(listing(world, IDS[0]), version=2**53 - 1)
+    data = seal_revocations(last, "bob-1", world.signer("bob"))
+    assert open_revocations(data, world.keys, world.now).version == 2**53 - 1
 
 
 @pytest.mark.parametrize(("kid", "signer"), [("nobody", "bob"), ("bob-1", "alice"), ("log-1", "log")])

@@ -89,6 +89,8 @@ MALFORMED = [
     b"a\n1\n" + base64.b64encode(bytes(33)) + b"\n\n",
     b"a\n1\n" + base64.b64encode(bytes(32)).replace(b"A=", b"B=") + b"\n\n",
     b"\xff\n1\n\n",
+    checkpoint_text(CHECKPOINT),
+    b"a\n1\n\n",
 ]
 
 
@@ -315,3 +317,15 @@ def test_no_bytes_raise_anything_but_a_refusal(data: st.DataObject) -> None:
 def test_a_leftover_of_a_killed_maker_is_in_nobodys_way(log: AuditLog, path: Path) -> None:
     key_path(path).with_name(f".{key_path(path).name}.{os.getpid() + 1}").write_bytes(b"half")
     assert make_key(path)
+
+
+def test_a_line_without_the_mark_is_no_signature() -> None:
+    text, _, line = NOTE.decode().partition("\n\n")
+    for other in (line.removeprefix("— "), "x" + line):
+        with pytest.raises(CheckpointError, match="no signature"):
+            read(f"{text}\n\n{other}".encode(), KEY.public_key())
+
+
+def test_a_checkpoint_does_not_change() -> None:
+    with pytest.raises(AttributeError):
+        CHECKPOINT.size = 4  # type: ignore[misc]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from hashlib import sha256
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -109,3 +110,36 @@ def test_what_was_never_seen_is_taken_and_what_is_malformed_is_not() -> None:
             read_consistency(text)
     with pytest.raises(StoreError):
         prove_consistency(LEAVES, 21)
+
+
+def test_only_the_witness_own_line_is_replaced() -> None:
+    """The same name with another key, another name, and a line without the mark all stay."""
+    other = Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32)
+    raw = other.public_key().public_bytes_raw()
+    note = cosign(sign(checkpoint(5), LOG), "alice-1", raw, other.sign, NOW)
+    note = cosign(note, "bob-1", RAW, WITNESS.sign, NOW)
+    both = witness_line(note)
+    assert cosigned_at(both, "alice-1", other.public_key()) == NOW
+    assert cosigned_at(both, "bob-1", WITNESS.public_key()) == NOW
+    assert cosigned_at(both, "alice-1", WITNESS.public_key()) == NOW
+    unmarked = both.replace("— bob-1".encode(), b"bob-1")
+    assert cosigned_at(unmarked, "bob-1", WITNESS.public_key()) is None
+
+
+def test_a_proof_is_exact_and_says_what_to_do() -> None:
+    proof = prove_consistency(LEAVES, 5)
+    with pytest.raises(AttributeError):
+        proof.v = 2  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        ConsistencyProof(1, 5, 20, proof.new_root, proof.path)  # type: ignore[misc]
+    text = msgspec.json.encode(proof)
+    assert read_consistency(text) == proof
+    with pytest.raises(StoreError, match="no consistency proof"):
+        read_consistency(text.replace(b'"v":1', b'"v":1,"x":1'))
+    seen = Anchor(5, root_of(LEAVES[:5]))
+    with pytest.raises(StoreError) as caught:
+        check_growth(seen, checkpoint(20), None)
+    assert "prove --since" in (caught.value.hint or "")
+    with pytest.raises(StoreError) as caught:
+        check_growth(seen, checkpoint(4), None)
+    assert "do not sign" in (caught.value.hint or "")

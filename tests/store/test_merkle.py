@@ -144,3 +144,38 @@ def test_a_subtree_begins_only_where_one_can() -> None:
     tree.append(merkle.leaf_hash(b"0"))
     with pytest.raises(ValueError, match="begins"):
         tree.extend([merkle.leaf_hash(b"x")], 1)
+
+
+def test_a_proof_is_made_only_of_what_is_there() -> None:
+    leaves = hashes(3)
+    for index in (-1, 3):
+        with pytest.raises(IndexError):
+            merkle.inclusion_proof(leaves, index)
+    for old in (0, -1, 4):
+        with pytest.raises(ValueError, match="no proof"):
+            merkle.consistency_proof(leaves, old)
+
+
+def test_a_proof_of_nothing_shows_nothing() -> None:
+    root = merkle.root_of(hashes(3))
+    assert merkle.check_consistency(3, root, 5, merkle.root_of(hashes(5)), []) is False
+
+
+def test_a_proof_that_goes_on_above_the_root_shows_nothing() -> None:
+    """The hash of the root and something more is the root of another tree, which this is no proof of."""
+    leaves, more = hashes(4), bytes(32)
+    old, new = merkle.root_of(leaves[:3]), merkle.root_of(leaves)
+    proof = [*merkle.consistency_proof(leaves, 3), more]
+    forged_old, forged_new = merkle.node_hash(more, old), merkle.node_hash(more, new)
+    assert not merkle.check_consistency(3, forged_old, 4, forged_new, proof)
+    assert not merkle.check_consistency(3, old, 4, merkle.node_hash(new, more), proof)
+
+
+def test_only_an_even_number_of_nodes_pairs_up() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        merkle.pair_up(hashes(3))
+
+
+def test_a_frontier_has_no_size_below_none() -> None:
+    with pytest.raises(ValueError, match="no frontier"):
+        merkle.Frontier(-1, [bytes(32)])  # -1 has one bit set
