@@ -142,8 +142,8 @@ def test_a_denial_by_another_key_or_under_another_name_is_void(world: Any, reque
 
 
 @pytest.mark.parametrize("change", [
-    {"v": 2}, {"request_id": "22222222-2222-4333-8444-555555555555"}, {"request_sha256": "sha256:" + "9" * 64},
-    {"issued_by": "bob"}, {"kid": "bob-1"}, {"issued_at": "today"},
+    {"v": 2}, {"request_id": "22222222-2222-4333-8444-555555555555"},
+    {"request_sha256": "sha256:" + "9" * 64}, {"issued_by": "bob"}, {"kid": "bob-1"}, {"issued_at": "today"},
 ])  # fmt: skip
 def test_a_no_to_another_request_or_of_another_key_is_none(
     world: Any, request_: Request, change: Any

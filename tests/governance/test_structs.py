@@ -11,7 +11,8 @@ import byteor.governance
 
 TRAVELS = {
     "Claims", "Key", "Signature", "KeySet", "Envelope", "EnvelopeSignature", "Request", "Shown", "Companion",
-    "Denial", "Asker", "SignedReview", "Lift", "RevocationList", "Revoked", "SignedFile", "BreakGlass", "Freeze",
+    "Denial", "Asker", "SignedReview", "Lift", "RevocationList", "Revoked", "SignedFile", "BreakGlass",
+    "Freeze",
 }  # fmt: skip
 
 

@@ -321,9 +321,9 @@ def test_a_leftover_of_a_killed_maker_is_in_nobodys_way(log: AuditLog, path: Pat
 
 def test_a_line_without_the_mark_is_no_signature() -> None:
     text, _, line = NOTE.decode().partition("\n\n")
-    for other in (line.removeprefix("— "), "x" + line):
-        with pytest.raises(CheckpointError, match="no signature"):
-            read(f"{text}\n\n{other}".encode(), KEY.public_key())
+    unmarked = line.removeprefix("— ")
+    with pytest.raises(CheckpointError, match="no signature"):
+        read(f"{text}\n\n{unmarked}".encode(), KEY.public_key())
 
 
 def test_a_checkpoint_does_not_change() -> None:
