@@ -130,7 +130,8 @@ def ask(
         if question.dry_effects and declared:
             raise _no_dry_sink(declared)
         waits = any(one.explanation.decision == "RequireApproval" for one in ruled)
-        if waits or question.credentials or question.approval:
+        denied = strictest(ruled).decision == "Deny"  # no approval changes that: a freeze is told as one
+        if not denied and (waits or question.credentials or question.approval):
             from byteor.acts.proof import approval_for
 
             code = stages_digest(stages)

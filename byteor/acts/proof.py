@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byteor.acts.approvals import check_requester, count_uses, host_audience, is_kept_request, read_kept
+from byteor.acts.approvals import (
+    account,
+    check_requester,
+    count_uses,
+    host_audience,
+    is_kept_request,
+    read_kept,
+)
 from byteor.acts.emergency import is_kept, open_reviews
 from byteor.acts.papers import papers
-from byteor.errors import Exit
+from byteor.errors import ByteorError, Exit
 from byteor.governance.approval import VerifiedApproval, verify_approval, verify_emergency
 from byteor.governance.break_glass import BreakGlass
 from byteor.governance.companion import Companion
@@ -42,9 +49,11 @@ def approval_for(
     texts, companions, emergencies, askers = papers(
         question.credentials, question.companions, question.approval, beside
     )
-    if not texts and not emergencies:
+    if not texts and not emergencies and question.approval is None:
         return None
     keys = trusted_keys()
+    if not texts and not emergencies and question.approval is not None:
+        raise _unanswered(question.approval, keys, now)
     revocations = seen_revocations(now=now)
     terms: dict[str, Any] = {
         "keys": keys,
@@ -74,6 +83,19 @@ def approval_for(
         if error.code == "E_QUORUM" and len(ids) == 1:  # nothing is wrong with them; there are too few
             error.exit = Exit.PENDING
         raise
+
+
+def _unanswered(request_id: str, keys: KeySet, now: int) -> ByteorError:
+    """Why a request that nobody approved lets nothing run: nobody has yet, or it is over."""
+    state = account(read_kept(request_id), keys, now).progress.state
+    if state == "revoked":
+        return refused("E_REVOKED", f"the request {request_id} was revoked")
+    return ByteorError(
+        "E_APPROVAL_REQUIRED",
+        f"the request {request_id} is {state}, and nobody has approved it",
+        hint="byteor approval show says who still can" if state == "pending" else "byteor approval request",
+        exit=Exit.PENDING,
+    )
 
 
 def check_companions_requester(

@@ -72,6 +72,7 @@ def show(which: RequestArgument, now: NowOption = None, json: Json = False) -> N
         emit_json("approval", fields)
         return
     plain = {key: value for key, value in fields.items() if not isinstance(value, list | dict | tuple)}
+    plain |= {"left": _left(plain.pop("left_s")), "v": None}
     lines = [f"{key:<20} {value}" for key, value in plain.items() if value is not None]
     lines += [f"{'capability':<20} {one}" for one in fields["capabilities"]]
     lines += [f"{'quorum':<20} {row['n']} of {row['group']}" for row in fields["quorum"]]
@@ -97,8 +98,8 @@ def import_(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Take in requests and signed answers that travelled as files, in any order."""
-    from byteor.acts.approvals import bring_in, would_bring_in
+    """Take in requests and answers that travelled as files, in any order. A folder is all its files."""
+    from byteor.acts.travel import bring_in, would_bring_in
     from byteor.cli.governed import moment
     from byteor.cli.output import emit_json, emit_text
 
@@ -119,7 +120,8 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a request and its answers as files, to be sent to approvers or to the host that will run."""
-    from byteor.acts.approvals import read_kept, send_out, travelling
+    from byteor.acts.approvals import read_kept
+    from byteor.acts.travel import send_out, travelling
     from byteor.cli.output import emit_json, emit_text
 
     kept = read_kept(which)

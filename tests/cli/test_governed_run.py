@@ -345,3 +345,21 @@ def test_everything_that_a_governed_run_makes_is_private(desk: Desk, tmp_path: P
         for path in (tmp_path / root).rglob("*"):
             mode = path.lstat().st_mode & 0o777
             assert mode in ((0o700,) if path.is_dir() else (0o600,)), f"{path} is {mode:o}"
+
+
+def test_a_freeze_is_told_as_one_whatever_else_is_wanting(desk: Desk) -> None:
+    request = desk.request("prod")
+    desk.team.good("freeze", "--env", "prod", "--reason", "odd")
+    code, told = desk.run("prod", "--approval", request[0])
+    assert (code, told["code"]) == (Exit.REFUSED, "E_POLICY_DENIED")
+    assert "frozen" in told["message"]
+
+
+def test_a_request_that_was_taken_back_unanswered_says_so(desk: Desk) -> None:
+    request = desk.request("prod")
+    code, told = desk.run("prod", "--approval", request[0])
+    assert (code, told["code"]) == (Exit.PENDING, "E_APPROVAL_REQUIRED")
+    assert "pending" in told["message"]
+    desk.team.sign("approval", "revoke", request[0], "--reason", "wrong", name="alice")
+    code, told = desk.run("prod", "--approval", request[0])
+    assert (code, told["code"]) == (Exit.INTEGRITY, "E_REVOKED")

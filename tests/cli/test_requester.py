@@ -44,7 +44,12 @@ def test_a_signed_request_travels_is_approved_elsewhere_and_runs(
     desk.approve((made["request_id"], made["digest"]), "alice")
     team.good("approval", "export", made["request_id"], "-o", "back")
     there(False)
-    team.good("approval", "import", "back/alice-1.cred", "back/alice-1.approval.dsse")
+    assert desk.run("prod", "--approval", made["request_id"])[1]["message"].endswith("nobody has approved it")
+    back = team.good("approval", "import", "back")["imported"]
+    assert [(row["kind"], row["audit_seq"] is None) for row in back] == [
+        ("request", True),
+        ("approval", False),
+    ]
     assert desk.run("prod", "--approval", made["request_id"])[0] == 0
     assert len(desk.server.got) == 2
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from byteor.governance.canonical import (
     canonical_json,
+    decode_base64url,
     decode_canonical,
     decode_json,
-    decode_base64url,
     encode_base64url,
     is_digest,
     is_uuid,
