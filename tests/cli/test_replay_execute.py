@@ -68,8 +68,6 @@ class Recorded:
             "stage",
             "--reason",
             "new",
-            "--requester",
-            "erin",
         )
         code, made = byteor(*asked, "--action", action, "--stages", "./mine_own.py", *words)
         assert code == 0, made
