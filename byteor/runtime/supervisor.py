@@ -200,7 +200,7 @@ class Supervisor:
             # After an abort others fail too; what they say is an echo. But a worker may see that a peer
             # died before we hear which one it was.
             first, told = self.first_failure, outcome.failure
-            echo = self.state == "aborting" and self.asked
+            echo = self.state == "aborting" and (self.asked or bool(self.stuck))
             if not echo and (first is None or (first.code == "E_PEER_DEAD" and told.code == "E_WORKER_DIED")):
                 self.first_failure = told
             self.abort()

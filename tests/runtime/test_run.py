@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -234,6 +235,19 @@ def test_a_stage_that_hangs_is_killed_when_the_drain_takes_too_long(home: Home) 
     assert result["unfinished"] == result["in"] > 0
     assert children
     assert not any(is_alive(pid, start) for pid, start in children)
+
+
+def test_a_sink_whose_peer_reads_nothing_is_stuck_and_no_failure_of_its_own(home: Home) -> None:
+    with socket.socket(socket.AF_UNIX) as peer:  # its buffers are small and do not grow
+        peer.bind(str(home.root / "peer"))
+        peer.listen()
+        done = home.byteor(
+            "run", home.spec(("a", "identity")), "--source", "generate:0,128", "--sink",
+            f"unix:{home.root / 'peer'}", "--for", "0.5", "--drain-timeout", "0.2", "--json",
+        )  # fmt: skip
+    result = json.loads(done.stdout)
+    assert (done.returncode, result["state"], result["first_failure"]) == (10, "stopped", None)
+    assert result["stuck"][0] == "egress"
 
 
 def test_a_second_run_of_the_same_name_is_refused_and_the_first_goes_on(home: Home) -> None:
