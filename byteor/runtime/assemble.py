@@ -26,6 +26,7 @@ from byteor.runtime.folders import RunIdentity
 from byteor.runtime.lanes import Lane, create_lane
 from byteor.runtime.posts import Ground, Post, run_posts
 from byteor.runtime.prepare import Prepared
+from byteor.runtime.process import keep_freed_memory
 from byteor.runtime.shards import place_of, shard_of
 from byteor.runtime.stages import Context
 from byteor.runtime.supervisor import Supervisor
@@ -123,6 +124,7 @@ def assemble(
     Raises whatever keeps a part from starting. Metrics and sources stay open until ``stack`` closes.
     """
     install_sigbus()
+    keep_freed_memory()
     write_file(run / folders.SPEC_KV, prepared.spec.canonical)
     held = stack.enter_context(contextlib.ExitStack())
     site = _Site(prepared, ends, options, tuner, identity, run, held)

@@ -29,6 +29,7 @@ from byteor.runtime.decided import telling
 from byteor.runtime.folders import METRICS_REGION
 from byteor.runtime.lanes import open_lane
 from byteor.runtime.posts import Ground, run_posts
+from byteor.runtime.process import keep_freed_memory
 from byteor.runtime.tuning import Problem
 from byteor.runtime.tuning_apply import apply_here, apply_process
 from byteor.runtime.worker_config import WorkerConfig, WorkerEvent
@@ -61,6 +62,7 @@ def _serve(config: WorkerConfig) -> Outcome:
     from byteor.runtime.stages import Context, resolve
 
     install_sigbus()
+    keep_freed_memory()
     regions = Path(config.region_dir)
     with contextlib.ExitStack() as stack:
         lanes = {index: open_lane(plan.kind, regions / plan.file) for index, plan in config.lanes.items()}
