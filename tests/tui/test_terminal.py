@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import select
 import sys
 import termios
@@ -175,3 +177,25 @@ def test_a_read_only_console_holds_no_writable_descriptor(private: Path, live: A
     assert not (private / "state" / "snapshots").exists()
     console.press("q")
     assert console.wait() == 0
+
+
+def test_a_link_is_copied_through_the_terminal_and_opens_the_same_place(
+    private: Path, live: Any, terminal: Start
+) -> None:
+    console = terminal(size=(120, 40))
+    console.wait_for("LIVE", "parse")
+    console.press("2jj")
+    console.wait_for("2 Stages", "detect")
+    console.press("Y")
+    end = time.monotonic() + 10
+    while (found := re.search(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07", console.raw)) is None:
+        assert time.monotonic() < end
+        console.read(0.1)
+    link = base64.b64decode(found[1]).decode()
+    assert link.startswith(f"byteor://{live.run.run_id}/stages")
+    console.press("q")
+    assert console.wait() == 0
+    again = terminal("go", link, size=(120, 40))
+    again.wait_for("2 Stages", "─ detect ─")
+    again.press("q")
+    assert again.wait() == 0

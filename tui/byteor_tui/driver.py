@@ -59,6 +59,11 @@ class ConsoleDriver(LinuxDriver):
         self.answers = Answers()
         super().disable_input()
 
+    def close(self) -> None:
+        """A dead writer is not told to stop: nobody takes from its queue, which may be full."""
+        if self._writer_thread is not None and self._writer_thread.is_alive():
+            super().close()
+
     def _stuck(self) -> bool:
         """The writer still has something, or the line takes nothing more."""
         writer = self._writer_thread
