@@ -10,7 +10,7 @@ from byteor_tui.model.frame import Frame, StageRow
 
 SECOND_NS = 1_000_000_000
 MAX_FRAMES = 900
-MAX_ROWS = 30_000
+MAX_ROWS = 22_000  # ten minutes of forty stages: a second and a sampling period between two frames
 TREND_SECONDS = 60
 
 
