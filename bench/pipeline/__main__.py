@@ -20,7 +20,7 @@ from typing import Any
 from bench.interpreters import having
 from bench.pipeline import metrics, ours, peers, tables
 from bench.transport import ours as transport
-from bench.transport.measure import bounded, busy, clean_folder, elsewhere, machine
+from bench.transport.measure import bounded, busy, elsewhere, machine, peer_folder
 from bench.transport.shapes import CHAIN, SIZE
 from byteor.indexbus import kernel_name
 
@@ -68,7 +68,7 @@ def ask_peer(name: str, stages: int, messages: int) -> Any:
     python = having(peer.module)
     if python is None:
         raise ImportError(f"no interpreter here has {peer.module} (python -m bench.interpreters)")
-    with clean_folder("byteor-peer-", Path("/tmp")) as folder:
+    with peer_folder() as folder:
         request = {"peer": name, "stages": stages, "messages": messages, "folder": str(folder)}
         return elsewhere(python, "bench.pipeline.peers", request)
 

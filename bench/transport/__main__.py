@@ -20,7 +20,7 @@ from typing import Any
 
 from bench.interpreters import having
 from bench.transport import limit, ours, tables
-from bench.transport.measure import bounded, busy, clean_folder, elsewhere, enough, machine
+from bench.transport.measure import bounded, busy, clean_folder, elsewhere, enough, machine, peer_folder
 from bench.transport.peers.base import Peer
 from bench.transport.peers.table import PEERS
 from bench.transport.shapes import CHAIN, DIAMOND, GATHER, PAIR, SIZE, SIZES, SPREAD, TRIP
@@ -111,7 +111,7 @@ def measure_peer(peer: Peer, shape: str, size: int, calls: str) -> dict[str, Any
     about = {"peer": peer.name, "shape": shape, "size": size, "calls": calls, "where": peer.where}
     tell(f"  {peer.name}, {shape}, {size} bytes, {calls}")
     try:
-        with clean_folder("byteor-peer-", Path("/tmp")) as folder, leaving_nothing(folder):
+        with peer_folder() as folder:
             request = partial(
                 ask_peer, peer, shape=shape, size=size, calls=calls, repeats=PEER_RUNS, budget_s=BUDGET_S,
                 folder=str(folder),
@@ -125,27 +125,8 @@ def measure_peer(peer: Peer, shape: str, size: int, calls: str) -> dict[str, Any
 
 
 def peer_trip(peer: Peer, rounds: int) -> Any:
-    with clean_folder("byteor-peer-", Path("/tmp")) as folder, leaving_nothing(folder):
+    with peer_folder() as folder:
         return ask_peer(peer, shape=TRIP, size=SIZE, calls="single", rounds=rounds, folder=str(folder))
-
-
-class leaving_nothing:
-    """A peer that was killed has left its shared memory, named after its folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._name = folder.name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *exc: object) -> None:
-        import shutil
-
-        for left in Path("/dev/shm").glob(f"{self._name}*"):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
 
 
 def trips(program: Path, quick: bool) -> list[Trips]:

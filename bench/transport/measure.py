@@ -252,17 +252,41 @@ def elsewhere(python: str, module: str, request: dict[str, Any]) -> Any:
 @contextlib.contextmanager
 def clean_folder(prefix: str, parent: Path) -> Iterator[Path]:
     """A folder that is gone afterwards. It names its process: the next run clears up after a killed one."""
-    for left in parent.glob(f"{prefix}*-*"):
-        pid = left.name.removeprefix(prefix).partition("-")[0]
-        if pid.isdecimal() and not Path("/proc", pid).exists():
-            shutil.rmtree(left, ignore_errors=True)
+    _clear(prefix, parent)
     owner = os.getpid()
     made = Path(tempfile.mkdtemp(prefix=f"{prefix}{owner}-", dir=parent))
     try:
         yield made
     finally:
         if os.getpid() == owner:  # not in a forked role that ends by an exception
-            shutil.rmtree(made, ignore_errors=True)
+            _remove(made)
+
+
+@contextlib.contextmanager
+def peer_folder() -> Iterator[Path]:
+    """Where a peer may write. Peers name their shared memory after it; who was killed has left some."""
+    shm, prefix = Path("/dev/shm"), "byteor-peer-"
+    _clear(prefix, shm)
+    with clean_folder(prefix, Path("/tmp")) as made:
+        try:
+            yield made
+        finally:
+            for left in shm.glob(f"{made.name}*"):
+                _remove(left)
+
+
+def _clear(prefix: str, parent: Path) -> None:
+    for left in parent.glob(f"{prefix}*-*"):
+        pid = left.name.removeprefix(prefix).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            _remove(left)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def busy() -> float:
