@@ -109,3 +109,9 @@ def test_i_puts_what_was_seen_into_the_bundle(private: Path, live: Any, terminal
     assert any("LIVE" in picture[0] and any("annotate" in row for row in picture) for picture in found)
     console.press("q")
     assert console.wait() == 0
+
+
+def test_a_screen_whose_lines_are_not_laid_out_yet_breaks_nothing() -> None:
+    recorder = Recorder()
+    for second, lines in enumerate(([], shown(1), [], shown(2)[:5], shown(3))):
+        recorder.note(("stages", SIZE, lines), float(second))

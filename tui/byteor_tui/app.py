@@ -44,6 +44,7 @@ from byteor_tui.model.reader import Reader
 from byteor_tui.model.replays import Replay
 from byteor_tui.model.runs import Run, find_runs, find_snapshots, open_source, the_one
 from byteor_tui.model.session import Session
+from byteor_tui.model.snapshots import run_folder_of
 from byteor_tui.model.source import Source
 from byteor_tui.model.specs import SpecBoard
 from byteor_tui.model.view import LogEntry, Moment, View
@@ -173,7 +174,7 @@ class ConsoleApp(Themed):
         self.recorder.forget()
         if self.pinned is not None and self.pinned.name != run.name:
             self.pinned = None  # of the same pipeline it stays: a snapshot against the run
-        self.collector.board.run_folder = Path(run.folder) if not run.kind else None
+        self.collector.board.run_folder = run_folder_of(run) if run.kind else Path(run.folder)
         self._reader = Reader(source, self.pacer.collect_s)
         self._reader.start()
         what = "reading the snapshot" if run.kind else "watching"

@@ -58,6 +58,8 @@ class Recorder:
         name, size, lines = seen
         changed = dict(enumerate(lines))
         whole = self._before is None or self._before[:2] != seen[:2] or self._since_whole >= WHOLE_EVERY
+        # A screen that was just resized or opened says its size before its lines are laid out.
+        whole = whole or (self._before is not None and len(self._before[2]) != len(lines))
         if self._before is not None and not whole:
             changed = {row: text for row, text in changed.items() if self._before[2][row] != text}
             if not changed:

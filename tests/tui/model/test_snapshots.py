@@ -25,7 +25,7 @@ def test_a_snapshot_of_a_live_run_opens_like_the_run(live: Any, private: Path) -
     folder.mkdir()
     taken = snapshot(live.run.run_id, folder / f"{live.run.run_id}.x.snapshot.json")
     (found,) = find_snapshots()
-    assert found.kind == "snapshot" and found.name == live.run.run_id
+    assert found.kind == "snapshot" and found.name == live.run.name
     assert find_run(str(taken.path)).folder == found.folder
     frame = History().fold(open_source(found).sample())
     running = History().fold(open_source(live.run).sample())

@@ -36,9 +36,20 @@ def snapshot_run(path: Path) -> Run:
 
 
 def _run(path: Path) -> Run:
-    name = path.name.removesuffix(SUFFIX)
+    stem = path.name.removesuffix(SUFFIX)
+    name = stem.partition(".")[0].rsplit("-", 2)[0]  # of a run's id the pipeline's name
     at = path.stat().st_mtime_ns
-    return Run(name, name.partition(".")[0], "snapshot", "", 0, False, at, str(path), "snapshot")
+    return Run(stem, name, "snapshot", "", 0, False, at, str(path), "snapshot")
+
+
+def run_folder_of(run: Run) -> Path | None:
+    """The folder of the run that a snapshot was taken of, where this host still has it."""
+    from byteor.runtime.folders import find_run
+
+    try:
+        return Path(find_run(run.run_id.partition(".")[0]).folder)
+    except ByteorError:
+        return None
 
 
 class SnapshotSource:
