@@ -26,6 +26,8 @@ def guarded(args: list[str], run: Callable[[list[str]], int]) -> int:
         if _unread(error):
             _give_up_stdout()
             return Exit.OK
+        if isinstance(error, SystemExit) and isinstance(error.code, int):  # completion ends like this
+            return error.code
         if os.environ.get("BYTEOR_DEBUG") == "1":
             raise
         told = _told(error)

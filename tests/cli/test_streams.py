@@ -143,3 +143,9 @@ def test_what_a_stage_prints_is_seen_when_it_prints_it(home: Home) -> None:
     done = home.byteor("run", home.spec(("a", "says_its_last")), "--stages", module, stdin="a\n")
     assert done.returncode == 11
     assert "last words" in done.stderr.splitlines()
+
+
+def test_completion_names_verbs_and_says_nothing_else(home: Home) -> None:
+    home.env |= {"_BYTEOR_COMPLETE": "complete_bash", "COMP_WORDS": "byteor repl", "COMP_CWORD": "1"}
+    done = home.byteor()
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["replay"], "")
