@@ -97,7 +97,7 @@ def ask_peer(peer: Peer, **request: Any) -> Any:
 def peer_rows(quick: bool) -> list[tuple[Peer, str, int, str]]:
     found = []
     for peer in PEERS.values():
-        for size in (SIZE,) if quick else SIZES:
+        for size in (SIZE,) if quick or peer.where == "threads" else SIZES:
             found.append((peer, PAIR, size, "single"))
         if peer.where == "processes":
             shapes = [CHAIN, DIAMOND, SPREAD, *([GATHER] if peer.producers > 1 else [])]

@@ -209,7 +209,7 @@ def bars(report: Report) -> list[Bar]:
     def at_least(text: str, a: float | None, b: float | None, least: float, unit: str = "x") -> Bar:
         if a is None or not b:
             return Bar(text, f">= {least:g}{unit}", "not measured", None)
-        return Bar(text, f">= {least:g}{unit}", f"{a / b:.2f}{unit}", a / b >= least)
+        return Bar(text, f">= {least:g}{unit}", f"{a / b:.3g}{unit}", a / b >= least)
 
     stages = rate_of(
         report["ours"], lane="SequencedSlots", shape=CHAIN, calls="native", where="processes", size=SIZE
@@ -267,7 +267,7 @@ def behind(report: Report) -> list[str]:
 
 
 def _ahead(report: Report) -> Bar:
-    measured = [row for row in report["peers"] if "failed" not in row]
+    measured = [row for row in report["peers"] if "failed" not in row and our_equal(report, row) is not None]
     slower = behind(report)
     text = "ahead of every peer in every row"
     if not measured:
