@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from byteor.runtime.telemetry_server import TelemetryServer
 
 PATIENCE_S = 3.0
+SETTLE_S = 0.5  # that the end of a run waits for news of its sources and sinks to be written
 _POLL_S = 0.02
 OnRunning = Callable[[RunIdentity, Path], None]
 
@@ -68,6 +69,7 @@ class Attendants:
     def watch(self, sources: Mapping[str, Source], sinks: Mapping[str, Sink]) -> None:
         """Tell readers how these ends are, from when the run is up."""
         self._health = HealthFile(sources, sinks)
+        self._stack.callback(self._health.settle, SETTLE_S)
 
     def running(self, identity: RunIdentity, run: Path) -> None:
         self._run = run

@@ -1,7 +1,8 @@
 """``ends.json``: how the sources and sinks of a run are, for readers that cannot ask them.
 
-The supervisor replaces the file when something changed, once a second at most. It is news, not evidence: it
-is not synced, and a reader that finds nothing whole there knows nothing.
+The supervisor replaces the file when something changed, once a second at most, in a thread beside its loop: a
+rename may wait for a busy disk for half a minute. It is news, not evidence: it is not synced, and a reader
+that finds nothing whole there knows nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,20 +46,33 @@ class HealthFile:
         ]
         self._written = b""
         self._due_s = 0.0
+        self._writing: threading.Thread | None = None
 
     def note(self, run: Path) -> None:
         """Write it down when a second has passed and something changed. Never raises: a full disk, or an
         adapter that cannot tell, must not end a run.
         """
         now = time.monotonic()
-        if now < self._due_s:
+        if now < self._due_s or (self._writing is not None and self._writing.is_alive()):
             return
         self._due_s = now + EVERY_S
         with contextlib.suppress(Exception):
             data = msgspec.json.encode([_told(*end) for end in self._ends])
             if data != self._written:
-                _replace(run, data)
-                self._written = data
+                self._writing = threading.Thread(
+                    target=self._write, args=(run, data), name="health", daemon=True
+                )
+                self._writing.start()
+
+    def settle(self, timeout_s: float) -> None:
+        """Let what is being written come to its end, not for ever."""
+        if self._writing is not None:
+            self._writing.join(timeout_s)
+
+    def _write(self, run: Path, data: bytes) -> None:
+        with contextlib.suppress(Exception):
+            _replace(run, data)
+            self._written = data
 
 
 def read_ends(run: Path) -> tuple[EndHealth, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +20,51 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
+def note(file: HealthFile, run: Path) -> None:
+    file.note(run)
+    file.settle(30)
+
+
+def test_a_disk_that_hangs_holds_nobody_up_and_the_news_come_later(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renaming over a file waited for 20 s in the supervisor's loop, on a disk that others kept busy."""
+    disk = threading.Event()
+    replace = Path.replace
+
+    def slowly(path: Path, target: Path) -> Path:
+        disk.wait(30)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", slowly)
+    file = HealthFile({}, {"egress": parse_sink("null:")})
+    for _ in range(3):
+        file.note(tmp_path)  # returns
+        clock[0] += 1.0
+    assert read_ends(tmp_path) == ()
+    disk.set()
+    file.settle(30)
+    assert [end.endpoint for end in read_ends(tmp_path)] == ["egress"]
+
+
 def test_it_is_written_when_something_changed_and_once_a_second_at_most(
     tmp_path: Path, clock: list[float]
 ) -> None:
     source = parse_source("generate:0,16?rate=0")
     file = HealthFile({"ingress": source}, {"egress": parse_sink("null:")})
-    file.note(tmp_path)
+    note(file, tmp_path)
     first = (tmp_path / ENDS_JSON).stat()
     source.read(5, 0)
-    file.note(tmp_path)  # too early
+    note(file, tmp_path)  # too early
     assert (tmp_path / ENDS_JSON).stat().st_ino == first.st_ino
     clock[0] += 1.0
-    file.note(tmp_path)
+    note(file, tmp_path)
     told = {end.endpoint: end for end in read_ends(tmp_path)}
     assert "5 messages" in told["ingress"].detail
     assert (told["ingress"].role, told["egress"].role, told["egress"].ok) == ("source", "sink", True)
     second = (tmp_path / ENDS_JSON).stat()
     clock[0] += 1.0
-    file.note(tmp_path)  # nothing new
+    note(file, tmp_path)  # nothing new
     assert (tmp_path / ENDS_JSON).stat().st_ino == second.st_ino
     assert [path.name for path in tmp_path.iterdir()] == [ENDS_JSON]
 
@@ -44,7 +72,7 @@ def test_it_is_written_when_something_changed_and_once_a_second_at_most(
 @pytest.mark.parametrize(("folder", "file"), [(0o700, 0o600), (0o2750, 0o640)])
 def test_a_group_that_may_look_may_look_here_too(tmp_path: Path, folder: int, file: int) -> None:
     tmp_path.chmod(folder)
-    HealthFile({}, {"egress": parse_sink("null:")}).note(tmp_path)
+    note(HealthFile({}, {"egress": parse_sink("null:")}), tmp_path)
     assert stat.S_IMODE((tmp_path / ENDS_JSON).stat().st_mode) == file
 
 
@@ -59,8 +87,8 @@ class Mute:
 
 def test_an_end_that_cannot_tell_and_a_folder_that_is_gone_end_nothing(tmp_path: Path) -> None:
     mute: Any = Mute()
-    HealthFile({}, {"egress": mute}).note(tmp_path)
-    HealthFile({}, {"egress": parse_sink("null:")}).note(tmp_path / "gone")
+    note(HealthFile({}, {"egress": mute}), tmp_path)
+    note(HealthFile({}, {"egress": parse_sink("null:")}), tmp_path / "gone")
     assert list(tmp_path.iterdir()) == []
 
 
