@@ -38,6 +38,8 @@ class PositionFile:
         try:
             kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
         except FileNotFoundError:
+            if not self._path.parent.is_dir():  # better now than when the first message has left the run
+                raise self.bad("no such folder") from None
             return None
         except OSError as error:
             raise self.bad(reason(error)) from error

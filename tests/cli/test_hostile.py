@@ -57,6 +57,7 @@ def test_a_wrong_spec_is_refused_with_exit_3(home: Home, content: bytes, code: s
         (["run", "SPEC", "--source", "bogus:x", *OK[2:]], 2, "bogus"),
         (["run", "SPEC", "--source", "file:/nowhere/at/all", *OK[2:]], 7, "/nowhere/at/all"),
         (["run", "SPEC", "--source", "file:/", *OK[2:]], 69, ""),
+        (["run", "SPEC", "--source", "file:/dev/null?checkpoint=/no/p", *OK[2:]], 69, "no such folder"),
         (["run", "SPEC", *OK[:2], "--sink", "file:/nowhere/at/all"], 7, "/nowhere"),
         (["run", "SPEC", *OK, "--wait", "dance"], 2, "dance"),
         (["run", "SPEC", *OK, "--name", "../../etc"], 2, "not a run name"),
