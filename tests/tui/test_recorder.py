@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -100,7 +101,9 @@ def test_i_puts_what_was_seen_into_the_bundle(private: Path, live: Any, terminal
     console.wait_for("LIVE", "parse")
     console.press("2")
     console.wait_for("2 Stages")
-    console.read(1.2)
+    end = time.monotonic() + 2.2  # it looks once a second; one read ends with the first bytes
+    while time.monotonic() < end:
+        console.read(0.2)
     console.press("i")
     console.wait_for("ok  audit #")
     (bundle,) = private.rglob("*.bundle.zip")
