@@ -206,8 +206,8 @@ CASES: dict[str, Callable[[Path, float], object]] = {
     "capture_ceiling": lambda folder, seconds: ceiling(folder, min(seconds, 1.0)),
     "comparison_gb_per_s": lambda folder, seconds: {size: comparison(size, 0.3) for size in (64, 256, 4096)},
     "capture_cost_paced_1M": lambda folder, seconds: paired(folder, "identity", seconds, PACE, PAIRS),
-    "capture_cost_paced_1M_python_batch_stage": lambda folder, seconds: paired(
-        folder, "touch_batch", seconds, PACE, PAIRS
+    "capture_cost_paced_1M_python_stage": lambda folder, seconds: paired(
+        folder, "touch", seconds, PACE, PAIRS
     ),
     "capture_cost_python_stage": lambda folder, seconds: paired(folder, "touch", seconds, None, PAIRS),
     "capture_cost_python_batch_stage": lambda folder, seconds: paired(
