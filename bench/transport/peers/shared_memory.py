@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import itertools
 import json
-import signal
+import os
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.transport.measure import die_with_parent
-from bench.transport.peers.base import Lane, Make, Peer, Receive, Send, simple
+from bench.transport.peers.base import Lane, Make, Peer, Receive, Send
 
 DRIVER = """
 import pyaeron, sys
@@ -50,7 +51,7 @@ def aeron(folder: Path) -> Iterator[Make]:
         def receiver(self, index: int) -> Receive:
             client = pyaeron.Aeron(dir=str(where))
             poll = client.add_subscription(pyaeron.IPC_CHANNEL, self.stream).poll
-            rest, got = client.idle.idle, deque[bytes]()
+            got = deque[bytes]()
             rest = pyaeron.IdleStrategy.yielding().idle
             keep = got.append
 
@@ -178,10 +179,15 @@ def zeromq(folder: Path) -> Iterator[Make]:
     yield lambda name, *rest: ZeroMqLane(str(folder / name), *rest)
 
 
+_ports = itertools.count(20_000 + os.getpid() % 10_000)  # below those that connections take by themselves
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 @contextlib.contextmanager
@@ -247,12 +253,9 @@ def zenoh(folder: Path) -> Iterator[Make]:
     yield Primed
 
 
-signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-
 PEERS = (
     Peer("pyaeron", "pyaeron", aeron, "yields", producers=4, consumers=4, note="driver in its own process"),
     Peer("iceoryx2", "iceoryx2", iceoryx, "yields", producers=4),
     Peer("pyzmq (ipc)", "zmq", zeromq, "blocks", producers=4),
     Peer("eclipse-zenoh", "zenoh", zenoh, "blocks", producers=4, consumers=4, note="loopback TCP"),
 )
-__all__ = ["PEERS", "simple"]
