@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,6 +100,7 @@ class _Value(NamedTuple):
 
 
 _Layer = dict[str, _Value]
+MAX_BYTES = 1 << 20  # of a settings file
 
 
 def load(
@@ -136,7 +138,15 @@ def _file_layer(path: Path, problems: list[SettingsProblem], *, required: bool) 
             why = "another user could have written it; name it with --config to use it all the same"
             problems.append(SettingsProblem(FILE_NAME, str(path), why))
             return {}
-        text = path.read_text()
+        if not required and not stat.S_ISREG(status.st_mode):  # a named one may be a pipe: <(generate)
+            problems.append(SettingsProblem(FILE_NAME, str(path), "is no regular file"))
+            return {}
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            problems.append(SettingsProblem(FILE_NAME, str(path), f"is over {MAX_BYTES >> 20} MiB long"))
+            return {}
+        text = raw.decode()
         document = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,28 @@ def test_a_file_that_cannot_be_read_is_a_problem_and_no_traceback(home: Path, te
     (home / "named.toml").write_bytes(text)
     with pytest.raises(SettingsError):
         load(environ={"HOME": str(home)}, config=home / "named.toml", cwd=home)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to itself", "endless"])
+def test_what_is_no_settings_file_is_told_and_never_waited_for(home: Path, kind: str) -> None:
+    path = home / "byteor.toml"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path, 0o600)
+        case "link to itself":
+            path.symlink_to(path)
+        case "endless":
+            path.symlink_to("/dev/zero")
+    with pytest.raises(SettingsError) as caught:
+        load(environ={}, cwd=home)
+    assert [problem.origin for problem in caught.value.problems] == [str(path)]
+
+
+def test_a_named_file_may_be_a_pipe_but_not_endless(home: Path) -> None:
+    with pytest.raises(SettingsError, match="over 1 MiB"):
+        load(environ={}, cwd=home, config=Path("/dev/zero"))
 
 
 def test_a_named_file_must_exist(home: Path) -> None:
