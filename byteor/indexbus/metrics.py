@@ -199,7 +199,11 @@ class MetricsRegion:
         """Every row that somebody has begun."""
         data = self.region.read(abi.LINE, self.region.header.capacity * METRICS_ROW.size)
         starts = range(0, len(data), METRICS_ROW.size)
-        return [_sample(i, data, at) for i, at in enumerate(starts) if data[at]]
+        return [_sample(i, data, at, self._version(at)) for i, at in enumerate(starts) if data[at]]
+
+    def _version(self, row_at: int) -> bytes:
+        """Of a row's error text, once more after the row was copied: whether the text is whole."""
+        return self.region.read(abi.LINE + row_at + _AT["error_version"], 8)
 
     def close(self) -> None:
         self.region.close()
@@ -228,10 +232,11 @@ def _string(data: bytes, at: int, room: int) -> str:
     return data[at : at + room].split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
-def _sample(index: int, data: bytes, at: int) -> RowSample:
+def _sample(index: int, data: bytes, at: int, version_after: bytes) -> RowSample:
     role, where, pid, state, pid_start, heartbeat = struct.unpack_from("<4I2Q", data, at + _AT["role"])
     error_sequence, error_version = struct.unpack_from("<2Q", data, at + _AT["error_sequence"])
-    text = "(being written)" if error_version & 1 else _string(data, at + _AT["error_text"], 256)
+    whole = not error_version & 1 and error_version == int.from_bytes(version_after, "little")
+    text = "(being written)" if not whole else _string(data, at + _AT["error_text"], 256)
     counters = dict(zip(_COUNTERS, _NUMBERS.unpack_from(data, at + _AT["in"]), strict=True))
     return RowSample(
         index=index,

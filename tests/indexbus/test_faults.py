@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import select
 import signal
 import threading
 import time
@@ -25,40 +24,6 @@ from byteor.indexbus.errors import IndexBusError
 
 SEED = int(os.environ.get("BYTEOR_SEED", "1"))
 KILLS = int(os.environ.get("BYTEOR_KILLS", "2000"))
-
-
-class Child:
-    """A forked process that takes one role and reports one line over a pipe."""
-
-    def __init__(self, work: Callable[[], str]) -> None:
-        self._read, write = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                os.write(write, b"+")
-                text = f"{work()}|{time.monotonic_ns()}"
-            except BaseException as error:  # noqa: BLE001
-                text = f"raised {error!r}|0"
-            os.write(write, text.encode())
-            os._exit(0)
-        os.close(write)
-        os.read(self._read, 1)
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-
-    def result(self, timeout_s: float) -> tuple[str, int]:
-        """What it reported and when; ``hangs`` when it did not in time."""
-        ready, _, _ = select.select([self._read], [], [], timeout_s)
-        if not ready:
-            self.kill()
-        text = os.read(self._read, 4096).decode() if ready else "hangs|0"
-        os.close(self._read)
-        os.waitpid(self.pid, 0)
-        if not text:
-            return "killed", 0
-        report, _, at = text.rpartition("|")
-        return report, int(at)
 
 
 def run_role(
@@ -106,14 +71,16 @@ class Metronome:
 
 
 def one_death(folder: Path, generator: random.Random, kernels: list[str]) -> float:
-    """A ring with three roles; one of them dies. How long the slower survivor took to notice, in seconds."""
+    """A ring with three roles; one of them dies. How long the slower survivor took to notice, in seconds,
+    less what a mere sleep was late meanwhile: a starved machine is not the lane's.
+    """
     path = folder / f"ring-{generator.getrandbits(48):x}"
     worker.SequencedSlots.create(path, capacity=16, slot_bytes=64, gates=1, egress=(0,)).close()
     wait = generator.choice([Wait.YIELD, Wait.BACKOFF, Wait.BLOCK])
     roles = ["stage:0", "egress", "producer"]
     batch = generator.choice([1, 5, 40])
     children = {
-        role: Child(run_role("sequenced", path, generator.choice(kernels), role, wait, 1 << 40, batch))
+        role: worker.Child(run_role("sequenced", path, generator.choice(kernels), role, wait, 1 << 40, batch))
         for role in roles
     }
     victim = generator.choice(roles)
@@ -133,11 +100,9 @@ def one_death(folder: Path, generator: random.Random, kernels: list[str]) -> flo
         else:
             assert report in ("error E_PEER_DEAD", "stage DEAD"), (victim, role, wait, batch, report)
             slowest = max(slowest, (at - killed_at) / 1e9)
-    # A starved machine is not the lane's: a second, plus what a mere sleep was late meanwhile.
-    assert slowest < 1 + 3 * machine.worst_s, (victim, wait, slowest, machine.worst_s)
     observer.close()
     path.unlink()
-    return slowest
+    return slowest - 3 * machine.worst_s
 
 
 def one_claimant_death(folder: Path, generator: random.Random) -> int:
@@ -147,9 +112,9 @@ def one_claimant_death(folder: Path, generator: random.Random) -> int:
     idle = lane.producer(2)  # somebody stays alive, else the last death would end the consumer
     wait = generator.choice([Wait.YIELD, Wait.BACKOFF, Wait.BLOCK])
     batch = generator.choice([1, 5, 40])
-    reader = Child(run_role("events", path, "native", "consumer", wait, 0, batch))
-    victim = Child(run_role("events", path, "native", "producer:0", wait, 1 << 40, batch))
-    other = Child(run_role("events", path, "native", "producer:1", wait, 3000, batch))
+    reader = worker.Child(run_role("events", path, "native", "consumer", wait, 0, batch))
+    victim = worker.Child(run_role("events", path, "native", "producer:0", wait, 1 << 40, batch))
+    other = worker.Child(run_role("events", path, "native", "producer:1", wait, 3000, batch))
     time.sleep(0.005 + generator.random() * 0.02)
     victim.kill()
     assert victim.result(3)[0] == "killed"
@@ -167,8 +132,7 @@ def one_claimant_death(folder: Path, generator: random.Random) -> int:
 
 def test_survivors_notice_a_dead_role_within_a_second(shm: Path) -> None:
     generator = random.Random(SEED)
-    for _ in range(8):
-        one_death(shm, generator, worker.kernel_names())
+    assert max(one_death(shm, generator, worker.kernel_names()) for _ in range(8)) < 1
 
 
 def test_a_dead_claimant_costs_its_own_slots_only(shm: Path) -> None:
@@ -196,6 +160,7 @@ def test_two_thousand_deaths(shm: Path) -> None:
         f"{sum(s >= 1 for s in noticed)}"
     )
     print(f"{KILLS} deaths, {aborted} slots of dead claimants skipped, seed {SEED}")
+    assert last < 1
 
 
 def test_a_claimed_slot_of_the_dead_is_published_as_aborted_and_of_the_living_is_not(shm: Path) -> None:
@@ -245,7 +210,7 @@ def test_a_forked_child_has_no_part_in_the_lane_and_does_not_keep_its_parent_ali
             os.kill(os.getpid(), signal.SIGKILL)
             return ""
 
-        child = Child(parent_dies)
+        child = worker.Child(parent_dies)
         with lane.consumer() as consumer:
             assert consumer.receive(2) == b"x"
             with pytest.raises(IndexBusError) as caught:
@@ -267,5 +232,5 @@ def test_a_handle_is_refused_in_a_forked_child(shm: Path) -> None:
                     return error.code
                 return "published"
 
-            assert Child(use).result(3)[0] == "E_FORKED"
+            assert worker.Child(use).result(3)[0] == "E_FORKED"
             assert lane.cursor == 0

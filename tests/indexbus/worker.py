@@ -6,10 +6,14 @@ Messages are numbered: ``<producer:4><number:8><padding>``, so that a reader can
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
+import signal
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +47,43 @@ def clear_after_the_dead(prefix: str) -> None:
 def kernel_pairs() -> list[tuple[str, str]]:
     """Every kernel as writer with every kernel as reader."""
     return [(a, b) for a in kernel_names() for b in kernel_names()]
+
+
+class Child:
+    """A forked process that takes one role, on the named kernel, and reports one line over a pipe."""
+
+    def __init__(self, work: Callable[[], str], kernel_name: str | None = None) -> None:
+        self._read, write = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            if kernel_name is not None:
+                os.environ["BYTEOR_KERNEL"] = kernel_name
+                kernel.cache_clear()
+            try:
+                os.write(write, b"+")
+                text = f"{work()}|{time.monotonic_ns()}"
+            except BaseException as error:  # noqa: BLE001
+                text = f"raised {error!r}|0"
+            os.write(write, text.encode())
+            os._exit(0)
+        os.close(write)
+        os.read(self._read, 1)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def result(self, timeout_s: float) -> tuple[str, int]:
+        """What it reported and when; ``hangs`` when it did not in time."""
+        ready, _, _ = select.select([self._read], [], [], timeout_s)
+        if not ready:
+            self.kill()
+        text = os.read(self._read, 4096).decode() if ready else "hangs|0"
+        os.close(self._read)
+        os.waitpid(self.pid, 0)
+        if not text:
+            return "killed", 0
+        report, _, at = text.rpartition("|")
+        return report, int(at)
 
 
 def message(producer: int, number: int) -> bytes:

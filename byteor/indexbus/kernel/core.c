@@ -107,7 +107,7 @@ static int ib_relax(ib_party *p, uint32_t round, uint32_t looks, ib_cell *slowes
             return 0;
         }
         sched_yield();
-        return (round & 63) == 63;
+        return (round & 7) == 7; /* where many want this core each of these takes many milliseconds */
     case IB_BACKOFF: {
         if (round < 128) {
             ib_pause();
