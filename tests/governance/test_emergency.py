@@ -204,6 +204,9 @@ def test_an_emergency_has_its_time_and_its_environment(glass: Any, here: Any, wo
         None, world.approval_id, reason="no", approval_ends=world.now + 900, now=world.now, lives_s=9
     )
     assert code(verify_emergency, data, **here | {"revocations": gone}) == "E_REVOKED"
+    other = "22222222-2222-4333-8444-555555555555"
+    of_another = revoke(None, other, reason="no", approval_ends=world.now + 900, now=world.now, lives_s=9)
+    verify_emergency(data, **here | {"revocations": of_another})
 
 
 def test_only_the_person_it_names_breaks_the_glass(glass: Any, here: Any, world: Any) -> None:
