@@ -99,6 +99,17 @@ def test_half_of_all_bytes_are_no_point() -> None:
     assert 60 < refused < 140
 
 
+def test_points_are_told_from_others_as_a_root_tells_them() -> None:
+    """Also points outside of the subgroup of keys. P is 5 mod 8: a square's root is x^((P+3)/8), or that
+    times the root of -1."""
+    d = -121665 * pow(121666, -1, P) % P
+    for y in range(2, 80):
+        squared = (y * y - 1) * pow(d * y * y + 1, -1, P) % P
+        root = pow(squared, (P + 3) // 8, P)
+        is_point = root * root % P in (squared, P - squared)
+        assert (why_unsound(y.to_bytes(32, "little")) is None) == is_point, y
+
+
 def test_every_honest_key_is_sound() -> None:
     for _ in range(100):
         raw = Ed25519PrivateKey.from_private_bytes(os.urandom(32)).public_key().public_bytes_raw()
