@@ -81,7 +81,7 @@ def test_freezing_stops_the_drawing_and_not_the_collection(app: ConsoleApp) -> N
         assert "PAUSED" in screen_text(app)
         await pilot.pause(0.4)
         assert app.view().frame is frozen
-        assert app._reader is not None and app._reader.latest is not frozen
+        assert app.reader is not None and app.reader.latest is not frozen
         assert app.pacer.hz == 1
         await pilot.press("space")
         await pilot.pause(0.2)
@@ -146,7 +146,7 @@ def test_a_snapshot_shows_its_command_line_where_the_file_is_and_the_audit_numbe
         asked.append(argv)
         return verbs.VerbResult(argv, 0, {"path": "/somewhere/x.snapshot.json", "audit_seq": 12})
 
-    monkeypatch.setattr("byteor_tui.app.run_verb", run_verb)
+    monkeypatch.setattr("byteor_tui.working.run_verb", run_verb)
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         assert app.check_action("act", ("copy",)) is None  # grey: there is nothing to copy yet
@@ -166,7 +166,7 @@ def test_a_snapshot_that_fails_says_why(app: ConsoleApp, monkeypatch: pytest.Mon
     def run_verb(argv: tuple[str, ...]) -> verbs.VerbResult:
         return verbs.VerbResult(argv, 69, {"code": "E_OS", "message": "No space left", "hint": "make room"})
 
-    monkeypatch.setattr("byteor_tui.app.run_verb", run_verb)
+    monkeypatch.setattr("byteor_tui.working.run_verb", run_verb)
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         await pilot.press("s")
@@ -186,7 +186,7 @@ def test_q_leaves_and_asks_only_while_an_act_runs(app: ConsoleApp, monkeypatch: 
         held.wait(5)
         return verbs.VerbResult(argv, 0, {})
 
-    monkeypatch.setattr("byteor_tui.app.run_verb", run_verb)
+    monkeypatch.setattr("byteor_tui.working.run_verb", run_verb)
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         await pilot.press("s")

@@ -150,8 +150,8 @@ def test_the_way_to_a_commit_is_open_when_nothing_moves_and_closed_when_the_row_
 def hammer(app: ConsoleApp, monkeypatch: pytest.MonkeyPatch, ops: list[Op]) -> list[tuple[str, ...]]:
     """Do ``ops`` on the place of requests; returns what was committed."""
     world = World(app)
-    monkeypatch.setattr("byteor_tui.app.run_commit", world.run_commit)
-    monkeypatch.setattr("byteor_tui.app.run_verb", lambda argv: refuse(argv))
+    monkeypatch.setattr("byteor_tui.working.run_commit", world.run_commit)
+    monkeypatch.setattr("byteor_tui.working.run_verb", lambda argv: refuse(argv))
 
     async def run() -> None:
         async with app.run_test(size=(120, 40)) as pilot:

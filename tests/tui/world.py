@@ -86,11 +86,11 @@ def still_app(
 ) -> ConsoleApp:
     """On a run with a failed stage and a stale worker: two requests, an incident, two replays."""
     monkeypatch.setenv("TZ", "UTC")
-    for module in ("app", "screens.runs"):
+    for module in ("app", "present", "fetching", "working", "screens.runs"):
         monkeypatch.setattr(f"byteor_tui.{module}.time", Clock)
     time.tzset()
     monkeypatch.setattr("byteor_tui.app.Reader", StillReader)
-    monkeypatch.setattr("byteor_tui.app.find_runs", lambda: [run])
+    monkeypatch.setattr("byteor_tui.fetching.find_runs", lambda: [run])
     run = Run(RUN, "host-telemetry", "running", "prod", 4242, True, (NOW - 4000) * SECOND, str(folder))
     session = Session(env="prod", identities=((KID, KEY_FILE),), read_only=read_only)
     app = ConsoleApp(run, opener=lambda _: lambda second: bad(sample, second), session=session)
