@@ -37,6 +37,8 @@ def summary(ended: EndedRun) -> str:
         culprit, *others = result.stuck
         told = f"{culprit} did not finish in time" + (f"; nor did {', '.join(others)}" if others else "")
         lines.append(f"  error[E_DRAIN_TIMEOUT]: {told}")
+    if result.set_aside:
+        lines.append(f"  {result.set_aside:,} messages were set aside in the dead letters")
     if result.unfinished:
         lines.append(f"  {result.unfinished:,} messages were taken from the source and went nowhere")
     if ended.not_captured:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from byteor.edge.errors import EdgeError
+from byteor.edge.framing import breaks_lines
 from byteor.runtime.adapter import DeadLetterBox
 
 
@@ -67,6 +68,23 @@ class SinkEdge(Edge):
 
     def give_up_cancelled(self) -> NoReturn:
         raise EdgeError("E_SINK_CANCELLED", f"{self.name}: told to stop while waiting for its peer")
+
+    def one_line_each(self, messages: Sequence[bytes | memoryview]) -> Sequence[bytes | memoryview]:
+        """Without those whose newline would make two messages of one at the reader; they are set aside.
+
+        Raises ``E_FRAMING`` without dead letters.
+        """
+        whole: list[bytes | memoryview] = []
+        for message in messages:
+            if not breaks_lines(message):
+                whole.append(message)
+            elif not self.set_aside("E_FRAMING", "a newline inside, on a stream of lines", message):
+                raise EdgeError(
+                    "E_FRAMING",
+                    f"{self.name}: a message has a newline inside, and the stream's messages are lines",
+                    hint="use framing=u32, or set such messages aside with --dead-letters PATH",
+                )
+        return whole
 
     def flush(self) -> None:
         """Nothing is kept back between calls."""

@@ -41,12 +41,13 @@ class LineSink(SinkEdge):
         raise NotImplementedError
 
     def write(self, messages: Sequence[bytes | memoryview]) -> None:
-        """Raises ``E_SINK_CLOSED`` when the reader is gone, ``E_SINK_CANCELLED``, ``E_SINK_WRITE``."""
+        """Raises ``E_SINK_CLOSED`` (no reader), ``E_SINK_CANCELLED``, ``E_SINK_WRITE``, ``E_FRAMING``."""
         if not messages:
             return
         data = encode(self._framing, messages)
-        if self._framing == LINES:
-            self._counted["newlines_inside"] += data.count(b"\n") - len(messages)
+        if self._framing == LINES and data.count(b"\n") != len(messages):
+            messages = self.one_line_each(messages)
+            data = encode(self._framing, messages) if messages else b""
         rest, done = memoryview(data), 0
         while done < len(data):
             try:

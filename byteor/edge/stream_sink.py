@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from byteor.edge.backoff import Backoff
 from byteor.edge.base import SinkEdge
 from byteor.edge.errors import EdgeError, reason
-from byteor.edge.framing import LINES, breaks_lines, encode
+from byteor.edge.framing import LINES, encode
 from byteor.edge.net import Address, dial, inet_address, unix_address, wait_for
 from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
@@ -52,7 +52,7 @@ class StreamSink(SinkEdge):
             return
         encoded = encode(self._framing, messages)
         if self._framing == LINES and encoded.count(b"\n") != len(messages):
-            messages = self._one_line_each(messages)
+            messages = self.one_line_each(messages)
             encoded = encode(self._framing, messages) if messages else b""
         data = memoryview(encoded)
         while True:
@@ -68,20 +68,6 @@ class StreamSink(SinkEdge):
                 self._lost(error)
         self._backoff.reset()
         self._counted["messages"] += len(messages)
-
-    def _one_line_each(self, messages: Sequence[bytes | memoryview]) -> Sequence[bytes | memoryview]:
-        """Without those whose newline would make two messages of one at the reader."""
-        whole: list[bytes | memoryview] = []
-        for message in messages:
-            if not breaks_lines(message):
-                whole.append(message)
-            elif not self.set_aside("E_FRAMING", "a newline inside, on a stream of lines", message):
-                raise EdgeError(
-                    "E_FRAMING",
-                    f"{self.name}: a message has a newline inside, and the stream's messages are lines",
-                    hint="use framing=u32, or set such messages aside with --dead-letters PATH",
-                )
-        return whole
 
     def _check_open(self, sock: socket.socket) -> None:
         """Notice a peer that has closed before a batch is lost on it; what it says is thrown away."""

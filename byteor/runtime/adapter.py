@@ -16,7 +16,9 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class DeadLetterBox(Protocol):
-    """Where a message goes that nobody can deliver. Any thread may call ``put``."""
+    """Where a message goes that nobody can deliver; ``count`` did. Any thread may call ``put``."""
+
+    count: int
 
     def open(self) -> None: ...
 

@@ -104,7 +104,10 @@ def execute(prepared: Prepared, ends: Ends, options: ExecuteOptions, witness: Wi
             supervisor.on_tick = _watching(supervisor, assembled.metrics, options, witness, run)
             result = _supervise(supervisor, assembled.metrics, identity)
             result = msgspec.structs.replace(
-                result, positions=assembled.positions(), stuck=_culprit_first(run, result.stuck)
+                result,
+                positions=assembled.positions(),
+                stuck=_culprit_first(run, result.stuck),
+                set_aside=ends.dead_letters.count if ends.dead_letters is not None else 0,
             )
             if identity.model == "lane_graph" and result.state != "finished":
                 result = msgspec.structs.replace(result, unfinished=_left_in_lanes(run))

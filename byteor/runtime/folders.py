@@ -121,6 +121,7 @@ class RunResult(msgspec.Struct, frozen=True):
     first_failure: Failure | None = None
     unfinished: int = 0  # taken from the source, but neither sent, filtered nor dropped when the run ended
     stuck: tuple[str, ...] = ()  # workers that had not finished when the drain ran out of time
+    set_aside: int = 0  # messages in the dead letters: no slot held them, or no peer took them
     positions: dict[str, Any] = {}  # by endpoint, of sources that keep one: all before it has left the run
 
 

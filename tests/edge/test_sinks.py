@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byteor.edge import EdgeError, parse_sink, parse_source
+from byteor.edge.dead_letter import DeadLetters
+from byteor.edge.sinks import FileSink
 from byteor.errors import Exit
 
 
@@ -24,6 +26,22 @@ def write_all(path: Path, *batches: list[bytes]) -> None:
         sink.write([memoryview(message) for message in batch])
     sink.flush()
     sink.close()
+
+
+def test_a_newline_inside_is_no_two_messages(tmp_path: Path) -> None:
+    sink = FileSink(str(tmp_path / "out"))
+    sink.open()
+    with pytest.raises(EdgeError, match="newline inside") as caught:
+        sink.write([b"a", b"b\nc", b"d"])
+    assert caught.value.code == "E_FRAMING"
+    sink.dead_letters = letters = DeadLetters(str(tmp_path / "letters"))
+    letters.open()
+    sink.write([b"a", b"b\nc", b"d"])
+    sink.write([b"\n"])
+    assert (tmp_path / "out").read_bytes() == b"a\nd\n"
+    assert letters.count == 2
+    sink.close()
+    letters.close()
 
 
 def test_every_message_gets_its_newline_back(tmp_path: Path) -> None:

@@ -124,6 +124,17 @@ def test_a_line_longer_than_a_slot_is_never_cut(home: Home) -> None:
     assert "xxx" not in done.stdout
 
 
+def test_a_long_line_that_is_set_aside_is_told_at_the_end(home: Home) -> None:
+    (home.root / "in").write_text("0" * 300 + "\nb\n")
+    letters = home.root / "letters"
+    options = (f"--source=file:{home.root / 'in'}", "--oversize=dead-letter", f"--dead-letters={letters}")
+    result = run(home, home.spec(("a", "identity")), *options)
+    assert (result["state"], result["in"], result["out"], result["set_aside"]) == ("finished", 1, 1, 1)
+    assert json.loads(letters.read_text())["bytes"] == 300
+    told = home.byteor("run", home.spec(("a", "identity")), *options, "--sink=null:")
+    assert "1 messages were set aside in the dead letters" in told.stderr
+
+
 def test_what_a_stage_says_is_kept_short_and_no_terminal_obeys_it(home: Home) -> None:
     result = run(home, home.spec(("bad", "shouts")), "--source", f"file:{home.lines(3)}")
     assert isinstance(result["first_failure"], dict)
