@@ -19,10 +19,13 @@ from typing import Any
 import msgspec
 
 from byteor.actions.gate import approval_gate, set_gate
+from byteor.acts.approval_folder import MAX_BYTES, folder_of
+from byteor.acts.emergency import open_reviews
 from byteor.acts.log import open_log
-from byteor.atomic import check_private_folder, private_folder, write_file
+from byteor.atomic import check_private_folder, write_file
 from byteor.errors import ByteorError, Exit
 from byteor.governance.answers import Account, Answer, account_of, check_answer
+from byteor.governance.break_glass import check_reviews
 from byteor.governance.canonical import is_uuid
 from byteor.governance.credential import MAX_CREDENTIAL_BYTES
 from byteor.governance.environment import Environment
@@ -39,7 +42,6 @@ from byteor_store import AuditLog, Event, Row, audit_path, current_actor
 REQUEST, ASKER, CREDENTIAL, YES, NO = (
     "request.json", "requester.dsse", ".cred", ".approval.dsse", ".denial.dsse",
 )  # fmt: skip
-MAX_BYTES = 1 << 20
 ASKED = "approval_requested"
 
 
@@ -86,11 +88,6 @@ def known_audience(environment: Environment) -> str | None:
         return None
     with AuditLog.observe(audit_path()) as log:
         return origin(log.uuid(), environment.org_id, environment.project_id)
-
-
-def folder_of(request_id: str) -> Path:
-    """The request's folder, made when missing."""
-    return private_folder(private_folder(state_dir() / "approvals") / request_id)
 
 
 def keep_request(request: Request, asker: bytes | None = None, *, here: bool = True) -> int:
@@ -236,9 +233,6 @@ def check_kept_requester(kept: Kept, keys: KeySet, now: int) -> None:
 
 def _check_reviews(request: Request, keys: KeySet, now: int) -> None:
     """While an emergency waits for its review too long, nobody approves more there."""
-    from byteor.acts.emergency import open_reviews
-    from byteor.governance.break_glass import check_reviews
-
     check_reviews(request.environment_id, open_reviews(keys, now), now)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from byteor.acts.approvals import MAX_BYTES, folder_of
+from byteor.acts.approval_folder import MAX_BYTES, folder_of
 from byteor.acts.log import open_log
 from byteor.atomic import check_private_folder, write_file
 from byteor.errors import ByteorError, Exit

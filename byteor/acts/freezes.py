@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from byteor.actions.gate import environment_gate, set_gate
-from byteor.acts.approvals import MAX_BYTES, file_stem
+from byteor.acts.approval_folder import MAX_BYTES
+from byteor.acts.approvals import file_stem
 from byteor.acts.frozen import FREEZE, folder_of, freeze_of
 from byteor.acts.log import open_log
 from byteor.atomic import private_folder, sync_folder, write_file

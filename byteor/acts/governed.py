@@ -7,39 +7,24 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from byteor.acts.frozen import freeze_of
 from byteor.acts.log import open_log
 from byteor.acts.needs import check_listed, declared_by, needed_capabilities, posted_by, stages_digest
 from byteor.acts.permit import Permit, Ruled, decision_events, strictest
+from byteor.acts.question import Question
 from byteor.errors import ByteorError, Exit
 from byteor.governance.environment import BUILT_IN_DEV, Environment
 from byteor.governance.environment_file import Environments, load_environments, user_file
+from byteor.governance.environment_trust import environment_trust, remember_environments
 from byteor.governance.explain import explain
 from byteor.governance.freeze import Freeze, effective_side_effects
 from byteor.governance.policy_inputs import inputs_for
-from byteor.governance.trust_folder import environment_trust, remember_environments
 from byteor.runtime.stages import ResolvedStage
 from byteor.spec import ValidatedSpec
 from byteor_store import Event, current_actor
 
 if TYPE_CHECKING:
     from byteor.governance.approval import VerifiedApproval
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person says about a run's governance. ``approval``: a request's id, whose answers are kept here.
-
-    ``dry_effects``: the pipeline runs, and its actions only record what they would do.
-    """
-
-    env: str | None = None
-    environments: Path | None = None
-    credentials: tuple[Path, ...] = ()
-    companions: tuple[Path, ...] = ()
-    approval: str | None = None
-    dry_effects: bool = False
 
 
 def environment_for(question: Question, now: int) -> Environment:

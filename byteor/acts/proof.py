@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from byteor.acts.approvals import (
     account,
@@ -16,6 +16,7 @@ from byteor.acts.approvals import (
 )
 from byteor.acts.emergency import is_kept, open_reviews
 from byteor.acts.papers import papers
+from byteor.acts.question import Question
 from byteor.errors import ByteorError, Exit
 from byteor.governance.approval import VerifiedApproval, verify_approval, verify_emergency
 from byteor.governance.break_glass import BreakGlass
@@ -27,9 +28,6 @@ from byteor.governance.errors import GovernanceError, refused
 from byteor.governance.keyset import KeySet
 from byteor.governance.trust import seen_revocations, trusted_keys
 from byteor.spec import ValidatedSpec
-
-if TYPE_CHECKING:
-    from byteor.acts.governed import Question
 
 
 def approval_for(

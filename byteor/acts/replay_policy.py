@@ -22,13 +22,14 @@ from byteor.actions.effects import VARIABLE, Effects, write_effects
 from byteor.actions.gate import approval_gate, set_gate
 from byteor.acts.approvals import count_uses, host_audience
 from byteor.acts.frozen import freeze_of, ready_gate
-from byteor.acts.governed import Question, environment_for, rule
+from byteor.acts.governed import environment_for, rule
 from byteor.acts.host_key import trusted_signers
 from byteor.acts.log import open_log
 from byteor.acts.needs import check_listed, needed_capabilities, stages_digest
 from byteor.acts.papers import papers
 from byteor.acts.permit import Ruled, strictest
 from byteor.acts.proof import check_companions_requester
+from byteor.acts.question import Question
 from byteor.errors import ByteorError, Exit
 from byteor.governance.approval import VerifiedApproval, verify_approval
 from byteor.governance.canonical import unix_of

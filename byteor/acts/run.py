@@ -13,8 +13,9 @@ import msgspec
 from byteor.acts.attend import Attendants, OnRunning, attend
 from byteor.acts.audit import record, record_end, record_missed
 from byteor.acts.ends import check_ends, match_ends
-from byteor.acts.governed import Question, ask
+from byteor.acts.governed import ask
 from byteor.acts.permit import Permit
+from byteor.acts.question import Question
 from byteor.acts.recorder import Recorder
 from byteor.acts.replace import explained, inherited, judge, predecessor, take_over
 from byteor.acts.run_capture import capture_for

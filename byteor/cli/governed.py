@@ -93,7 +93,7 @@ def moment(now: str | None = None) -> int:
 def environments(given: Path | None, now: int, *, remember: bool = True) -> Environments:
     """The environments that count here; the version of a signed file is remembered, except in a dry run."""
     from byteor.governance.environment_file import load_environments, user_file
-    from byteor.governance.trust_folder import environment_trust, remember_environments
+    from byteor.governance.environment_trust import environment_trust, remember_environments
 
     found = load_environments(
         given=given, start=Path.cwd(), user=user_file(), trust=environment_trust(), now=now

@@ -151,8 +151,8 @@ def command(
     Ctrl-C or SIGTERM closes the source and lets messages in flight finish; a second one stops at once.
     Figures go to stderr at the end; with --json, to stdout (use a file: or null: sink then).
     """
-    from byteor.acts.governed import Question
     from byteor.acts.permit import would
+    from byteor.acts.question import Question
     from byteor.acts.run import RunOrder, permit_for, planned_workers, ready, run
     from byteor.cli.options import usage_error
     from byteor.cli.output import emit_json, note

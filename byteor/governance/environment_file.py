@@ -20,22 +20,14 @@ from byteor.governance.environment import (
     environments_of,
 )
 from byteor.governance.errors import refused
-from byteor.governance.regular_file import read_regular
+from byteor.governance.owned_file import only_root_writes, read_owned
 from byteor.spec.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from byteor.governance.keyset import KeySet
+    from byteor.governance.environment_signature import Trust
 
 FILE_NAME: Final = "byteor.toml"
 SYSTEM_FILE: Final = Path("/etc/byteor", FILE_NAME)
-MAX_BYTES: Final = 1 << 20
-
-
-class Trust(msgspec.Struct, frozen=True):
-    """What makes a file count: the pinned keys, and the highest version of a signed file seen so far."""
-
-    keys: KeySet
-    seen_version: int = 0
 
 
 class Environments(msgspec.Struct, frozen=True):
@@ -118,7 +110,7 @@ def read_file(
     import tomllib
 
     data, root_owned = read_owned(path)
-    trusted = system and root_owned and _only_root_writes(path.parent)
+    trusted = system and root_owned and only_root_writes(path.parent)
     version = 0
     signature = path.with_name(path.name + ".dsse")
     if trust is not None and signature.is_file():
@@ -131,21 +123,3 @@ def read_file(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EnvironmentFileError(str(path), [("", f"no TOML: {error}", "mend the line it names")]) from None
     return environments_of(document, source=str(path), trusted=trusted), version
-
-
-def read_owned(path: Path) -> tuple[bytes, bool]:
-    """The bytes of a regular file, and whether only root can write it: of the same open file."""
-    try:
-        data, status = read_regular(path, MAX_BYTES)
-    except OSError as error:
-        problem = ("", f"cannot be read: {error.strerror}", "check the path")
-        raise EnvironmentFileError(str(path), [problem]) from None
-    except ValueError as error:
-        raise EnvironmentFileError(str(path), [("", str(error), None)]) from None
-    return data, status.st_uid == 0 and not status.st_mode & 0o022
-
-
-def _only_root_writes(folder: Path) -> bool:
-    """Whether nobody but root can put another file in place of one in ``folder``."""
-    status = folder.stat()
-    return status.st_uid == 0 and not status.st_mode & 0o022

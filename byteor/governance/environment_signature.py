@@ -10,9 +10,17 @@ import msgspec
 from byteor.atomic import write_file
 from byteor.governance.canonical import MAX_SAFE_INTEGER, sha256_of, unix_of
 from byteor.governance.dsse import ENVIRONMENTS, add_signatures, open_envelope, seal, valid_signers
-from byteor.governance.environment_file import Trust, read_owned
 from byteor.governance.errors import refused
+from byteor.governance.keyset import KeySet
+from byteor.governance.owned_file import read_owned
 from byteor.governance.private_key import Signer
+
+
+class Trust(msgspec.Struct, frozen=True):
+    """What makes a file count: the pinned keys, and the highest version of a signed file seen so far."""
+
+    keys: KeySet
+    seen_version: int = 0
 
 
 class SignedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

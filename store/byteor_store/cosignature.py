@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 COSIGNATURE = b"\x04"  # the signature type of timestamped Ed25519 cosignatures
 TIME_BYTES = 8
 PROOF_VERSION = 1
-MAX_PATH = 128
 
 
 class ConsistencyProof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +69,7 @@ def check_growth(seen: Anchor | None, new: Checkpoint, proof: ConsistencyProof |
     if proof is None or (proof.v, proof.old_size, proof.new_size) != (1, seen.size, new.size):
         raise _refused("E_PROOF", f"a proof from {seen.size} to {new.size} entries is wanting")
     try:
-        path = [bytes.fromhex(item) for item in proof.path[: MAX_PATH + 1]]
+        path = [bytes.fromhex(item) for item in proof.path]
     except ValueError:
         raise _refused("E_PROOF", "the proof's path is not hex") from None
     if not check_consistency(seen.size, seen.root, new.size, new.root, path):

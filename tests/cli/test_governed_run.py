@@ -15,9 +15,10 @@ from desk import TOML, Desk
 from home import until
 
 from byteor.actions.gate import Gate, approval_gate, environment_gate, make_gate, set_gate
-from byteor.acts.approvals import folder_of
+from byteor.acts.approval_folder import folder_of
 from byteor.acts.freezes import freeze, unfreeze
-from byteor.acts.governed import Question, ask, environment_for
+from byteor.acts.governed import ask, environment_for
+from byteor.acts.question import Question
 from byteor.errors import ByteorError, Exit
 from byteor.governance.break_glass import BreakGlass, seal_break_glass
 from byteor.governance.canonical import time_of

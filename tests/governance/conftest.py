@@ -13,6 +13,7 @@ from byteor.governance.credential import Claims, Wanted, encode_credential
 from byteor.governance.environment import Environment, Quota
 from byteor.governance.keyset import Key, KeySet, Signature
 from byteor.governance.private_key import Signer
+from byteor.governance.request import Request, Shown
 
 NOW = 1_800_000_000  # 2027-01-15T08:00:00Z
 SPEC = "sha256:" + "5" * 64
@@ -96,6 +97,33 @@ def environment_of(**changes: Any) -> Environment:
     return msgspec.structs.replace(environment, **changes)
 
 
+def request_of(environment: Environment, **changes: Any) -> Request:
+    """alice's and carol's to answer; dies unapproved in 10 minutes, unused in an hour."""
+    request = Request(
+        action="run",
+        approval_expires_at=time_of(NOW + 3600),
+        audience="byteor/acme/telemetry/log",
+        capabilities=CAPABILITIES,
+        created_at=time_of(NOW),
+        environment_digest=environment.digest,
+        environment_id=environment.id,
+        environment_posture=environment.posture,
+        max_uses=3,
+        not_before=time_of(NOW),
+        org_id="acme",
+        project_id="telemetry",
+        quorum=environment.quorum,
+        reason="a new detector",
+        request_expires_at=time_of(NOW + 600),
+        request_id=APPROVAL_ID,
+        requester="erin",
+        shown=Shown(certificate=None, spec=SPEC, spec_diff=None),
+        spec_hash=SPEC,
+        v=1,
+    )
+    return msgspec.structs.replace(request, **changes)
+
+
 class World:
     """Everything above in one fixture, since test modules import nothing of each other."""
 
@@ -108,6 +136,7 @@ class World:
     claims = staticmethod(claims_of)
     credential = staticmethod(credential_of)
     environment = staticmethod(environment_of)
+    request = staticmethod(request_of)
     time = staticmethod(time_of)
 
     @property

@@ -12,7 +12,9 @@ import importlib.machinery
 import importlib.util
 import inspect
 import json
+import math
 import os
+import resource
 import select
 import signal
 import sys
@@ -29,7 +31,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from mutants import Mutant, mutants
 
-LOOK_S, HANGS_S = 180, 30  # a mutant that loops for ever is killed
+LOOK_S, HANGS_S = 180, 180
+SPARE_CPU_S = (
+    2  # over what the tests took while they were looked at, traced: a mutant that loops for ever is killed
+)
 WORDS = ("-q", "-p", "no:cacheprovider", "-W", "ignore")
 WORDS += ("-o", "addopts=--import-mode=importlib", "-m", "not campaign")
 
@@ -38,7 +43,7 @@ Place = tuple[str, int, int]
 
 
 class Look(dict[str, Any]):
-    """What a test did: ``seconds``, ``lines`` of the module, ``functions`` (name and first line)."""
+    """What a test did: ``seconds`` of CPU, ``lines`` of the module, ``functions`` (name and first line)."""
 
 
 class Reports:
@@ -68,6 +73,7 @@ class Campaign(Reports):
         looks = in_fork(lambda: [self.look(item) for item in session.items], LOOK_S)
         assert looks is not None, "the tests must pass on the unchanged module"
         assert all(looks), "the tests must pass on the unchanged module"
+        cpu_s = SPARE_CPU_S + sum(look["seconds"] for look in looks)
         old = places(compile(ast.parse(self.source), str(self.module.resolve()), "exec"))
         for number, mutant in enumerate(mutants(self.source)):
             new = places(compile(mutant.tree, str(self.module.resolve()), "exec"))
@@ -83,7 +89,7 @@ class Campaign(Reports):
             function = max(kept, key=lambda place: place[1])[:2]
             order = sorted(range(len(looks)), key=lambda at: self.rank(looks[at], mutant.line, function))
             tests = [session.items[at] for at in order]
-            if in_fork(lambda: self.passes(tests, old, new), HANGS_S):  # noqa: B023  (runs at once)
+            if in_fork(lambda: self.passes(tests, old, new), HANGS_S, cpu_s):  # noqa: B023  (runs at once)
                 self.alive.append(number)
         return True
 
@@ -108,12 +114,12 @@ class Campaign(Reports):
             functions.add((code.co_qualname, code.co_firstlineno))
             return in_module(frame, event, None)
 
-        began = time.perf_counter()
+        began = time.process_time()
         threading.settrace(enters)
         sys.settrace(enters)
         self.run(item)
         sys.settrace(None)
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         if self.failed:
             return None
         return Look(seconds=seconds, lines=list(lines), functions=[list(one) for one in functions])
@@ -136,12 +142,15 @@ class Campaign(Reports):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
 
 
-def in_fork(work: Callable[[], Any], seconds: float) -> Any:
-    """What ``work`` gives, from a fork of ours; None when it hangs or dies."""
+def in_fork(work: Callable[[], Any], seconds: float, cpu_s: float | None = None) -> Any:
+    """What ``work`` gives, from a fork of ours; None when it hangs, uses more than ``cpu_s`` or dies."""
     hear, told = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(hear)
+        if cpu_s is not None:  # not by the clock: on a busy machine a mutant would seem to hang
+            used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used + cpu_s), resource.RLIM_INFINITY))
         try:
             with os.fdopen(told, "wb") as pipe:
                 pipe.write(json.dumps(work()).encode())

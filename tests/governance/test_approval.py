@@ -15,7 +15,8 @@ from byteor.governance.approval import (
     verify_approval,
 )
 from byteor.governance.canonical import digest_of, sha256_of
-from byteor.governance.companion import Companion, companion_for, seal_companion
+from byteor.governance.companion import Companion, companion_for, seal_companion, verify_companion
+from byteor.governance.credential import Wanted, verify_credential
 from byteor.governance.dsse import (
     APPROVAL,
     DENIAL,
@@ -29,34 +30,7 @@ from byteor.governance.environment import Quota
 from byteor.governance.errors import GovernanceError
 from byteor.governance.policy import decide
 from byteor.governance.policy_inputs import inputs_for
-from byteor.governance.request import Request, Shown
 from byteor.governance.revocation import RevocationList, Revoked
-
-
-def request_of(world: Any, environment: Any, **changes: Any) -> Request:
-    request = Request(
-        action="run",
-        approval_expires_at=world.time(world.now + 3600),
-        audience="byteor/acme/telemetry/log",
-        capabilities=world.capabilities,
-        created_at=world.time(world.now),
-        environment_digest=environment.digest,
-        environment_id=environment.id,
-        environment_posture=environment.posture,
-        max_uses=3,
-        not_before=world.time(world.now),
-        org_id="acme",
-        project_id="telemetry",
-        quorum=environment.quorum,
-        reason="a new detector",
-        request_expires_at=world.time(world.now + 600),
-        request_id=world.approval_id,
-        requester="erin",
-        shown=Shown(certificate=None, spec=world.spec, spec_diff=None),
-        spec_hash=world.spec,
-        v=1,
-    )
-    return msgspec.structs.replace(request, **changes)
 
 
 class Bench:
@@ -65,7 +39,7 @@ class Bench:
     def __init__(self, world: Any, posture: str = "staging") -> None:
         self.world = world
         self.environment = world.environment(posture=posture)
-        self.request = request_of(world, self.environment)
+        self.request = world.request(self.environment)
         self.names = ["alice", "carol"]
         self.companions: list[bytes] | None = None
         self.given: dict[str, Any] = {
@@ -130,6 +104,19 @@ def test_prod_takes_no_other_code_than_the_approved_and_nobody_takes_a_swapped_o
         assert bench.code(stages=one) == "E_COMPANION"
 
 
+def test_whoever_reads_papers_elsewhere_asks_for_no_action_environment_or_host(bench: Bench) -> None:
+    """``byteor approval verify`` of files, on a machine where nothing will run."""
+    given = bench.given
+    wanted = Wanted("acme", "telemetry", bench.environment.id, "staging", given["spec_hash"], ())
+    terms: dict[str, Any] = {"keys": given["keys"], "now": given["now"]}
+    credential = verify_credential(bench.credential("alice"), wanted=wanted, **terms)
+    other = {"action": "deploy", "environment_digest": "sha256:" + "9" * 64, "audience": "byteor/a/b/c"}
+    companion = verify_companion(bench.companion("alice", **other), credential, here=None, **terms)
+    assert {name: getattr(companion, name) for name in other} == other
+    with pytest.raises(GovernanceError, match="max_uses"):
+        verify_companion(bench.companion("alice", max_uses=0), credential, here=None, **terms)
+
+
 def test_nobody_but_the_verifier_makes_an_approval(bench: Bench) -> None:
     with pytest.raises(TypeError):
         VerifiedApproval(object(), approval_id="x")
@@ -148,7 +135,7 @@ def test_too_few_people_are_no_quorum(names: list[str], bench: Bench) -> None:
 
 def test_the_requester_does_not_count(world: Any) -> None:
     bench = Bench(world)
-    bench.request = request_of(world, bench.environment, requester="alice")
+    bench.request = world.request(bench.environment, requester="alice")
     assert bench.code() == "E_QUORUM"
 
 
@@ -239,7 +226,7 @@ def test_an_answer_for_one_environment_is_none_for_a_changed_one(bench: Bench) -
 
 def test_not_before_holds_with_the_leeway(world: Any) -> None:
     bench = Bench(world)
-    bench.request = request_of(world, bench.environment, not_before=world.time(world.now + 100))
+    bench.request = world.request(bench.environment, not_before=world.time(world.now + 100))
     assert [bench.code(now=world.now + at) for at in (69, 70)] == ["E_EXPIRED", None]
 
 
@@ -357,9 +344,9 @@ def test_an_approval_allows_exactly_what_it_names(bench: Bench) -> None:
 def test_an_approval_of_a_run_is_none_for_a_replay(bench: Bench) -> None:
     environment = msgspec.structs.replace(bench.environment, replay="allowed")
     bench.environment = environment
-    bench.request = request_of(bench.world, environment)
+    bench.request = bench.world.request(environment)
     assert answer(bench, bench.verify(), replay=True) == "RequireApproval"
-    bench.request = request_of(bench.world, environment, action="replay_execute")
+    bench.request = bench.world.request(environment, action="replay_execute")
     approval = bench.verify(action="replay_execute")
     assert answer(bench, approval, replay=True) == "Allow"
     assert answer(bench, approval) == "RequireApproval"

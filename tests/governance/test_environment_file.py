@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from byteor.errors import ByteorError
-from byteor.governance.environment_file import Trust, load_environments
-from byteor.governance.environment_signature import sign_file
+from byteor.governance.environment_file import load_environments
+from byteor.governance.environment_signature import Trust, sign_file
 
 HEAD = 'org_id = "acme"\nproject_id = "telemetry"\n'
 PROD = HEAD + '[environments.prod]\nposture = "prod"\n'

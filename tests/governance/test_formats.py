@@ -34,8 +34,7 @@ from byteor.governance.companion import (
 )
 from byteor.governance.credential import verify_credential
 from byteor.governance.dsse import BREAK_GLASS, ENVIRONMENTS, open_envelope, seal
-from byteor.governance.environment_file import Trust
-from byteor.governance.environment_signature import SignedFile, check_signature
+from byteor.governance.environment_signature import SignedFile, Trust, check_signature
 from byteor.governance.freeze import Freeze
 from byteor.governance.keyset import check_self_signed, read_key_set
 from byteor.governance.lift import lifted_by, seal_lift

@@ -9,7 +9,7 @@ import pytest
 
 from byteor.governance.dsse import DENIAL, REQUESTER, seal
 from byteor.governance.errors import GovernanceError
-from byteor.governance.requester import Asker, check_asker
+from byteor.governance.requester import Asker, check_asker, seal_asker
 
 DIGEST = "sha256:" + "7" * 64
 
@@ -33,6 +33,19 @@ def test_a_persons_and_an_agents_signature_count(world: Any) -> None:
     assert not refused(signed(world), world.keys, world.now)
     agent = world.key_set(world.key("alice", "agent"))
     assert not refused(signed(world), agent, world.now)
+
+
+def test_what_an_asker_seals_is_taken_for_his_request_alone(world: Any) -> None:
+    request = world.request(world.environment(), requester="alice")
+    data = seal_asker(request, "alice-1", world.signer("alice"), world.time(world.now))
+    assert not refused(data, world.keys, world.now, request.digest)
+    assert refused(data, world.keys, world.now)
+
+
+def test_another_persons_signature_under_his_name_does_not_count(world: Any) -> None:
+    document = Asker(world.time(world.now), "alice-1", world.approval_id, DIGEST, "alice", 1)
+    data = seal(REQUESTER, document, [("bob-1", world.signer("bob"))])
+    assert refused(data, world.keys, world.now)
 
 
 @pytest.mark.parametrize("change", [

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from byteor.errors import ByteorError
+from byteor.governance.environment_trust import environment_trust, remember_environments
 from byteor.governance.revocation import revoke, seal_revocations
 from byteor.governance.trust import (
     learn,
@@ -18,7 +19,6 @@ from byteor.governance.trust import (
     seen_revocations,
     trusted_keys,
 )
-from byteor.governance.trust_folder import environment_trust, remember_environments
 from byteor.state import state_dir
 
 IDS = [f"{digit * 8}-2222-4333-8444-555555555555" for digit in "123"]

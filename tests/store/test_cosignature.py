@@ -105,6 +105,8 @@ def test_what_was_never_seen_is_taken_and_what_is_malformed_is_not() -> None:
         assert code(seen, checkpoint(20), wrong) == "E_PROOF"
     short = ConsistencyProof(v=1, old_size=5, new_size=20, new_root=proof.new_root, path=proof.path[:-1])
     assert code(seen, checkpoint(20), short) == "E_ROOT"
+    long = ConsistencyProof(v=1, old_size=5, new_size=20, new_root=proof.new_root, path=proof.path * 200)
+    assert code(seen, checkpoint(20), long) == "E_ROOT"
     for text in (b"", b"{}", b"[" * 100_000):
         with pytest.raises(StoreError, match="no consistency proof"):
             read_consistency(text)
@@ -122,6 +124,8 @@ def test_only_the_witness_own_line_is_replaced() -> None:
     assert cosigned_at(both, "alice-1", other.public_key()) == NOW
     assert cosigned_at(both, "bob-1", WITNESS.public_key()) == NOW
     assert cosigned_at(both, "alice-1", WITNESS.public_key()) == NOW
+    renamed = both.replace("— alice-1".encode(), "— mallory-1".encode())
+    assert cosigned_at(renamed, "alice-1", WITNESS.public_key()) is None
     unmarked = both.replace("— bob-1".encode(), b"bob-1")
     assert cosigned_at(unmarked, "bob-1", WITNESS.public_key()) is None
 

@@ -125,7 +125,7 @@ def read_environments() -> tuple[Environment, ...]:
     """The environments that count here. Nothing is remembered of having read them; none when unreadable."""
     from byteor.acts.frozen import frozen_environments
     from byteor.governance.environment_file import load_environments, user_file
-    from byteor.governance.trust_folder import environment_trust
+    from byteor.governance.environment_trust import environment_trust
 
     try:
         found = load_environments(
