@@ -114,7 +114,7 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[byte
             raise ValueError("the proof is too long")
         if node & 1 or node == last:
             root = node_hash(sibling, root)
-            while not node & 1 and node:
+            while not node & 1:  # node is not 0: it is odd, or the last, which is not 0
                 node >>= 1
                 last >>= 1
         else:
@@ -169,7 +169,7 @@ def check_consistency(
         if node & 1 or node == last:
             old = node_hash(sibling, old)
             new = node_hash(sibling, new)
-            while not node & 1 and node:
+            while not node & 1:  # node is not 0: it is odd, or the last, which is not 0
                 node >>= 1
                 last >>= 1
         else:
