@@ -64,7 +64,7 @@ def test_from_the_alert_to_a_request_in_at_most_eight_keys_then_signed_by_two_an
             await until(pilot, lambda: app.situation().alerts)
             await until(pilot, lambda: app.view().frame is not None and app.view().frame.ended)  # type: ignore[union-attr]
             found.fault.unlink()
-            keys = ["exclamation_mark", "s", "i", "r"]
+            keys = ["exclamation_mark", "s", "i", "r", "enter"]
             for key in keys:
                 await pilot.press(key)
                 await until(pilot, lambda: not app.log_pane.running)

@@ -43,7 +43,7 @@ STEPS: tuple[Step, ...] = (
     ("s takes a snapshot: it also works on a dead run", lambda app: "snapshot" in app.acted),
     ("i makes an incident bundle", lambda app: bool(app.collector.latest.incidents.rows)),
     ("1, then f: the fault is mended, as a fixed stage would be", lambda app: not _faulty(app)),
-    ("r replays what was captured, as a dry run: nothing leaves", _replayed),
+    ("r, enter replays what was captured, as a dry run: nothing leaves", _replayed),
     ("x asks for an approval: type a reason, enter", lambda app: _newest(app) is not None),
     (
         f"n to the last hunk, then A: alice signs (code, then {PASSPHRASE})",

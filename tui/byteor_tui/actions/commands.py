@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +31,19 @@ def bundle(run_id: str, seen: Path | None = None) -> tuple[str, ...]:
     return ("incident-bundle", run_id) if seen is None else ("incident-bundle", run_id, f"--seen={seen}")
 
 
-def dry_run(source: str, env: str, unix_ns: int, folder: Path) -> tuple[str, ...]:
+def span(typed: str) -> tuple[str, ...]:
+    """Which messages ``all``, ``last N`` or ``N..M`` are, as options. Raises ``ValueError``."""
+    text = typed.strip().replace(",", "")
+    if text in {"", "all"}:
+        return ()
+    if found := re.fullmatch(r"last\s*([1-9]\d*)", text, re.ASCII):
+        return (f"--last={found[1]}",)
+    if (found := re.fullmatch(r"(\d+)\s*\.\.\s*(\d+)", text, re.ASCII)) and int(found[1]) <= int(found[2]):
+        return (f"--from={found[1]}", f"--to={found[2]}")
+    raise ValueError(f"`{typed.strip()}` is no range: all, last 5000, or 120..480")
+
+
+def dry_run(source: str, env: str, unix_ns: int, folder: Path, some: tuple[str, ...] = ()) -> tuple[str, ...]:
     name = Path(source).name.removesuffix(".bundle.zip")
     where = (f"--env={env}",) if env else ()
     return (
@@ -39,6 +52,7 @@ def dry_run(source: str, env: str, unix_ns: int, folder: Path) -> tuple[str, ...
         "--mode=dry_run",
         "--trace",
         *where,
+        *some,
         f"--out={folder / f'{name}.{stamp(unix_ns)}'}",
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byteor.errors import ByteorError
+from byteor_tui.acts import preparing
 from byteor_tui.messages import AuditPageRead, ChecksRead
 from byteor_tui.model.evidence import Check, Checks
 from byteor_tui.model.text import clean
@@ -40,7 +41,7 @@ def help_here(app: ConsoleApp) -> None:
 def why(app: ConsoleApp) -> None:
     from byteor_tui.model.policy import reason_for
     from byteor_tui.screens.help_lines import why_lines
-    from byteor_tui.screens.sheet import SheetScreen
+    from byteor_tui.screens.sheet import RefusedScreen, SheetScreen
 
     acts, now, environment = app.acts_here(), app.situation(), app.view().environment
     if environment is None:
@@ -49,7 +50,17 @@ def why(app: ConsoleApp) -> None:
         replay = app.here.screen == "replay"
         found = reason_for(environment, replay=replay)
         said = f"{environment.name} ({environment.posture}): {found.text}"
-    app.push_screen(SheetScreen("Why not?", lambda width: why_lines(acts, now, said, width), app.glyphs))
+    less = preparing.smaller(app)
+
+    def answered(answer: str | None) -> None:
+        if answer == "ask" and less is not None:
+            preparing.ask_smaller(app, less)
+
+    screen = SheetScreen if less is None else RefusedScreen
+    way = less.said if less is not None else ""
+    app.push_screen(
+        screen("Why not?", lambda width: why_lines(acts, now, said, way, width), app.glyphs), answered
+    )
 
 
 def what_if(app: ConsoleApp) -> None:

@@ -16,6 +16,7 @@ from byteor_tui.model.text import clean, wall_clock
 
 if TYPE_CHECKING:
     from byteor_tui.app import ConsoleApp
+    from byteor_tui.model.policy import Reduced
 
 
 def snapshot(app: ConsoleApp) -> None:
@@ -54,7 +55,10 @@ def _seen(app: ConsoleApp) -> Path | None:
 
 
 def replay(app: ConsoleApp) -> None:
-    """A dry run of the incident under the cursor, else of the run: there is no other kind from this key."""
+    """A dry run of the incident under the cursor, else of the run: there is no other kind from this key.
+
+    How much of it is asked in one line that is filled in; enter takes it.
+    """
     found = app.situation()
     source = found.incident.id if found.incident is not None else found.replay
     if not source and app.run_shown is not None:
@@ -62,14 +66,29 @@ def replay(app: ConsoleApp) -> None:
     if not source:
         app.say("nothing to replay: open a run, or an incident with a bundle", ok=False)
         return
+    if app.front is not None:
+        app.front.prompt.ask(
+            f"dry run of {source}: all, last N, N..M",
+            lambda typed: _replay_span(app, source, found.env, typed),
+            initial="all",
+        )
+
+
+def _replay_span(app: ConsoleApp, source: str, env: str, typed: str | None) -> None:
+    if typed is None:
+        return
     try:
+        span = commands.span(typed)
         folder = commands.evidence_folder("replays")
+    except ValueError as error:
+        app.say(str(error), ok=False)
     except (ByteorError, OSError) as error:
         app.say(f"no place for replays: {error}", ok=False)
-        return
-    app.run_act(commands.dry_run(source, found.env, time.time_ns(), folder))
-    if app.here.screen != "replay":
-        app.go("replay")
+    else:
+        app.run_act(commands.dry_run(source, env, time.time_ns(), folder, span))
+        if app.here.screen != "replay":
+            app.go("replay")
+    app.paint()
 
 
 def ask_run(app: ConsoleApp) -> None:
@@ -90,10 +109,33 @@ def ask(app: ConsoleApp) -> None:
     _ask(app, spec.path, "replay_execute", now.certificate)
 
 
-def _ask(app: ConsoleApp, spec: str, action: str, certificate: str) -> None:
+def smaller(app: ConsoleApp) -> Reduced | None:
+    """The request that would not be refused, where the one that this place makes would be."""
+    from byteor_tui.model.policy import reduced
+
+    view, facts = app.view(), app.collector.specs
+    asked = facts.b or facts.a if app.here.screen == "diff" else facts.a
+    if asked is None or view.environment is None or app.session.read_only:
+        return None
+    others = tuple(one for one in (facts.a, facts.b) if one is not None)
+    return reduced(
+        asked, others, view.environment, view.evidence.environments, replay=app.here.screen == "replay"
+    )
+
+
+def ask_smaller(app: ConsoleApp, found: Reduced) -> None:
+    """Ask for it: reason, then enter. A dry run of another environment is no evidence there."""
+    now = app.situation()
+    action = "replay_execute" if app.here.screen == "replay" else "run"
+    spec = app.collector.specs.a
+    same = found.env == now.env and spec is not None and found.spec == spec.path
+    _ask(app, found.spec, action, now.certificate if same else "", found.env)
+
+
+def _ask(app: ConsoleApp, spec: str, action: str, certificate: str, env: str = "") -> None:
     if app.front is None:
         return
-    env = app.situation().env
+    env = env or app.situation().env
 
     def done(reason: str | None) -> None:
         if reason and reason.strip():

@@ -89,16 +89,18 @@ def stamp_of(root: Path, trust: Path) -> Stamp:
 def read_approvals(now: int) -> Approvals:
     """Every request with its account. Without a pinned key set nobody's answer counts, and that is said."""
     from byteor.acts.approvals import account, all_kept
+    from byteor.governance.canonical import unix_of
     from byteor.governance.trust import trusted_keys
 
     kept = all_kept()
     if not kept:
         return Approvals()
     keys = trusted_keys()
-    return Approvals(tuple(_approval(one, account(one, keys, now)) for one in kept))
+    keys_end = unix_of(keys.expires_at)
+    return Approvals(tuple(_approval(one, account(one, keys, now), keys_end) for one in kept))
 
 
-def _approval(kept: Kept, found: Account) -> Approval:
+def _approval(kept: Kept, found: Account, keys_end: int) -> Approval:
     from byteor.governance.canonical import unix_of
 
     request, progress = kept.request, found.progress
@@ -128,4 +130,5 @@ def _approval(kept: Kept, found: Account) -> Approval:
         ),
         void=tuple((clean(kid), clean(why)) for kid, why in found.void.items()),
         certificate=request.shown.certificate or "",
+        keys_end=keys_end,
     )

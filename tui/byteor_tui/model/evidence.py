@@ -56,7 +56,7 @@ class Signer(msgspec.Struct, frozen=True):
 class Approval(msgspec.Struct, frozen=True):
     """A request with where it stands. ``revision`` changes with every answer and with the state.
 
-    Times are seconds since 1970.
+    Times are seconds since 1970; ``keys_end`` is when the key set dies that its answers are judged by.
     """
 
     request_id: str
@@ -81,6 +81,7 @@ class Approval(msgspec.Struct, frozen=True):
     signers: tuple[Signer, ...]
     void: tuple[tuple[str, str], ...]
     certificate: str
+    keys_end: int = 0
 
     @property
     def short(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from byteor_tui.model.evidence import Approval, Environment
+from byteor_tui.model.specs import SpecText
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -38,6 +39,50 @@ def reason_for(
     )
     change = " and ".join(in_words(one.input, one.to) for one in found.smallest_change)
     return Reason(found.decision, found.rule, change)
+
+
+class Reduced(msgspec.Struct, frozen=True):
+    """A smaller request that policy does not refuse. ``said`` tells in which way it is smaller."""
+
+    spec: str
+    env: str
+    said: str
+
+
+ASKABLE = frozenset({"Allow", "RequireApproval"})
+
+
+def reduced(
+    asked: SpecText,
+    others: tuple[SpecText, ...],
+    environment: Environment,
+    environments: tuple[Environment, ...],
+    *,
+    replay: bool,
+) -> Reduced | None:
+    """The smallest step down from what is refused here: a spec at hand that may do less, else another place.
+
+    None when ``asked`` is not refused in ``environment``, or when neither would help.
+    """
+    if not asked.spec_hash or _decision(asked, environment, replay) in ASKABLE:
+        return None
+    rights = set(asked.capabilities)
+    for one in others:
+        if (
+            one.spec_hash
+            and set(one.capabilities) < rights
+            and _decision(one, environment, replay) in ASKABLE
+        ):
+            less = ", ".join(one.capabilities) or "no side effect"
+            return Reduced(one.path, environment.name, f"{one.label} in {environment.name}, with {less} only")
+    for place in environments:
+        if place.name != environment.name and _decision(asked, place, replay) in ASKABLE:
+            return Reduced(asked.path, place.name, f"the same in {place.name} ({place.posture})")
+    return None
+
+
+def _decision(spec: SpecText, environment: Environment, replay: bool) -> str:
+    return reason_for(environment, replay=replay, side_effecting=bool(spec.capabilities)).decision
 
 
 def in_words(name: str, to: object) -> str:

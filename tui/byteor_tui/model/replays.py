@@ -40,6 +40,7 @@ class Replay(msgspec.Struct, frozen=True):
     failed: str = ""
     stage: str = ""
     digest: str = ""
+    took_ns: int = 0
 
     @property
     def diverged(self) -> int:
@@ -114,6 +115,7 @@ def read_replay(path: Path) -> Replay | None:
         mode=clean(str(policy.get("mode", ""))),
         spec_hash=clean(str(document.get("spec_sha256", ""))),
         records=_number(given.get("last_n")),
+        took_ns=_nanoseconds(result.get("duration_ns")),
         counts=tuple((clean(str(name)), _number(value)) for name, value in counts.items()),
         failed=clean(str(_table(result.get("failure")).get("error") or "")),
         first=clean(_first(first)),
@@ -155,6 +157,11 @@ def _withheld(act: object) -> bool:
 
 def _table(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _nanoseconds(value: object) -> int:
+    """A span of time as the audit writes it: digits as text."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else 0
 
 
 def _number(value: object) -> int:

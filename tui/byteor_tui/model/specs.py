@@ -49,6 +49,7 @@ class SpecText(msgspec.Struct, frozen=True):
     name: str = ""
     spec_hash: str = ""
     lines: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -235,7 +236,8 @@ def read_spec(
         return SpecText(label, str(path)), None, (Problem("E_FILE", "", clean(str(error))),)
     if spec is None:
         return SpecText(label, str(path)), None, problems
-    return SpecText(label, str(path), clean(spec.name), spec.spec_hash, _lines(spec)), spec, problems
+    name, rights = clean(spec.name), tuple(map(clean, spec.capabilities))
+    return SpecText(label, str(path), name, spec.spec_hash, _lines(spec), rights), spec, problems
 
 
 def known_versions(running: Path | None) -> tuple[SpecText, ...]:

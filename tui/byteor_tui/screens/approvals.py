@@ -210,12 +210,34 @@ def _terms(one: Approval, shown: Replay | None, now: int, width: int) -> list[Li
                 "clocks",
                 f"{left}; answers to {_at(one.request_ends, now)}, valid to {_at(one.approval_ends, now)}",
             ),
+            ("key set", _keys(one, now)),
+            ("run time", _run_time(one, shown, now)),
             ("uses", uses),
             ("dry run", _dry_run(one, shown)),
             ("digest", one.digest),
         ),
         width,
     )
+
+
+def _keys(one: Approval, now: int) -> str:
+    """How long the keys count by which it is judged; who signs then signs nothing."""
+    if not one.keys_end:
+        return ""
+    left = age((one.keys_end - now) * SECOND_NS)
+    if one.keys_end <= now:
+        return "has ended: no answer counts until there is a new one"
+    short = "; ends before the approval does" if one.keys_end < one.approval_ends else ""
+    return f"{left} left, to {_at(one.keys_end, now)}{short}"
+
+
+def _run_time(one: Approval, shown: Replay | None, now: int) -> str:
+    """Of a replay, as its dry run took, with its stages' effects left out; a run has no end to tell."""
+    if shown is None or not shown.took_ns or one.action != "replay_execute":
+        return ""
+    fits = now + shown.took_ns // SECOND_NS < one.approval_ends
+    least = f"{shown.took_ns / SECOND_NS:.1f} s" if shown.took_ns < 60 * SECOND_NS else age(shown.took_ns)
+    return f"{least} in the dry run, effects come on top -> {'fits' if fits else 'does not fit'}"
 
 
 def _at(unix_s: int, now_s: int) -> str:

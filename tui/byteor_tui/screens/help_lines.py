@@ -36,8 +36,8 @@ def help_lines(actions: tuple[Action, ...], width: int) -> list[Line]:
     return lines
 
 
-def why_lines(actions: Iterable[Action], now: Situation, more: str, width: int) -> list[Line]:
-    """Each dead key of a place with its reason; ``more`` is what policy says here."""
+def why_lines(actions: Iterable[Action], now: Situation, more: str, way: str, width: int) -> list[Line]:
+    """Each dead key of a place with its reason; ``more`` is what policy says, ``way`` a request it takes."""
     lines: list[Line] = []
     for action in actions:
         need = missing(action, now)
@@ -47,6 +47,8 @@ def why_lines(actions: Iterable[Action], now: Situation, more: str, width: int) 
         lines = [((" every key of this place is alive", Tone.GOOD),)]
     if more:
         lines += [(), *entry("policy", more, width, Tone.WARN)]
+    if way:
+        lines += entry("x", f"asks for less: {way}", width, Tone.GOOD)
     return lines
 
 

@@ -54,6 +54,13 @@ class SheetScreen(ModalScreen[str]):
         self.query_one(ScrollLines).show_all(self._title, None, self._lines)
 
 
+class RefusedScreen(SheetScreen):
+    """Why policy refuses, with a smaller request that it would not: ``x`` asks for that one."""
+
+    BINDINGS = [Binding("x", "dismiss('ask')", "ask")]
+    keys_said = "x asks for the smaller one, esc closes"
+
+
 class HandoverScreen(SheetScreen):
     """The note before it is written: enter writes it, ``o`` edits it first, esc does neither."""
 

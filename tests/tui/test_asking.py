@@ -1,0 +1,120 @@
+"""How much is replayed, and what is asked for where policy refuses: what is typed, and the argv that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+
+from byteor_tui.actions import commands, verbs
+from byteor_tui.app import ConsoleApp
+from byteor_tui.model.evidence import Environment
+from byteor_tui.model.policy import reduced
+from byteor_tui.model.specs import SpecText
+from byteor_tui.shot import screen_text
+from tests.tui.test_keys import play
+from tests.tui.world import still_app
+
+PROD = Environment("p/prod", "prod", "prod", "disabled", "deny_all", "2 of sre", True)
+LAB = Environment("p/lab", "lab", "staging", "allowed", "require_approval", "1 of sre", True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "options"),
+    [
+        ("all", ()),
+        ("", ()),
+        (" last 5,000", ("--last=5000",)),
+        ("120..480", ("--from=120", "--to=480")),
+        ("7 .. 7", ("--from=7", "--to=7")),
+    ],
+)
+def test_a_range_is_typed_as_people_say_it(typed: str, options: tuple[str, ...]) -> None:
+    assert commands.span(typed) == options
+
+
+@pytest.mark.parametrize("typed", ["last", "last 0", "9..3", "-5", "everything", "last 5 --mode=execute"])
+def test_what_is_no_range_is_refused(typed: str) -> None:
+    with pytest.raises(ValueError, match="no range"):
+        commands.span(typed)
+
+
+def spec(label: str, *rights: str) -> SpecText:
+    return SpecText(label, f"/specs/{label}", "p", f"sha256:{label}", (), rights)
+
+
+def test_the_smaller_request_is_a_smaller_spec_first_then_another_place() -> None:
+    asked, less = spec("asked", "http_post", "exec"), spec("less")
+    found = reduced(asked, (asked, less), PROD, (PROD, LAB), replay=False)
+    assert found is not None and (found.spec, found.env) == ("/specs/less", "prod")
+    found = reduced(asked, (asked,), PROD, (PROD, LAB), replay=False)
+    assert found is not None and (found.spec, found.env) == ("/specs/asked", "lab")
+    assert reduced(asked, (asked,), PROD, (PROD,), replay=False) is None
+    frozen = msgspec.structs.replace(LAB, frozen="op: stop")
+    assert reduced(asked, (asked,), PROD, (PROD, frozen), replay=False) is None
+    assert reduced(asked, (asked, less), LAB, (PROD, LAB), replay=False) is None, "it is not refused there"
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+
+    def run_verb(argv: tuple[str, ...]) -> verbs.VerbResult:
+        found.append(argv)
+        return verbs.VerbResult(argv, 0, {})
+
+    monkeypatch.setattr("byteor_tui.working.run_verb", run_verb)
+    return found
+
+
+def test_r_asks_how_much_and_enter_takes_all(
+    private: Path, sample: Any, monkeypatch: pytest.MonkeyPatch, ran: list[tuple[str, ...]]
+) -> None:
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        app.go("incidents")
+        await pilot.pause(0.1)
+        await pilot.press("r")
+        assert "dry run of INC-20260101-0017" in screen_text(app) and not ran
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        assert app.here.screen == "replay"
+        await pilot.press("r", "ctrl+u", *"last 20", "enter")
+        await pilot.pause(0.1)
+        await pilot.press("r", "ctrl+u", *"some", "enter")
+        await pilot.pause(0.1)
+        assert "no range" in screen_text(app)
+        assert [[one for one in argv if one.startswith(("--last", "--from"))] for argv in ran] == [
+            [],
+            ["--last=20"],
+        ]
+
+    play(still_app(monkeypatch, private, sample), story)
+
+
+def test_x_in_the_why_sheet_asks_for_the_smaller_request(
+    private: Path, sample: Any, monkeypatch: pytest.MonkeyPatch, ran: list[tuple[str, ...]]
+) -> None:
+    app = still_app(monkeypatch, private, sample)
+    denied = msgspec.structs.replace(app.collector.latest.environments[0], side_effects="deny_all")
+    app.collector.latest = msgspec.structs.replace(app.collector.latest, environments=(denied, LAB))
+    facts = app.collector.specs
+    acting = msgspec.structs.replace(facts.a, capabilities=("http_post",))
+    app.collector.specs = msgspec.structs.replace(facts, a=acting, b=None)
+
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        app.go("replay")
+        await pilot.pause(0.1)
+        await pilot.press("w")
+        await pilot.pause(0.1)
+        assert "asks for less: the same in lab (staging)" in screen_text(app)
+        await pilot.press("x", *"only there", "enter")
+        await pilot.pause(0.1)
+        asked = [argv for argv in ran if argv[:2] == ("approval", "request")]
+        assert len(asked) == 1
+        assert {"--env=lab", "--action=replay_execute", "--reason=only there"} <= set(asked[0])
+        assert not any(one.startswith("--certificate") for one in asked[0]), "it is of another environment"
+
+    play(app, story)
