@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 from textual import work
 from textual.app import ScreenStackError
 
@@ -30,6 +31,7 @@ from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.working import Working
 
 LOOK_FOR_RUNS_S = 1.0
+KEPT_CHECKS = 20
 
 
 class Fetching(Working):
@@ -145,7 +147,10 @@ class Fetching(Working):
         self.paint()
 
     def on_checks_read(self, message: ChecksRead) -> None:
-        self.checks = message.checks
+        before = self.checks.before
+        if self.checks.rows and not self.checks.running:
+            before = (*before, (self.checks.at_unix_ns, self.checks.rows))[-KEPT_CHECKS:]
+        self.checks = msgspec.structs.replace(message.checks, before=before)
         self.paint()
 
     def on_audit_page_read(self, message: AuditPageRead) -> None:

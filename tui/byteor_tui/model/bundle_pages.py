@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from byteor.errors import ByteorError
+from byteor_tui.model.sides import MEMBERS, Side, sides_of
 from byteor_tui.model.text import clean, count
 
 
@@ -28,11 +29,13 @@ class BundlePages(msgspec.Struct, frozen=True):
     pages: tuple[Page, ...] = ()
     others: tuple[tuple[str, int], ...] = ()
     error: str = ""
+    sides: tuple[Side, ...] = ()
 
 
 def read_pages(path: str) -> BundlePages:
     """The members that decide, in reading order, then the rest by name and size."""
     from byteor.incident.bundle.reader import Bundle
+    from byteor.state import state_dir
 
     try:
         with Bundle(Path(path)) as bundle:
@@ -43,7 +46,9 @@ def read_pages(path: str) -> BundlePages:
             )
             named = {name for name, _ in READING}
             others = tuple((clean(name), size) for name, size in bundle.sizes.items() if name not in named)
-            return BundlePages(path, pages, others)
+            states = [bundle.json(name) for name in MEMBERS if name in bundle.sizes]
+            sides = sides_of(states[0], state_dir() / "snapshots") if states else ()
+            return BundlePages(path, pages, others, sides=sides)
     except ByteorError as error:
         return BundlePages(path, error=clean(error.message))
     except OSError as error:

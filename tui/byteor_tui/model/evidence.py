@@ -143,10 +143,13 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Checks(msgspec.Struct, frozen=True):
+    """``before`` are the results of this console so far, with their times, the oldest first."""
+
     rows: tuple[Check, ...] = ()
     at_unix_ns: int = 0
     running: bool = False
     error: str = ""
+    before: tuple[tuple[int, tuple[Check, ...]], ...] = ()
 
 
 class Tuned(msgspec.Struct, frozen=True):

@@ -73,7 +73,7 @@ def read_snapshot(path: Path) -> RunSample:
         document = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
         if document.get("schema") != "byteor.snapshot/v1":
             raise _bad(path, "it is no byteor.snapshot/v1")
-        return _sample(document)
+        return sample_of(document)
     except OSError as error:
         raise _bad(path, str(error.strerror)) from None
     except (
@@ -93,7 +93,8 @@ def _bad(path: Path, why: str) -> ByteorError:
     )
 
 
-def _sample(document: dict[str, Any]) -> RunSample:
+def sample_of(document: dict[str, Any]) -> RunSample:
+    """The run that a snapshot's document tells of. Raises what a damaged one leads to."""
     taken = int(document["taken_unix_ns"])
     shards = document.get("shards") or [document]
     rings = tuple(ring for index, shard in enumerate(shards) if (ring := _ring(shard, index)) is not None)

@@ -7,13 +7,24 @@ from collections import Counter
 import msgspec
 
 from byteor_tui.actions.situation import Situation
-from byteor_tui.glyphs import BLOCKS, bar
+from byteor_tui.glyphs import Glyphs, bar, trend
 from byteor_tui.model.evidence import AuditPage, AuditRow
 from byteor_tui.model.text import age, short_hash, wall_clock
 from byteor_tui.model.view import View
 from byteor_tui.screens.pair import Content, PairScreen
-from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, pieces, row, title
-from byteor_tui.tones import Line, Tone, fit
+from byteor_tui.screens.text_lines import (
+    Cell,
+    Col,
+    beside,
+    field,
+    fields,
+    header,
+    paragraph,
+    pieces,
+    row,
+    title,
+)
+from byteor_tui.tones import Line, Tone
 
 COLS = (
     Col("TIME", 8),
@@ -66,7 +77,9 @@ class AuditScreen(PairScreen):
             note=page.error or f"{where}, p n pages",
             detail_title=f"Entry {found.seq}" if found else "Entry",
             detail_note=wall_clock(found.at_unix_ns) if found else "",
-            detail=lambda width: with_facets(detail(found, page, width), page, width) if found else [],
+            detail=lambda width: (
+                with_facets(detail(found, page, width), page, width, view.glyphs) if found else []
+            ),
             stamp=(found, page.size, self.page is None),
             empty=(page.error or "no audit entries yet", "byteor run writes the first"),
         )
@@ -196,27 +209,17 @@ def body(text: str, width: int) -> list[Line]:
 
 
 FACETS_FROM, FACETS = 110, 44
-FACET_ROWS = 6
+FACET_ROWS, DENSITY = 6, 30
 
 
-def with_facets(lines: list[Line], page: AuditPage, width: int) -> list[Line]:
+def with_facets(lines: list[Line], page: AuditPage, width: int, glyphs: Glyphs) -> list[Line]:
     """Beside the entry, where there is room: what the page is made of, as words for the filter."""
     if width < FACETS_FROM:
         return lines
-    left = width - FACETS - 2
-    beside = facets(page.rows)
-    height = max(len(lines), len(beside))
-    return [
-        (
-            *fit(lines[row] if row < len(lines) else (), left),
-            ("  ", Tone.PLAIN),
-            *(beside[row] if row < len(beside) else ()),
-        )
-        for row in range(height)
-    ]
+    return beside(lines, [*facets(page.rows, glyphs), *density(page.rows, glyphs)], width - FACETS - 2)
 
 
-def facets(rows: tuple[AuditRow, ...]) -> list[Line]:
+def facets(rows: tuple[AuditRow, ...], glyphs: Glyphs) -> list[Line]:
     lines: list[Line] = []
     for name, values in (
         ("actions", [one.action for one in rows]),
@@ -229,9 +232,28 @@ def facets(rows: tuple[AuditRow, ...]) -> list[Line]:
             continue
         lines.append(title(f"{name} of {len(rows)} entries"))
         for value, number in counted:
-            cells = bar(number, counted[0][1], 10, BLOCKS)
+            cells = bar(number, counted[0][1], 10, glyphs)
             lines.append(
                 ((f" {value[:22]:<22} ", Tone.PLAIN), (cells, Tone.TREND), (f" {number:>5}", Tone.DIM))
             )
         lines.append(())
+    return lines
+
+
+def density(rows: tuple[AuditRow, ...], glyphs: Glyphs) -> list[Line]:
+    """When each actor wrote, from the page's first entry to its last."""
+    if len(rows) < 2:
+        return []
+    start, end = rows[0].at_unix_ns, max(one.at_unix_ns for one in rows)
+    span = max(1, end - start)
+    cells: dict[str, list[float | None]] = {}
+    for one in rows:
+        steps = cells.setdefault(one.actor.removeprefix("user:"), [0.0] * DENSITY)
+        at = max(0, min(DENSITY - 1, (one.at_unix_ns - start) * DENSITY // span))
+        steps[at] = (steps[at] or 0.0) + 1
+    busiest = sorted(cells, key=lambda actor: -sum(step or 0 for step in cells[actor]))[:FACET_ROWS]
+    lines: list[Line] = [title(f"who wrote when, {wall_clock(start)} to {wall_clock(end)}")]
+    for actor in busiest:
+        drawn = trend(cells[actor], DENSITY, glyphs, closed=DENSITY, seconds=DENSITY)
+        lines.append(((f" {actor[:12]:<12} ", Tone.PLAIN), (drawn, Tone.TREND)))
     return lines

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from byteor_tui.model.evidence import AuditRow
+from byteor_tui.model.frame import Mark
 from byteor_tui.model.specs import DiffLine, SpecFacts, SpecText
-from byteor_tui.model.text import short_hash
+from byteor_tui.model.text import short_hash, wall_clock
+from byteor_tui.model.topology import chain
 from byteor_tui.model.view import View
+from byteor_tui.screens.overview_lines import topology
 from byteor_tui.screens.pair import Content, PairScreen
 from byteor_tui.screens.text_lines import Cell, Col, field, header, paragraph, pieces, row, title
 from byteor_tui.tones import Line, Tone, pad
 
 COLS = (Col("CHANGE", 9), Col("WHERE", 16))
 MARKS = {"added": "+", "removed": "-", "changed": "~", "renamed": ">", "rewired": "@"}
-SPLIT_FROM = 110
+SPLIT_FROM, GRAPH_ROWS = 110, 6
 
 
 class DiffScreen(PairScreen):
@@ -23,7 +27,7 @@ class DiffScreen(PairScreen):
     screen_id = "diff"
 
     def content(self, view: View, chosen: str | None) -> Content:
-        facts = view.specs
+        facts, audit = view.specs, view.evidence.audit
         rows = {key: cells for key, cells in _rows(facts) if self.passes(key, {})}
         note = "the same spec" if same(facts) else f"{len(facts.changes)} changes" if facts.b else "no file"
         if facts.problems:
@@ -35,8 +39,8 @@ class DiffScreen(PairScreen):
             note=note,
             detail_title=f"{_label(facts.a)} -> {_label(facts.b)}",
             detail_note=f"{facts.hunks} hunks" if facts.hunks else "",
-            detail=lambda width: detail(facts, chosen or "", width),
-            stamp=(id(facts), chosen),
+            detail=lambda width: detail(facts, chosen or "", width, audit.known),
+            stamp=(id(facts), chosen, started_by(facts.a, audit.known), started_by(facts.b, audit.known)),
             empty=empty(facts),
         )
 
@@ -102,13 +106,57 @@ def _rows(facts: SpecFacts) -> Iterable[tuple[str, tuple[Cell, ...]]]:
         yield f"{change.op} {change.path}", (sign, (change.op, Tone.PLAIN), (said, Tone.PLAIN))
 
 
-def detail(facts: SpecFacts, chosen: str, width: int) -> list[Line]:
+def started_by(side: SpecText | None, audit: tuple[AuditRow, ...]) -> str:
+    """Who last started this spec, when and under which approval, as the audit log tells, or empty."""
+    if side is None or not side.spec_hash:
+        return ""
+    started = (one for one in reversed(audit) if one.action == "run_started")
+    found = next((one for one in started if one.spec_hash == side.spec_hash), None)
+    if found is None:
+        return ""
+    under = f", approval {found.approval_id[:8]}" if found.approval_id else ""
+    who = found.actor.removeprefix("user:")
+    return f"{who} at {wall_clock(found.at_unix_ns)} in {found.env}{under}, audit #{found.seq}"
+
+
+def touched(facts: SpecFacts) -> tuple[set[str], list[str]]:
+    """The nodes of the graph that a difference names, and those that take from them, near ones first."""
+    nodes = {name for edge in facts.topology.edges for name in (edge.source, edge.target)}
+    hit = {part for change in facts.changes for part in change.path.split(".") if part in nodes}
+    behind: list[str] = []
+    wave = sorted(hit)
+    while wave:
+        wave = [
+            name
+            for one in wave
+            for name in facts.topology.after(one)
+            if name not in hit and name not in behind
+        ]
+        behind += dict.fromkeys(wave)
+    return hit, behind
+
+
+def affected(facts: SpecFacts, width: int) -> list[Line]:
+    """The graph that runs, what changes marked in it, and whom it reaches."""
+    hit, behind = touched(facts)
+    if not hit:
+        return []
+    marks = dict.fromkeys(hit, Mark.ALERT)
+    drawn = chain(facts.topology, width - 2, GRAPH_ROWS)
+    lines: list[Line] = [(), title("what it touches"), *(topology(pieces, marks) for pieces in drawn)]
+    lines += paragraph("changes: " + ", ".join(sorted(hit)), width, Tone.ALARM)
+    return lines + paragraph("behind it: " + (", ".join(behind) or "nothing"), width, Tone.DIM)
+
+
+def detail(facts: SpecFacts, chosen: str, width: int, audit: tuple[AuditRow, ...] = ()) -> list[Line]:
     """The chosen difference in full, then every hunk: beside each other where there is room."""
     lines: list[Line] = []
     for side, name in ((facts.a, "from"), (facts.b, "to")):
         if side is not None:
             lines += field(name, f"{side.name or side.label}  {side.spec_hash or 'not a right spec'}", width)
             lines += field("", side.path, width, Tone.DIM)
+            if who := started_by(side, audit):
+                lines += field("", f"started by {who}", width, Tone.DIM)
     for number, problem in enumerate(facts.problems):
         if not lines or number == 0:
             lines += [(), title("problems of the file as it is now")]
@@ -119,6 +167,8 @@ def detail(facts: SpecFacts, chosen: str, width: int) -> list[Line]:
         lines += [(), title(f"{found.op} {found.path}"), *paragraph(found.text, width)]
     if facts.gained:
         lines += [(), *paragraph("gains: " + ", ".join(facts.gained), width, Tone.ALARM)]
+    if width >= SPLIT_FROM:
+        lines += affected(facts, width)
     lines.append(())
     if width >= SPLIT_FROM:
         return lines + split_lines(facts.diff, width)

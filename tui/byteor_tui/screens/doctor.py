@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from byteor_tui.model.evidence import Check, Tuned
+from byteor_tui.model.evidence import Check, Checks, Tuned
 from byteor_tui.model.text import wall_clock
 from byteor_tui.model.view import View
 from byteor_tui.screens.pair import Content, PairScreen
@@ -38,6 +38,7 @@ class DoctorScreen(PairScreen):
             detail_note=wall_clock(checks.at_unix_ns) if checks.at_unix_ns else "",
             detail=lambda width: [
                 *(detail(found, width) if found else []),
+                *(history(found, checks, width) if found else []),
                 *tuned(view.evidence.tuning, view.frame.name if view.frame is not None else "", width),
             ],
             stamp=(found, checks.at_unix_ns, view.evidence.tuning),
@@ -61,6 +62,29 @@ def detail(one: Check, width: int) -> list[Line]:
         lines += [(), title("to mend it"), *paragraph(one.fix, width)]
     elif one.verdict == "pass":
         lines += [(), *paragraph("nothing to do", width, Tone.DIM)]
+    return lines
+
+
+def history(one: Check, checks: Checks, width: int) -> list[Line]:
+    """What this check said before, the newest first, each time that it said something else."""
+    said = [
+        (at, was)
+        for at, rows in (*checks.before, (checks.at_unix_ns, checks.rows))
+        for was in rows
+        if was.id == one.id
+    ]
+    if len(said) < 2:
+        return []
+    turns = [
+        (at, was)
+        for index, (at, was) in enumerate(said)
+        if not index or (was.verdict, was.detail) != (said[index - 1][1].verdict, said[index - 1][1].detail)
+    ]
+    lines: list[Line] = [(), title(f"history of this console: {len(said)} runs of the checks")]
+    for at, was in reversed(turns):
+        lines += field(
+            wall_clock(at), f"{was.verdict}: {was.detail}", width, TONES.get(was.verdict, Tone.WARN)
+        )
     return lines
 
 

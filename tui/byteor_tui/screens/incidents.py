@@ -11,12 +11,13 @@ from byteor_tui.model.text import age, count, wall_clock
 from byteor_tui.model.view import View
 from byteor_tui.screens import timeline_lines
 from byteor_tui.screens.pair import Content, PairScreen
-from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, row, title
+from byteor_tui.screens.text_lines import Cell, Col, beside, field, fields, header, paragraph, row, title
 from byteor_tui.tones import Line, Tone
 
 COLS = (Col("STATE", 13), Col("INCIDENT", 24), Col("AGE", 6, right=True), Col("WHAT", 16))
 TONES = {"open": Tone.ALARM, "investigating": Tone.WARN, "explained": Tone.PLAIN, "closed": Tone.DIM}
 TIMELINE_FROM = 60
+BESIDE_FROM, AUDIT = 110, 52
 AROUND_NS = 300_000_000_000
 
 
@@ -66,8 +67,17 @@ def cells(one: Incident, now_unix_ns: int) -> tuple[Cell, ...]:
 
 def detail(one: Incident, view: View, width: int) -> list[Line]:
     """Where it lies in time, the record, its bundle in reading order, and what the log says around it."""
-    audit = view.evidence.audit.known
     lines = around(one, view, width) if width >= TIMELINE_FROM else []
+    if width < BESIDE_FROM:
+        told = near(one, view)
+        return [*lines, *story(one, view, width), *([(), *told] if told else [])]
+    lines += beside(story(one, view, width - AUDIT - 2), near(one, view), width - AUDIT - 2)
+    return [*lines, *(sides(view.bundle) if view.bundle.path == one.bundle else [])]
+
+
+def story(one: Incident, view: View, width: int) -> list[Line]:
+    """The record and its bundle."""
+    lines: list[Line] = []
     lines += fields(
         (
             ("what", one.title),
@@ -82,15 +92,53 @@ def detail(one: Incident, view: View, width: int) -> list[Line]:
         lines += field(name, value, width)
     if one.bundle:
         lines += [(), title("the bundle, in reading order"), *pages(one, view.bundle, width)]
-    near = [row for row in audit if abs(row.at_unix_ns - one.at_unix_ns) <= AROUND_NS]
-    if near:
-        lines += [(), title("audit, five minutes around")]
-        for row_, number in grouped(near)[-30:]:
-            here = ">" if one.run_id and row_.run_id == one.run_id else " "
-            times = f"  {number} times" if number > 1 else ""
-            when = f" {here}{wall_clock(row_.at_unix_ns)} #{row_.seq:<6} "
-            lines.append(((when, Tone.DIM), (row_.action, Tone.PLAIN), (times, Tone.DIM)))
     return lines
+
+
+def near(one: Incident, view: View) -> list[Line]:
+    """What the log says five minutes around."""
+    rows = [row for row in view.evidence.audit.known if abs(row.at_unix_ns - one.at_unix_ns) <= AROUND_NS]
+    lines: list[Line] = [title("audit, five minutes around")] if rows else []
+    for row_, number in grouped(rows)[-30:]:
+        here = ">" if one.run_id and row_.run_id == one.run_id else " "
+        times = f"  {number} times" if number > 1 else ""
+        when = f" {here}{wall_clock(row_.at_unix_ns)} #{row_.seq:<6} "
+        who = f"{row_.actor.removeprefix('user:')[:10]:<11}"
+        lines.append(((when, Tone.DIM), (who, Tone.DIM), (row_.action, Tone.PLAIN), (times, Tone.DIM)))
+    return lines
+
+
+def sides(found: BundlePages) -> list[Line]:
+    """The run in the snapshot before and in the bundle, beside each other."""
+    if not found.sides:
+        return []
+    names = list(dict.fromkeys(one.name for side in found.sides for one in side.workers))
+    said = ", ".join(
+        f"{'AB'[at]} {side.label} {wall_clock(side.at_unix_ns)}" for at, side in enumerate(found.sides)
+    )
+    lines: list[Line] = [(), title(said)]
+    lines.append(((f" {'STAGE':<14} {'STATE':<18} {'IN':<17} {'OUT':<17} {'LAG':<13} ERRORS", Tone.HEAD),))
+    for name in names:
+        rows = [side.worker(name) for side in found.sides]
+        cells = [
+            _turned([show(row) if row is not None else "-" for row in rows])
+            for show in (
+                lambda row: row.state,
+                lambda row: count(row.messages_in),
+                lambda row: count(row.messages_out),
+                lambda row: count(row.lag),
+                lambda row: count(row.errors),
+            )
+        ]
+        bad = rows[-1] is None or rows[-1].state == "failed" or rows[-1].errors > 0
+        text = f" {name[:14]:<14} {cells[0]:<18} {cells[1]:<17} {cells[2]:<17} {cells[3]:<13} {cells[4]}"
+        lines.append(((text, Tone.ALARM if bad else Tone.PLAIN),))
+    return lines
+
+
+def _turned(values: list[str]) -> str:
+    """``A -> B``, or one word when they are the same."""
+    return values[0] if len(set(values)) == 1 else " -> ".join(values)
 
 
 def around(one: Incident, view: View, width: int) -> list[Line]:

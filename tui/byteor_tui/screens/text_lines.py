@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from byteor_tui.tones import Line, Span, Tone, pad
+from byteor_tui.tones import Line, Span, Tone, fit, pad
 
 LABEL = 10
 SHORTEST = 8
@@ -37,6 +37,18 @@ def paragraph(text: str, width: int, tone: Tone = Tone.PLAIN, indent: int = 1) -
 def title(text: str) -> Line:
     """The title of a part of a detail."""
     return ((f" {text}", Tone.HEAD),)
+
+
+def beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:
+    """Two blocks in one: ``left`` in ``width`` cells, ``right`` behind it."""
+    return [
+        (
+            *fit(left[index] if index < len(left) else (), width),
+            ("  ", Tone.PLAIN),
+            *(right[index] if index < len(right) else ()),
+        )
+        for index in range(max(len(left), len(right)))
+    ]
 
 
 def wrap(text: str, width: int) -> list[str]:

@@ -54,6 +54,7 @@ class LinesPanel(Toned):
         self._lines = ()
         if self._draw is not None:
             self.show(self._draw)
+        self.refresh()  # rows below the last line too: the layout painted them with what stood there before
 
     def notify_style_update(self) -> None:
         self._strips.clear()

@@ -87,6 +87,7 @@ class LiveTable(Toned):
     def on_resize(self, event: events.Resize) -> None:
         self._forget_strips()
         self._update()
+        self.refresh()  # rows below the last one too: the layout painted them with what stood there before
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         self.move(3)
