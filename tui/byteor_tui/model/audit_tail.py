@@ -43,11 +43,11 @@ class AuditTail:
             if self._log is None or not path.exists():
                 self.close()
                 self._log = AuditLog.observe(path)
-            size = self._log.size()
+            size, first_look = self._log.size(), not self._page.rows
             if size != self._page.size or self._page.error:
                 fresh = tuple(map(row_of, self._log.rows(last=PAGE)))
                 self._page = AuditPage(fresh, size, notable=self._before(fresh))
-            elif not self._looked_back and self._page.rows:
+            if not self._looked_back and not first_look and self._page.rows:
                 self._looked_back = True  # not with the first look: the first paint waits for that
                 self._look_back(self._log, self._page.rows[0].seq)
                 self._page = msgspec.structs.replace(self._page, notable=self._before(self._page.rows))

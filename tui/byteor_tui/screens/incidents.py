@@ -101,7 +101,7 @@ def near(one: Incident, view: View) -> list[Line]:
     lines: list[Line] = [title("audit, five minutes around")] if rows else []
     for row_, number in grouped(rows)[-30:]:
         here = ">" if one.run_id and row_.run_id == one.run_id else " "
-        times = f"  {number} times" if number > 1 else ""
+        times = f" x{number}" if number > 1 else ""
         when = f" {here}{wall_clock(row_.at_unix_ns)} #{row_.seq:<6} "
         who = f"{row_.actor.removeprefix('user:')[:10]:<11}"
         lines.append(((when, Tone.DIM), (who, Tone.DIM), (row_.action, Tone.PLAIN), (times, Tone.DIM)))
