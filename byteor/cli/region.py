@@ -71,6 +71,9 @@ def dump(
     decode: Annotated[
         str, typer.Option("--decode", metavar="hex|text|json", help="How to show payloads.")
     ] = "hex",
+    queue: Annotated[
+        int, typer.Option("--queue", metavar="N", min=0, help="Of a router: which consumer's queue.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Show slots: sequence, flags, ingress, origin, payload. What is shown may be overwritten meanwhile."""
@@ -80,7 +83,7 @@ def dump(
 
     if decode not in ("hex", "text", "json"):
         raise IndexBusError("E_VALUE", f"--decode {decode}: there are hex, text and json")
-    slots = slots_of(path, first, count)
+    slots = slots_of(path, first, count, queue)
     if json:
         rows = [
             {
@@ -142,7 +145,7 @@ def _fields(one: Inspection) -> dict[str, Any]:
 
 
 def _flags(flags: int) -> list[str]:
-    names = ((1, "filtered"), (2, "aborted"), (4, "stamped"))
+    names = ((1, "filtered"), (2, "aborted"), (4, "stamped"), (8, "watermark"))
     return [name for bit, name in names if flags & bit]
 
 

@@ -73,6 +73,18 @@ class _Role(_Handle):
         """
         self._abort(reason, self.sequence)
 
+    async def _in_thread(self, wait: Callable[[Any], int], argument: Any) -> int:
+        """Wait in a thread. Who cancels that gets the handle back stopped and free to be closed."""
+        import asyncio
+
+        waiting = asyncio.ensure_future(asyncio.to_thread(wait, argument))
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            self.stop()
+            await asyncio.wait([waiting])  # it looks at stop twice in 100 ms
+            raise
+
     def close(self) -> None:
         """Leave the role. Views into the lane must be gone (``E_VIEW_HELD``); closing twice is fine."""
         if os.getpid() == self._claim.pid:
@@ -111,11 +123,11 @@ class Producer(_Role, _ProducerKernel):
     """
 
     async def apublish_many(self, messages: Sequence[bytes], ingress: int = 0) -> int:
-        """As ``publish_many`` for ``await``: only a full lane waits, in a thread. How many were published."""
-        import asyncio
-
+        """As ``publish_many`` for ``await``: only a full lane waits, in a thread. How many were published.
+        Cancelling it while it waits stops this handle for good.
+        """
         done = self.try_publish_many(messages, ingress)
-        while done < len(messages) and await asyncio.to_thread(self.wait_room, None):
+        while done < len(messages) and await self._in_thread(self.wait_room, None):
             done += self.try_publish_many(messages[done:], ingress)
         return done
 
@@ -219,16 +231,10 @@ class Consumer(_Role, _ConsumerKernel):
 
     async def abatches(self, max: int = 256) -> AsyncIterator[Batch]:
         """As ``batches`` for ``async for``: waits in a thread. Cancelling it stops this handle for good."""
-        import asyncio
-
-        try:
-            # What is there already needs no thread.
-            while n := self.peek(max, 0) or await asyncio.to_thread(self.peek, max):
-                yield Batch(self)
-                self.advance(min(n, self.peeked))
-        except asyncio.CancelledError:
-            self.stop()
-            raise
+        # What is there already needs no thread.
+        while n := self.peek(max, 0) or await self._in_thread(self.peek, max):
+            yield Batch(self)
+            self.advance(min(n, self.peeked))
         if self.ended == End.ABORTED:
             raise IndexBusError("E_ABORTED", "the stream was aborted")
 

@@ -12,17 +12,19 @@ from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.events import Events
 from byteor.indexbus.fanout import Fanout
 from byteor.indexbus.journal import Journal
+from byteor.indexbus.journal_lane import JournalLane
 from byteor.indexbus.lane import Lane, SlotCopy
-from byteor.indexbus.metrics import MetricsRegion
-from byteor.indexbus.peers import Peer
+from byteor.indexbus.metrics import MetricsRegion, RowSample
+from byteor.indexbus.peers import Peer, process_start_time
 from byteor.indexbus.region import Header, open_region
 from byteor.indexbus.router import Queues
 from byteor.indexbus.sequenced import SequencedSlots
+from byteor.indexbus.state import State
 
 
 class Inspection(msgspec.Struct, frozen=True):
-    """A region at one instant. ``positions`` and ``lag`` are by role; counts of messages (journals:
-    bytes).
+    """A region at one instant. ``positions`` and ``lag`` are by role; counts of messages (journals
+    without registered readers: bytes). The cursor of a state is the number of writes.
     """
 
     kind: str
@@ -51,12 +53,14 @@ def inspect_region(path: str | os.PathLike[str]) -> Inspection:
     """
     header = _header(path)
     if header.kind == Kind.JOURNAL:
-        with Journal.observe(path) as journal:
-            published = journal.published
-            return _make(header, None, published, [], {"oldest": journal.oldest()}, journal.peers())
+        return _journal(path, header)
     if header.kind == Kind.METRICS:
-        MetricsRegion.observe(path).close()
-    if header.kind in (Kind.METRICS, Kind.STATE, Kind.SEQUENCER):
+        with MetricsRegion.observe(path) as metrics:
+            return _make(header, None, None, [], {}, [_worker(row) for row in metrics.rows()])
+    if header.kind == Kind.STATE:
+        with State.observe(path) as state:
+            return _make(header, None, state.version, [], {}, state.peers())
+    if header.kind == Kind.SEQUENCER:
         return _make(header, None, None, [], {}, [])
     with _lane(header).observe(path) as lane:
         positions = _positions(lane)
@@ -66,25 +70,32 @@ def inspect_region(path: str | os.PathLike[str]) -> Inspection:
         return _make(header, lane.state, lane.cursor, gating, positions, lane.peers(), tails)
 
 
-def slots_of(path: str | os.PathLike[str], first: int | None, count: int) -> list[SlotCopy]:
+def slots_of(path: str | os.PathLike[str], first: int | None, count: int, queue: int = 0) -> list[SlotCopy]:
     """Copies of up to ``count`` published slots from ``first`` (default: the oldest that the ring still
-    has).
+    has). ``queue``: whose of a router. Raises ``E_REGION_KIND``, ``E_VALUE``, ``E_CORRUPT``.
     """
     header = _header(path)
     if header.kind not in (Kind.EVENTS, Kind.FANOUT, Kind.SEQUENCED_SLOTS):
         raise IndexBusError("E_REGION_KIND", f"{path} has no slots")
     with _lane(header).observe(path) as lane:
-        cursor, capacity = lane.cursor, lane.geometry.capacity
+        if not 0 <= queue < lane.geometry.rings:
+            raise IndexBusError("E_VALUE", f"no queue {queue}; the lane has {lane.geometry.rings}")
+        cursor = lane.tail_of(queue) if isinstance(lane, Queues) else lane.cursor
+        capacity = lane.geometry.capacity
         start = max(cursor - capacity, 0) if first is None else first
         if not cursor - capacity <= start <= cursor:
             raise IndexBusError(
                 "E_VALUE", f"the ring holds {max(cursor - capacity, 0)} to {cursor - 1}, not {start}"
             )
-        return [lane.slot(sequence) for sequence in range(start, min(start + count, cursor))]
+        return [lane.slot(sequence, queue) for sequence in range(start, min(start + count, cursor))]
 
 
 def find_regions(folder: Path | None = None) -> list[tuple[Path, Inspection]]:
-    """Every region below ``folder`` that opens; default: ``/dev/shm/byteor-<uid>*``."""
+    """Every region below ``folder`` that opens; default: ``/dev/shm/byteor-<uid>*``. Raises
+    ``E_REGION_MISSING`` when there is no such folder.
+    """
+    if folder is not None and not folder.exists():
+        raise IndexBusError("E_REGION_MISSING", f"no folder {folder}", hint="check the path")
     roots = [folder] if folder else sorted(Path("/dev/shm").glob(f"byteor-{os.geteuid()}*"))
     found = []
     for root in roots:
@@ -94,6 +105,23 @@ def find_regions(folder: Path | None = None) -> list[tuple[Path, Inspection]]:
             except IndexBusError:
                 continue  # no region, or one that ended meanwhile
     return found
+
+
+def _journal(path: str | os.PathLike[str], header: Header) -> Inspection:
+    with Journal.observe(path) as journal:
+        if header.lanes == 1:
+            return _make(header, None, journal.published, [], {"oldest": journal.oldest()}, journal.peers())
+        lane = JournalLane(journal)
+        positions = {f"reader {i}": at for i, at in enumerate(lane.gating)}
+        return _make(header, lane.state, lane.cursor, list(lane.gating), positions, lane.peers())
+
+
+def _worker(row: RowSample) -> Peer:
+    """Who writes a metrics row, as a peer: by pid and start time, as a row has no lock."""
+    alive = row.pid_start and process_start_time(row.pid) == row.pid_start
+    ended = row.state in ("finished", "failed")
+    state = "absent" if ended else "alive" if alive else "dead"
+    return Peer(row.index, row.name, state, row.pid, row.pid_start, 0)
 
 
 def _header(path: str | os.PathLike[str]) -> Header:
@@ -141,7 +169,7 @@ def _make(
         slot_stride=header.slot_stride,
         lanes=header.lanes,
         epoch=header.epoch,
-        spec_hash_prefix=header.spec_hash.hex().rstrip("0"),
+        spec_hash_prefix=header.spec_hash.hex() if any(header.spec_hash) else "",
         state=state,
         cursor=cursor,
         gating=gating,

@@ -25,6 +25,7 @@ from byteor.indexbus.region import Header, Region, create, open_region
 PUBLISHED_AT, CLAIMED_AT, MARKS_AT, WINDOW_AT = 64, 128, 192, 320
 MARKS = 16  # where a reader can start again: the first record of each sixteenth of the window
 CHUNK = 1 << 16
+WRITER_EVERY_S = 0.05  # a reader that waits looks at the writer's lock
 MAX_READERS = 62
 
 
@@ -137,10 +138,11 @@ class JournalReader:
         """Up to ``max`` ``(position, payload)``; empty after ``timeout_s`` without one.
 
         Raises ``E_OVERRUN`` (``fields``: lost_bytes, resume) once when the writer came round; reading then
-        goes on at the oldest record that is still whole. Raises ``E_CORRUPT``.
+        goes on at the oldest record that is still whole. Raises ``E_CORRUPT``, and for who waits
+        ``E_PEER_DEAD`` when everything is read and the writer died without leaving.
         """
         deadline = time.monotonic() + timeout_s
-        pause = 1e-5
+        pause, look_at = 1e-5, time.monotonic() + WRITER_EVERY_S
         while True:
             published = self._journal.published
             if published > self.position:
@@ -149,8 +151,14 @@ class JournalReader:
                 continue
             if published < self.position:
                 raise IndexBusError("E_VALUE", f"position {self.position} lies beyond the end {published}")
-            if time.monotonic() >= deadline:
+            now = time.monotonic()
+            if now >= deadline:
                 return []
+            if now >= look_at:
+                look_at = now + WRITER_EVERY_S
+                dead = self._journal.peers()[0].state == "dead"
+                if dead and self._journal.published == self.position:
+                    raise IndexBusError("E_PEER_DEAD", "the writer of the journal died without leaving it")
             time.sleep(pause)
             pause = min(pause * 2, 1e-3)
 

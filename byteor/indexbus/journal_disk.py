@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from byteor.indexbus import abi
 from byteor.indexbus.errors import IndexBusError, oversize
@@ -60,8 +60,11 @@ class DiskJournalWriter:
         interval_ms: int = 50,
     ) -> None:
         """Open or begin the journal in ``folder`` (made 0700). Raises ``E_ROLE_TAKEN``, ``E_CORRUPT``,
-        ``E_SHM_SPACE``.
+        ``E_SHM_SPACE``, ``E_VALUE``.
         """
+        if fsync not in get_args(FsyncPolicy):  # nearly spelled, it would sync nothing
+            known = ", ".join(get_args(FsyncPolicy))
+            raise IndexBusError("E_VALUE", f"no fsync policy {fsync!r}; there are {known}")
         self.folder = Path(folder)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._segment_bytes = abi.round_up(max(segment_bytes, 4096), mmap.PAGESIZE)

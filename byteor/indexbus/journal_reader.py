@@ -32,7 +32,7 @@ class DiskJournalReader:
         """Up to ``max`` ``(position, payload)``; empty at the end of what is written so far.
 
         Raises ``E_OVERRUN`` (``fields``: lost_bytes, resume) once when the position was dropped,
-        ``E_CORRUPT``.
+        ``E_CORRUPT``, ``E_VALUE``: a position behind the last segment.
         """
         records: list[tuple[int, bytes]] = []
         while len(records) < max and self._open_segment():
@@ -82,7 +82,9 @@ class DiskJournalReader:
             raise IndexBusError("E_OVERRUN", text, lost_bytes=lost, resume=resume)
         start, path = holding[-1]
         end = start + read_head(path, start)["size"] - FIRST_AT
-        if self.position >= end:
+        if self.position > end:
+            raise IndexBusError("E_VALUE", f"position {self.position} lies beyond the end of the journal")
+        if self.position == end:
             return False  # the writer has not begun the next segment
         self.close()
         self._file = (start, end, os.open(path, os.O_RDONLY | os.O_CLOEXEC))

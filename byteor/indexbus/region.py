@@ -147,11 +147,20 @@ def create(
     """Create the file, fill it and give it its name last, so nobody ever opens half a region.
 
     ``contents`` may write into the zeroed mapping before the name exists. Raises ``E_REGION_EXISTS``,
-    ``E_SHM_SPACE``.
+    ``E_SHM_SPACE``, ``E_REGION_MISSING`` (its folder), ``E_REGION_FILE``.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        fd = os.open(temporary, flags, 0o600)
+    except FileNotFoundError:
+        text = f"no folder {path.parent} for the region"
+        raise IndexBusError("E_REGION_MISSING", text, hint="make the folder first") from None
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise IndexBusError("E_SHM_SPACE", f"no room for {path}") from None
+        raise IndexBusError("E_REGION_FILE", f"cannot make {path}: {error.strerror}") from None
     try:
         os.fchmod(fd, 0o600)
         _reserve(fd, total, path)

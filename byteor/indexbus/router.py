@@ -10,18 +10,19 @@ import mmap
 import os
 import time
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import msgspec
 
 from byteor.indexbus import abi
 from byteor.indexbus.abi import Capability, End, Kind, LaneGeometry, Wait
-from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.errors import IndexBusError, oversize
 from byteor.indexbus.handles import Consumer, Producer, consumer_class, producer_class
 from byteor.indexbus.lane import Lane
 from byteor.indexbus.region import Header
 
 MAX_CONSUMERS = 62
+PEERS_EVERY_S = 0.05  # a parked router looks at its consumers' locks
 CELLS = 3  # of a queue: tail, head, credits granted
 
 Mode = Literal["broadcast", "work_queue"]
@@ -88,23 +89,39 @@ class Queues(Lane):
         )
 
     def router(self, mode: Mode = "broadcast", on_full: OnFull = "drop", *, credit_max: int = 0) -> Router:
-        """The producing role. ``credit_max`` 0: no credits; else at most so many undelivered grants count."""
+        """The producing role. ``credit_max`` 0: no credits; else at most so many undelivered grants count.
+
+        Raises ``E_VALUE``, ``E_ROLE_TAKEN``.
+        """
+        for given, known in ((mode, get_args(Mode)), (on_full, get_args(OnFull))):
+            if given not in known:  # a policy that is only nearly spelled must not lose messages
+                raise IndexBusError("E_VALUE", f"no policy {given!r}; there are {', '.join(known)}")
+        if credit_max < 0:
+            raise IndexBusError("E_VALUE", f"credit_max is {credit_max}")
         return Router(self, mode, on_full, credit_max)
 
     def consumer(self, index: int, *, wait: Wait = Wait.BACKOFF) -> Consumer:
         """Consumer ``index`` of its queue. Raises ``E_ROLE``, ``E_ROLE_TAKEN``."""
-        if not 0 <= index < self.consumers:
-            raise IndexBusError("E_ROLE", f"no consumer {index}; the lane has {self.consumers}")
+        self._check_consumer(index)
         tail, head = self.tail_at(index), self.head_at(index)
         return self._handle(
             consumer_class(self._kernel), 1 + index, wait, [tail], [head], ring=index, cursor=tail, fatal=1
         )
 
     def grant(self, index: int, messages: int) -> None:
-        """Consumer ``index`` can take so many more messages; only that consumer calls it."""
+        """Consumer ``index`` can take so many more messages; only that consumer calls it. Raises ``E_ROLE``,
+        ``E_VALUE``.
+        """
+        self._check_consumer(index)
+        if messages < 0:
+            raise IndexBusError("E_VALUE", f"{messages} messages: what was granted cannot be taken back")
         with memoryview(self.region.mapping) as raw, raw.cast("Q") as words:
             at = self.credit_at(index) >> 3
             words[at] = (words[at] + messages) & abi.U64
+
+    def _check_consumer(self, index: int) -> None:
+        if not 0 <= index < self.consumers:
+            raise IndexBusError("E_ROLE", f"no consumer {index}; the lane has {self.consumers}")
 
     def counters(self) -> dict[str, int]:
         """``abi.ROUTER_COUNTERS`` by name."""
@@ -171,19 +188,35 @@ class Router:
     def publish(self, payload: Payload) -> Routed:
         """Route one message. With ``park`` it waits (200 us at a time) until it fits or the stream ends.
 
-        Raises ``E_OVERSIZE``, ``E_PEER_DEAD`` (``park`` only: a dead consumer will never make room).
+        Raises ``E_OVERSIZE``, ``E_CLOSED``, ``E_PEER_DEAD`` (``park`` only: a dead consumer will never make
+        room).
         """
+        self._check((payload,))
+        return self._publish(payload)
+
+    def _check(self, payloads: Sequence[Payload]) -> None:
+        """Before anything is routed or counted, and whether or not anybody could take it."""
+        if self._queues[0]._claim.fd < 0:
+            raise IndexBusError("E_CLOSED", "this handle was closed")
+        limit = self._lane.geometry.slot_bytes
+        for i, payload in enumerate(payloads):
+            length = memoryview(payload).nbytes
+            if length > limit:
+                raise oversize(i, length, limit)
+
+    def _publish(self, payload: Payload) -> Routed:
         self._add("routed", 1)
         routed = self._to_one(payload) if self._mode == "work_queue" else self._to_all(payload)
         self._add("delivered", len(routed.delivered))
         return routed
 
     def publish_many(self, payloads: Sequence[Payload]) -> int:
-        """Route each; how many went to at least one consumer."""
+        """Route each; how many went to at least one consumer. One that is too long keeps all of them out."""
+        self._check(payloads)
         self._add("batches", 1)
         at = self._counter["batch_max"]
         self._words[at] = max(self._words[at], len(payloads))
-        return sum(bool(self.publish(payload).delivered) for payload in payloads)
+        return sum(bool(self._publish(payload).delivered) for payload in payloads)
 
     def _has_credit(self, index: int) -> bool:
         if not self._credit_max:
@@ -209,7 +242,8 @@ class Router:
         no_credit = not self._has_credit(index)
         if self._on_full == "park":
             self._add("credit_waits" if no_credit else "idle_waits", 1)
-            return self._park((index,), payload) is not None
+            if self._park((index,), payload) is not None:
+                return True
         self._add("dropped_no_credit" if no_credit else "dropped_full", 1)
         if self._on_full == "detach":
             self.attached.discard(index)
@@ -220,7 +254,8 @@ class Router:
         order = sorted(self.attached, key=lambda i: (i - self._next) % self._lane.consumers)
         taken = next((index for index in order if self._try(index, payload)), None)
         if taken is None and order and self._on_full == "park":
-            self._add("idle_waits", 1)
+            waits = "idle_waits" if any(map(self._has_credit, order)) else "credit_waits"
+            self._add(waits, 1)
             taken = self._park(tuple(order), payload)
         if taken is None:
             self._add("dropped_all_full", 1)
@@ -229,7 +264,7 @@ class Router:
         return Routed((taken,), ())
 
     def _park(self, candidates: tuple[int, ...], payload: Payload) -> int | None:
-        waited = 0
+        waited, look_at = 0, time.monotonic() + PEERS_EVERY_S
         while True:
             for index in candidates:
                 if self._try(index, payload):
@@ -238,7 +273,8 @@ class Router:
             if queue.ended in (End.ABORTED, End.FINISHED) or self._lane.state != "open":
                 return None
             waited += 1
-            if waited % 250 == 0:
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + PEERS_EVERY_S
                 dead = [peer.index - 1 for peer in self._lane.peers()[1:] if peer.state == "dead"]
                 if set(candidates) <= set(dead):
                     raise IndexBusError(
@@ -252,9 +288,9 @@ class Router:
 
     def close(self) -> None:
         """Give the role back."""
-        self._words.release()
         for queue in self._queues:
             queue.close()
+        self._words.release()
 
     def _add(self, name: str, n: int) -> None:
         at = self._counter[name]

@@ -133,6 +133,11 @@ class State:
             return End.TIMEOUT, 0, b""
         return (End.OK, before, value) if length <= room else (End.CORRUPT, before, b"")
 
+    @property
+    def version(self) -> int:
+        """The number of writes so far."""
+        return int.from_bytes(self.region.read(LOCK_AT, 8), "little") >> 1
+
     def peers(self) -> list[Peer]:
         return read_peers(self.region, self._peers_at, ("writer",))
 

@@ -21,6 +21,7 @@ from byteor.indexbus import (
     State,
 )
 from byteor.indexbus.inspect import find_regions, inspect_region, slots_of
+from byteor.indexbus.journal_lane import JournalLane
 
 
 @pytest.fixture
@@ -124,3 +125,41 @@ def test_a_payload_cannot_command_the_terminal(shm: Path, capsys: pytest.Capture
     assert "\x1b" not in out
     assert "\x07" not in out
     assert "text" in out
+
+
+def test_inspect_shows_who_is_alive_in_every_kind(shm: Path) -> None:
+    state = State.create(shm / "state", spec_hash=b"\xab" * 15 + b"\x10")
+    metrics = MetricsRegion.create(shm / "metrics", 2)
+    lane = JournalLane.create(shm / "journal", capacity=8, slot_bytes=16, readers=2)
+    with state.writer() as writer, lane.producer() as producer, lane.consumer(1):
+        writer.write(b"one")
+        metrics.row(1).begin("work", "key", "stage", "thread")
+        producer.put(b"x", 0, 0)
+        one = inspect_region(shm / "state")
+        assert (one.cursor, [peer.state for peer in one.peers]) == (1, ["alive"])
+        assert one.spec_hash_prefix == "ab" * 15 + "10"
+        peers = inspect_region(shm / "metrics").peers
+        assert [(peer.index, peer.name, peer.state) for peer in peers] == [(1, "work", "alive")]
+        metrics.row(1).set_state("finished")
+        assert [peer.state for peer in inspect_region(shm / "metrics").peers] == ["absent"]
+        one = inspect_region(shm / "journal")
+        assert (one.state, one.cursor, one.lag) == ("open", 1, {"reader 0": 1, "reader 1": 1})
+        assert [peer.state for peer in one.peers] == ["alive", "absent", "alive"]
+
+
+def test_a_folder_that_does_not_exist_is_told_apart_from_one_without_regions(shm: Path) -> None:
+    assert find_regions(shm) == []
+    with pytest.raises(IndexBusError) as caught:
+        find_regions(shm / "none")
+    assert caught.value.code == "E_REGION_MISSING"
+
+
+def test_dump_shows_each_queue_of_a_router(shm: Path) -> None:
+    queues = Queues.create(shm / "queues", capacity=4, slot_bytes=32, consumers=2)
+    with queues.router("work_queue") as router:
+        router.publish_many([b"a", b"b", b"c"])
+    shown = [[slot.payload for slot in slots_of(shm / "queues", None, 9, queue)] for queue in (0, 1)]
+    assert shown == [[b"a", b"c"], [b"b"]]
+    with pytest.raises(IndexBusError) as caught:
+        slots_of(shm / "queues", None, 9, 2)
+    assert caught.value.code == "E_VALUE"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,27 @@ def test_cancelling_a_waiting_async_for_ends_it(lane: Events) -> None:
     asyncio.run(cancelled())
     assert consumer.ended.name == "STOPPED"
     assert threading.active_count() >= 1
+
+
+def test_who_cancels_a_wait_can_leave_the_handles_with_block(lane: Events) -> None:
+    async def consume() -> None:
+        with lane.consumer() as consumer:
+            async for _ in consumer.abatches():
+                raise AssertionError("nothing was published")
+
+    async def produce() -> None:
+        with lane.producer() as producer:
+            await producer.apublish_many([b"x"] * 9)
+
+    async def cancelled(work: Coroutine[None, None, None], waits: Callable[[], bool]) -> None:
+        task = asyncio.create_task(work)
+        while not waits():
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):  # and no E_ROLE_TAKEN of a thread that still waits
+            await task
+
+    asyncio.run(cancelled(consume(), lambda: lane.peers()[0].state == "alive"))
+    asyncio.run(cancelled(produce(), lambda: lane.cursor == 8))
+    lane.consumer().close()
+    lane.producer().close()

@@ -9,6 +9,8 @@ import os
 import random
 import resource
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -386,3 +388,29 @@ def test_joined_records_go_on_in_the_next_segment_and_long_ones_are_refused(tmp_
         found = reader.read(100)
     assert [place for place, _ in found] == at
     assert [data for _, data in found] == [b"h%d" % n + b"x" * 500 for n in range(20)]
+
+
+def test_a_policy_or_a_position_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IndexBusError) as caught:
+        DiskJournalWriter(tmp_path / "log", fsync="allways")  # type: ignore[arg-type]
+    assert caught.value.code == "E_VALUE"
+    assert not (tmp_path / "log").exists()
+    DiskJournalWriter(tmp_path / "log").close()
+    with DiskJournalReader(tmp_path / "log", 1 << 40) as reader, pytest.raises(IndexBusError) as caught:
+        reader.read()
+    assert caught.value.code == "E_VALUE"
+
+
+def test_a_waiting_reader_is_told_that_the_writer_died(shm: Path) -> None:
+    journal = Journal.create(shm / "journal", window_bytes=4096)
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os, sys\nfrom byteor.indexbus import Journal\n"
+         "writer = Journal.open(sys.argv[1]).writer()\nwriter.append(b'last')\nos._exit(9)",
+         str(shm / "journal")], check=False)  # fmt: skip
+    assert dead.returncode == 9
+    reader = journal.reader(0)
+    assert [payload for _, payload in reader.read(timeout_s=60)] == [b"last"]
+    assert reader.read() == []
+    with pytest.raises(IndexBusError) as caught:
+        reader.read(timeout_s=60)
+    assert caught.value.code == "E_PEER_DEAD"

@@ -149,3 +149,9 @@ def test_an_observer_survives_truncation(good: Path) -> None:
         with pytest.raises(IndexBusError) as caught:
             look()
         assert caught.value.code == "E_REGION_GONE"
+
+
+def test_a_region_in_a_folder_that_does_not_exist_is_refused_with_a_code(shm: Path) -> None:
+    with pytest.raises(IndexBusError) as caught:
+        SequencedSlots.create(shm / "none" / "lane")
+    assert caught.value.code == "E_REGION_MISSING"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,35 @@ def test_park_ends_with_the_stream(queues: Queues) -> None:
         timer.start()
         assert router.publish(b"y").delivered == ()
         timer.join()
+
+
+def _code(call: Callable[[], object]) -> str:
+    with pytest.raises(IndexBusError) as caught:
+        call()
+    return caught.value.code
+
+
+def test_a_policy_or_consumer_that_does_not_exist_is_refused(queues: Queues) -> None:
+    before = Path(queues.region.path).read_bytes()
+    assert _code(lambda: queues.router("brodcast")) == "E_VALUE"  # type: ignore[arg-type]
+    assert _code(lambda: queues.router("broadcast", "prak")) == "E_VALUE"  # type: ignore[arg-type]
+    assert _code(lambda: queues.grant(5, 1)) == "E_ROLE"
+    assert _code(lambda: queues.grant(0, -1)) == "E_VALUE"
+    assert Path(queues.region.path).read_bytes() == before
+
+
+def test_a_message_that_is_too_long_is_neither_routed_nor_counted(queues: Queues) -> None:
+    with queues.router("broadcast", "drop") as router:
+        assert _code(lambda: router.publish_many([b"x", b"y" * 33])) == "E_OVERSIZE"
+        assert not any(queues.counters().values())
+    assert _code(lambda: router.publish(b"x")) == "E_CLOSED"
+
+
+def test_what_a_parked_router_could_not_deliver_before_the_end_is_counted(queues: Queues) -> None:
+    with queues.router("broadcast", "park") as router:
+        for _ in range(4):
+            router.publish(b"x")
+        queues.abort()
+        assert router.publish(b"x").refused == (0, 1, 2)
+    counters = queues.counters()
+    assert (counters["routed"], counters["delivered"], counters["dropped_full"]) == (5, 12, 3)
