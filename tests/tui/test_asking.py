@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from byteor_tui.actions import commands, verbs
@@ -15,6 +16,7 @@ from byteor_tui.model.evidence import Environment
 from byteor_tui.model.policy import reduced
 from byteor_tui.model.specs import SpecText
 from byteor_tui.shot import screen_text
+from byteor_tui.widgets.prompt import Prompt
 from tests.tui.test_keys import play
 from tests.tui.world import still_app
 
@@ -90,6 +92,19 @@ def test_r_asks_how_much_and_enter_takes_all(
             [],
             ["--last=20"],
         ]
+
+    play(still_app(monkeypatch, private, sample), story)
+
+
+def test_what_is_typed_faster_than_the_prompt_opens_is_text_and_no_act(
+    private: Path, sample: Any, monkeypatch: pytest.MonkeyPatch, ran: list[tuple[str, ...]]
+) -> None:
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        for key, letter in (("slash", "/"), ("s", "s"), ("i", "i"), ("q", "q")):
+            app.post_message(events.Key(key, letter))
+        await pilot.pause(0.2)
+        assert app.screen.query_one(Prompt).typed == "siq"
+        assert not ran and app.is_running
 
     play(still_app(monkeypatch, private, sample), story)
 

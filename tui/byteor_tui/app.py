@@ -270,7 +270,11 @@ class ConsoleApp(Fetching):
         self.pacer.adjust()
 
     def on_key(self, event: events.Key) -> None:
+        """Keys typed before the prompt had the keyboard arrive here: they are its text, none is an act."""
         self.pacer.key_pressed()
+        front = self.front
+        if front is not None and front.ready and front.prompt.open:
+            front.prompt.on_key(event)
 
     def on_app_blur(self) -> None:
         self.pacer.adjust()
