@@ -102,10 +102,9 @@ def shown(connection: apsw.Connection, shape: int, secret: bytes) -> tuple[int |
 def _query(index: Index) -> str:
     """(key, seq) of what the index shows; seq is null when a look-up does not find it."""
     same = "" if index.key is None else f"found.{index.key} = entries.{index.key} AND "
-    due = index.due.replace("action", "found.action") if index.key is None else "TRUE"
     return (
         f"SELECT {index.key or repr('')}, (SELECT found.seq FROM entries AS found INDEXED BY {index.name}"
-        f" WHERE {due} AND {same}found.seq = entries.seq)"
+        f" WHERE {index.due} AND {same}found.seq = entries.seq)"
         f" FROM entries INDEXED BY {index.name} WHERE {index.due}"
     )
 

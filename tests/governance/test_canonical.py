@@ -135,6 +135,6 @@ def test_the_year_before_the_first_and_other_forms_are_no_moments() -> None:
         "2027-01-15T08:00:00z",
         "x2027-01-15T08:00:00Z",
     ):
-        with pytest.raises(ValueError, match=r"no such moment|RFC 3339"):
+        with pytest.raises(ValueError, match=r"no such moment|RFC 3339|year 0"):
             unix_of(text)
     assert unix_of("0001-01-01T00:00:00Z") == -62135596800

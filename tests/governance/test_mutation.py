@@ -43,7 +43,14 @@ TESTS = {
     f"{STORE}/merkle": ["test_merkle.py"],
     f"{STORE}/checkpoint": ["test_checkpoint.py", "test_cosignature.py"],
     f"{STORE}/cosignature": ["test_cosignature.py"],
-    f"{STORE}/verify": ["test_verify.py", "test_attacks.py", "test_checkpoint.py"],
+    f"{STORE}/verify": [
+        "test_verify.py",
+        "test_attacks.py",
+        "test_checkpoint.py",
+        "test_parts.py",
+        "test_audit.py",
+        "../cli/test_backup.py",
+    ],
     f"{STORE}/indexes": ["test_parts.py"],
 }
 KILLED_AT_LEAST = 0.98

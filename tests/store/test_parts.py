@@ -11,7 +11,7 @@ import pytest
 
 from byteor_store import Anchor, AuditLog, Event, parts, verify
 from byteor_store.database import checksum_vfs
-from byteor_store.indexes import Products, shown
+from byteor_store.indexes import PRODUCT_BYTES, Products, _product, agree, shown
 from byteor_store.merkle import Frontier
 from byteor_store.migrations import MIGRATIONS, migrate
 
@@ -200,3 +200,14 @@ def test_an_older_log_is_compared_with_the_indexes_that_it_has(tmp_path: Path, v
     found = shown(connection, version, b"secret")
     assert [one is not None for one in found] == [True, version >= 3, False]
     connection.close()
+
+
+def test_a_pair_that_is_not_where_it_must_be_is_no_product_and_products_join_whole() -> None:
+    """A log whose entries no index must show has the product 1: a lost pair must not look like it."""
+    due = Products(b"secret")
+    assert agree((1, None, None), due)
+    assert not agree((_product([("r1", None)], due.base), None, None), due)
+    with pytest.raises(ValueError, match="zip"):
+        agree((1,), due)
+    with pytest.raises(ValueError, match="zip"):
+        due.join(bytes(PRODUCT_BYTES))

@@ -227,10 +227,21 @@ def test_a_log_of_every_older_shape_is_read_and_then_brought_up(path: Path, vers
     path.touch(mode=0o600)
     old = apsw.Connection(str(path))
     migrate(old, path, upto=version)
+    event = Event(action="incident_opened", actor="user:op", run_id="r", approval_id="a")
+    for seq in range(3):
+        leaf = leaf_text(event, seq=seq, ts_unix_ns=1, boot_id="b", body_digest=None)
+        old.execute(
+            "INSERT INTO entries (seq, leaf, leaf_hash) VALUES (?, ?, ?)", (seq, leaf, leaf_hash(leaf))
+        )
+    old.execute("DROP TRIGGER entries_stay")
+    recompute(old)
     old.close()
-    assert verify(path).ok
+    before = verify(path)
+    assert (before.ok, before.size) == (True, 3)
     with AuditLog.open(path) as log:
-        assert log.append(Event(action="act", actor="user:op")) == 0
+        assert log.tree().root().hex() == before.root
+        assert log.append(Event(action="act", actor="user:op")) == 3
+        assert [row.leaf.seq for row in log.about("a", "incident_opened")] == [0, 1, 2]
         steps = log._connection.execute("SELECT version, name FROM migrations ORDER BY version").fetchall()
     assert steps == [(step.version, step.name) for step in MIGRATIONS]
     assert verify(path).ok
