@@ -31,6 +31,7 @@ class LoopThread:
             task.cancel()
         with contextlib.suppress(Exception):
             self.loop.run_until_complete(asyncio.wait_for(_all(tasks), STOP_S))
+        self.loop.run_until_complete(asyncio.sleep(0))  # what was aborted closes its socket a turn later
         self.loop.close()
 
     def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:

@@ -85,6 +85,14 @@ async def connect(place: Target, max_bytes: int, ping_timeout_s: float | None) -
     )
 
 
+async def leave(peer: ClientConnection) -> None:
+    """Close the connection, with a farewell when the peer still listens; its socket is closed in any case."""
+    try:
+        await peer.close()
+    finally:
+        peer.transport.abort()
+
+
 def why(error: BaseException) -> str:
     """An error of the connection in an operator's words."""
     if isinstance(error, OSError):

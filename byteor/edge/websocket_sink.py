@@ -18,7 +18,7 @@ from byteor.edge.errors import EdgeError
 from byteor.edge.loop import LoopThread
 from byteor.edge.net import SLICE_S
 from byteor.edge.spelling import Spelled
-from byteor.edge.websocket import Target, connect, need_library, target, why
+from byteor.edge.websocket import Target, connect, leave, need_library, target, why
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
 
@@ -130,7 +130,7 @@ class WebSocketSink(SinkEdge):
     def close(self) -> None:
         if self._peer is not None:
             with contextlib.suppress(EdgeError):  # cancelled: nobody waits for a farewell
-                self._wait(self._peer.close())
+                self._wait(leave(self._peer))
         self._peer = None
         self._thread.stop()
 

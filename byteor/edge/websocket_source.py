@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http
 import socket
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from byteor.edge.intake import Intake
 from byteor.edge.loop import LoopThread
 from byteor.edge.net import Address, bound_address, listening
 from byteor.edge.spelling import Spelled
-from byteor.edge.websocket import OPEN_S, Target, connect, listen_address, need_library, target, why
+from byteor.edge.websocket import OPEN_S, Target, connect, leave, listen_address, need_library, target, why
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
 
@@ -108,6 +107,9 @@ class ConnectedWebSocket(WebSocketSource):
                     self._backoff.reset()
             except (OSError, WebSocketException) as error:
                 self._trouble = why(error)
+            finally:  # this side goes away: the peer is told so
+                if peer is not None:
+                    await leave(peer)
             peer = None
             wait_s = self._backoff.wait_s()
             if wait_s is None:
@@ -177,8 +179,11 @@ class ListeningWebSocket(WebSocketSource):
         """Tells every peer that this side goes away (1001)."""
         self._intake.close()
         if self._server is not None:
-            with contextlib.suppress(TimeoutError):
+            try:
                 self._thread.call(self._leave(self._server), 1.0)
+            except TimeoutError:
+                for peer in tuple(self._peers):
+                    self._thread.soon(peer.transport.abort)
         super().close()
 
     async def _leave(self, server: Server) -> None:

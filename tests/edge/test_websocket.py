@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from typing import Any
 
 import pytest
 from edge_peers import Call, Edges, Listener, pump, take
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from byteor.edge import EdgeError, parse_source
@@ -66,6 +68,29 @@ def test_a_source_that_connects_comes_back_to_its_peer(edges: Edges) -> None:
         edges.close(source)
         server.shutdown()
     serving.outcome()
+
+
+def test_a_source_that_is_closed_says_so_to_its_peer_and_leaves_no_socket(edges: Edges) -> None:
+    from websockets.sync.server import serve
+
+    codes: list[int | None] = []
+
+    def feed(peer: Any) -> None:
+        peer.send("hello")
+        with contextlib.suppress(ConnectionClosed):
+            peer.recv()
+        codes.append(peer.close_code)
+
+    with serve(feed, "127.0.0.1", 0) as server:
+        serving = Call(server.serve_forever)
+        source = edges.source(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/")
+        assert take(source, 1) == [b"hello"]
+        edges.close(source)
+        server.shutdown()
+    serving.outcome()
+    del source
+    gc.collect()  # a socket that was left would warn now, and a warning is an error
+    assert codes == [1000]
 
 
 def test_a_sink_sends_the_batch_again_when_nothing_answers_for_it(edges: Edges) -> None:

@@ -25,6 +25,7 @@ from byteor.runtime.sample import RingSample, RunSample, WorkerSample
 from byteor_tui.model.runs import Run
 
 SECOND = 1_000_000_000
+PATIENCE_S = 90.0  # a busy machine stands still for seconds; who waits this long has found a defect
 NAMES = ("host", "parse", "detect", "annotate", "out")
 
 
@@ -174,7 +175,7 @@ class Terminal:
         if ready:
             self.raw += os.read(self.master, 1 << 16)
 
-    def wait_for(self, *words: str, seconds: float = 20.0) -> str:
+    def wait_for(self, *words: str, seconds: float = PATIENCE_S) -> str:
         """Read until every word has been written since the last call; forget what was read."""
         end = time.monotonic() + seconds
         while not all(word in self.text for word in words):
@@ -189,7 +190,7 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self.master, keys.encode())
 
-    def wait(self, seconds: float = 20.0) -> int:
+    def wait(self, seconds: float = PATIENCE_S) -> int:
         """Read to the end of the process; returns its exit code."""
         end = time.monotonic() + seconds
         while self.process.poll() is None:
@@ -276,7 +277,7 @@ class LiveRun:
             self.process = subprocess.Popen(
                 [*command, *more], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_S
         while not (live := [run for run in find_runs() if run.alive and moves(run)]):
             assert self.process.poll() is None and time.monotonic() < end, (folder / "run.log").read_text()
             time.sleep(0.02)
@@ -286,7 +287,7 @@ class LiveRun:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(timeout=15)
+            self.process.wait(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -61,3 +61,22 @@ def test_a_picture_of_a_real_run_is_written_whole_and_fetches_nothing(private: P
     assert text.count("http") == 1  # the namespace
     assert "url(" not in text and "@font-face" not in text
     assert [path.name for path in private.glob(".*")] == []
+
+
+def test_text_of_a_moment_that_has_passed_shows_that_moment(private: Path, live: Any) -> None:
+    argv = [sys.executable, "-m", "byteor_tui", "shot", "stages", "--run", live.run.run_id, "--after=3.5"]
+    out = private / "then.txt"
+    done = subprocess.run([*argv, "--at=-2s", "-o", str(out)], capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0 and done.stdout.strip() == str(out), done.stderr
+    lines = out.read_text().splitlines()
+    assert len(lines) == 40 and all(len(line) <= 120 and "\x1b" not in line for line in lines)
+    assert "PAST" in lines[0] and "LIVE" not in lines[0], lines[0]
+    assert any("annotate" in line for line in lines)
+
+
+@pytest.mark.parametrize("moment", ["noon", "25:00"])
+def test_a_moment_that_is_none_is_refused_before_anything_is_started(private: Path, moment: str) -> None:
+    argv = [sys.executable, "-m", "byteor_tui", "shot", "stages", f"--at={moment}", "-o"]
+    done = subprocess.run([*argv, str(private / "x.txt")], capture_output=True, text=True, timeout=90)
+    assert done.returncode == 2 and "E_USAGE" in done.stderr and moment in done.stderr
+    assert not (private / "x.txt").exists() and not list((private / "run").iterdir())

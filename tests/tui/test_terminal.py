@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import select
+import signal
 import sys
 import termios
 import time
@@ -124,6 +125,23 @@ def test_a_terminal_that_is_gone_ends_the_console_even_when_nobody_says_so(
     finally:
         console.master = os.open(os.devnull, os.O_RDONLY)  # the fixture closes it
     assert live.process.poll() is None
+
+
+def test_a_console_that_was_stopped_and_goes_on_reads_its_keys_with_one_thread(
+    private: Path, live: Any, terminal: Start
+) -> None:
+    console = terminal(size=(120, 40))
+    console.wait_for("LIVE", "parse")
+    threads = Path(f"/proc/{console.process.pid}/task")
+    before = len(list(threads.iterdir()))
+    os.kill(console.process.pid, signal.SIGSTOP)
+    os.kill(console.process.pid, signal.SIGCONT)
+    console.wait_for("LIVE", "parse")  # drawn anew
+    console.press("2")
+    console.wait_for("2 Stages")
+    assert len(list(threads.iterdir())) <= before
+    console.press("q")
+    assert console.wait() == 0 and console.restored
 
 
 def test_a_checkpoint_gets_through_at_any_moment_so_no_read_transaction_is_held(

@@ -173,6 +173,7 @@ def _shot(given: argparse.Namespace) -> int:
     size = shot.parse_size(given.size)
     if given.screen != "all":
         shot.check_output(given.out)
+    shot.check_moment(given.at)
     from contextlib import ExitStack
 
     from byteor_tui.config import session_of

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
+import threading
 import time
 from queue import Full
 from typing import Any
@@ -12,10 +15,11 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from byteor_tui.pacing import Answers
-from byteor_tui.terminal import SIGHUP_EXIT
+from byteor_tui.terminal import GRACE_S, SIGHUP_EXIT
 
 ASK = "\x1b[6n"  # where is the cursor? Every terminal answers, when it has come to this question.
 SETTLE_S = 1.0
+LOOK_MS = 2000  # a terminal that goes wakes a waiting poll at once; that is the kernel's habit, no promise
 
 
 class ConsoleDriver(LinuxDriver):
@@ -24,6 +28,7 @@ class ConsoleDriver(LinuxDriver):
     def __init__(self, *args: Any, **given: Any) -> None:
         self.answers = Answers()
         super().__init__(*args, **given)
+        threading.Thread(target=self._leave_when_gone, name="byteor-hangup", daemon=True).start()
 
     def ready(self, now_s: float) -> bool:
         """Whether a frame that is sent now would be shown now."""
@@ -63,6 +68,33 @@ class ConsoleDriver(LinuxDriver):
         """A dead writer is not told to stop: nobody takes from its queue, which may be full."""
         if self._writer_thread is not None and self._writer_thread.is_alive():
             super().close()
+
+    def _leave_when_gone(self) -> None:
+        """End the app when the terminal is gone, whatever it is busy with, and soon the process."""
+        line = select.poll()
+        line.register(self.fileno, 0)  # nothing but its end
+        while not line.poll(LOOK_MS):
+            pass
+        with contextlib.suppress(RuntimeError):  # it has ended already
+            self._loop.call_soon_threadsafe(self._app.exit, None, SIGHUP_EXIT)
+        time.sleep(GRACE_S)
+        os._exit(SIGHUP_EXIT)
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Textual starts a second reader and writer whenever somebody sends SIGCONT, as a hang-up does.
+
+        Only what was left before is entered again here; a console that was stopped by SIGSTOP leaves first.
+        """
+        if self._must_signal_resume:
+            super()._sigcont_application()
+        elif self._auto_restart and self._writer_thread is not None:
+            self._loop.call_soon_threadsafe(self._enter_again)  # a handler may hold the writer's lock
+
+    def _enter_again(self) -> None:
+        if os.isatty(self.fileno) and self._writer_thread is not None and self._writer_thread.is_alive():
+            self.suspend_application_mode()
+            self.resume_application_mode()
+            self._app.refresh(layout=True)
 
     def _stuck(self) -> bool:
         """The writer still has something, or the line takes nothing more."""

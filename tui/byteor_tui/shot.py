@@ -51,6 +51,15 @@ def check_output(path: Path) -> None:
         raise ByteorError("E_USAGE", message, exit=Exit.USAGE)
 
 
+def check_moment(text: str) -> None:
+    """Raises ``E_USAGE`` for a moment that is none; empty is the present."""
+    from byteor_tui.acts.times import parse_time
+
+    if text and parse_time(text, time.time_ns()) is None:
+        hint = "12:03:11 or -30s"
+        raise ByteorError("E_USAGE", f"{text!r} is not a moment", hint=hint, exit=Exit.USAGE)
+
+
 def shoot(
     asked: Asked,
     run: Run | None,

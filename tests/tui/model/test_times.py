@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -56,6 +57,30 @@ def test_a_tape_of_a_thousand_stages_is_bounded(sample: Any, worker: Any) -> Non
         tape.add(history.fold(msgspec.structs.replace(sample(float(second)), workers=many)))
     assert tape.span is not None
     assert (tape.span[1] - tape.span[0]) // SECOND + 1 == max(30, MAX_ROWS // 1000)
+
+
+def test_a_frame_comes_off_the_tape_as_it_was_whatever_a_torn_region_said(sample: Any) -> None:
+    tape, history = Tape(), History()
+    frame = history.fold(sample(1.0))
+    frame = msgspec.structs.replace(frame, messages_in=2**70, rate_per_s=float("inf"), state="\udc80")
+    tape.add(frame)
+    found = tape.at(START + SECOND)
+    assert found is not None and tape.at(START + SECOND) is found, "it is asked for each picture"
+    plain = [msgspec.structs.replace(row, trend=(), trend_p99=(), trend_closed=0) for row in found.rows]
+    rows = [msgspec.structs.replace(row, histogram=(), trend_closed=0) for row in frame.rows]
+    assert plain == rows and found.rings == frame.rings and found.needs == frame.needs
+    assert (found.messages_in, found.rate_per_s, found.state) == (2**70, float("inf"), "\udc80")
+
+
+def test_ten_minutes_of_forty_stages_take_no_fifteen_megabytes(sample: Any, worker: Any) -> None:
+    many = tuple(worker(f"s{number}", messages_in=number * 977) for number in range(40))
+    tape, history = Tape(), History()
+    tracemalloc.start()
+    for second in range(300):
+        tape.add(history.fold(msgspec.structs.replace(sample(float(second)), workers=many)))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 2 << 20
 
 
 def test_a_clock_that_was_set_back_starts_the_tape_anew(sample: Any) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from byteor.errors import ByteorError, Exit
 from byteor_tui.model.arming import Commit
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0  # a bundle of a big run on a busy machine; a verb that is cut off leaves nothing
 
 
 class VerbResult(msgspec.Struct, frozen=True):

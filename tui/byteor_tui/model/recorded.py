@@ -18,7 +18,6 @@ from byteor.runtime.sample import RunSample, WorkerSample
 from byteor_tui.model.frame import Frame
 from byteor_tui.model.history import History
 from byteor_tui.model.replays import Replay
-from byteor_tui.model.tape import MAX_ROWS
 from byteor_tui.model.text import clean
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ TRACE = "replay_trace.json"
 MAX_TRACE = 32 << 20
 MAX_KEPT = 16 << 20  # payload bytes in memory; what is beyond is told by its number alone
 MAX_INPUTS = 2_000_000
+MAX_ROWS = 22_000  # of all frames together, as objects; points between them are left out
 
 
 class Output(msgspec.Struct, frozen=True):
