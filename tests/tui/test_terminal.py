@@ -132,11 +132,13 @@ def test_a_console_that_was_stopped_and_goes_on_reads_its_keys_with_one_thread(
 ) -> None:
     console = terminal(size=(120, 40))
     console.wait_for("LIVE", "parse")
+    console.press("3")
+    console.wait_for("3 Approvals", "audit #")  # the collector has looked: every thread is there
     threads = Path(f"/proc/{console.process.pid}/task")
     before = len(list(threads.iterdir()))
     os.kill(console.process.pid, signal.SIGSTOP)
     os.kill(console.process.pid, signal.SIGCONT)
-    console.wait_for("LIVE", "parse")  # drawn anew
+    console.wait_for("3 Approvals", "LIVE")  # drawn anew
     console.press("2")
     console.wait_for("2 Stages")
     assert len(list(threads.iterdir())) <= before
