@@ -160,6 +160,8 @@ class Terminal:
         self.before = termios.tcgetattr(self.slave)
         self.raw = b""
         env = {**os.environ, "TERM": "xterm-256color", **environ}
+        for name in ("COLUMNS", "LINES"):  # a parallel test run sets them, and they are stronger than the size
+            env.pop(name, None)
         self.process = subprocess.Popen(
             argv,
             stdin=self.slave,
