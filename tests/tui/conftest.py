@@ -160,7 +160,7 @@ class Terminal:
         self.before = termios.tcgetattr(self.slave)
         self.raw = b""
         env = {**os.environ, "TERM": "xterm-256color", **environ}
-        for name in ("COLUMNS", "LINES"):  # a parallel test run sets them, and they are stronger than the size
+        for name in ("COLUMNS", "LINES"):  # set by parallel test runs, stronger than the size
             env.pop(name, None)
         self.process = subprocess.Popen(
             argv,
