@@ -44,7 +44,10 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    config = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerConfig)
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        return ORPHANED  # it died before it had said all of what we are for
+    config = msgspec.json.decode(line, type=WorkerConfig)
     if os.getppid() != config.supervisor_pid:
         return ORPHANED  # it died before we had asked the kernel
     if config.memory_bytes:  # all that is writable and its own: a stage that leaks hears MemoryError

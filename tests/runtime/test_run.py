@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -316,6 +317,13 @@ def test_a_killed_supervisor_takes_its_stages_with_it_and_the_log_says_so(home: 
     again = home.json("run", spec, "--stages", home.stages, "--source", "generate:5,64", "--sink", "null:")
     assert (again["state"], again["out"]) == ("finished", 5)
     assert home.actions() == ["run_started", "snapshot_taken", "run_killed", "run_started", "run_finished"]
+
+
+@pytest.mark.parametrize("heard", [b"", b'{"name": "st'])
+def test_a_worker_whose_supervisor_died_before_it_had_spoken_leaves_without_a_word(heard: bytes) -> None:
+    worker = [sys.executable, "-P", "-m", "byteor.runtime.worker_main"]
+    done = subprocess.run(worker, input=heard, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (11, b"", b"")
 
 
 def test_a_killed_stage_process_stops_the_run(home: Home) -> None:
