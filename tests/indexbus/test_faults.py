@@ -12,7 +12,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import indexbus_worker as worker
@@ -21,6 +23,7 @@ import pytest
 from byteor.indexbus import abi
 from byteor.indexbus.abi import Wait
 from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.pure import party
 
 SEED = int(os.environ.get("BYTEOR_SEED", "1"))
 KILLS = int(os.environ.get("BYTEOR_KILLS", "2000"))
@@ -68,6 +71,34 @@ class Metronome:
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
         self._thread.join()
+
+
+class SimulatedWait:
+    """Time that passes only while the pure kernel sleeps, each sleep as long as it was asked for."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.now_ns = 10**12
+        patch.setattr(party, "time", SimpleNamespace(monotonic_ns=lambda: self.now_ns, sleep=self._sleep))
+        patch.setattr(party.futex, "barrier", lambda: True)
+        patch.setattr(party.futex, "wait", lambda address, seen, timeout_s: self._sleep(timeout_s))
+
+    def _sleep(self, seconds: float) -> None:
+        self.now_ns += int(seconds * 1e9) + 1000  # nobody wakes at once
+
+
+@pytest.mark.parametrize("wait", [Wait.BLOCK, Wait.BACKOFF])
+def test_no_sleep_of_the_pure_kernel_puts_off_the_look_for_the_dead(
+    shm: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    simulated = SimulatedWait(monkeypatch)
+    lane = worker.Events.create(shm / "lane", capacity=8, slot_bytes=32, kernel="pure")
+    looks: list[int] = []
+    monkeypatch.setattr(party.Party, "_peer_died", lambda self: looks.append(simulated.now_ns))
+    with lane.consumer(wait=wait) as consumer:
+        looks.append(simulated.now_ns)
+        assert consumer.receive(1.0) is None
+    assert max(later - earlier for earlier, later in pairwise(looks)) < 52_000_000
+    assert len(looks) >= 19
 
 
 def one_death(folder: Path, generator: random.Random, kernels: list[str]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import time
 from functools import cache
 
 _FUTEX, _MEMBARRIER = 202, 324  # x86-64, the only machine the twin runs on
@@ -44,7 +43,3 @@ def wake(address: int) -> None:
 def address_of(buffer: memoryview) -> int:
     """Where a writable buffer lies; valid while the buffer is held."""
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-
-
-def nap(seconds: float) -> None:
-    time.sleep(seconds)

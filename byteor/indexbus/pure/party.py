@@ -335,7 +335,9 @@ class Party:
         word = (cell << 1) + 2
         seen = self._i[word]
         self._i[word + 1] = 1
-        timeout_s = 0.049 if self._fenced and futex.barrier() else 0.001
+        # Not beyond the next look around: a sleep that ends just before it would put it off by one more.
+        look_s = max(0, self._ticked + TICK_NS - time.monotonic_ns()) / 1e9
+        timeout_s = look_s if self._fenced and futex.barrier() else min(look_s, 0.001)
         ready = signed(self._q[cell] + self._lead - target) >= 0
         if not ready and self._i[self._stream] == abi.OPEN and not self._stop:
             futex.wait(self._address + (word << 2), seen, timeout_s)
