@@ -27,8 +27,8 @@ within 100 ms, in a loop
 Other lanes: ``Events`` (a queue: one consumer, one or many producers), ``Fanout`` (one producer, everybody
 sees everything), ``Queues`` (a router with drop, park, detach, work queue, credits), ``Journal`` (records in
 a rolling window), ``DiskJournalWriter`` and ``DiskJournalReader``, ``State`` (the latest value).
-Metrics: ``MetricsRegion.create(path, rows)``, ``.row(i)`` to write, ``MetricsRegion.observe(path).rows()`` to
-read.
+Metrics: ``MetricsRegion.create(path, rows)``, ``.row(i)`` to write (one writer: E_ROLE_TAKEN),
+``MetricsRegion.observe(path).rows()`` to read.
 
 Workers: ``work([jobs])`` of ``byteor.indexbus.work`` runs stages, bridges, routers, merges, a generator and a
 sink between lanes in one thread: ``InPlace``, ``Through``, ``Bridge``, ``Route``, ``Merge``, ``Generate``,

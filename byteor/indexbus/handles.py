@@ -49,6 +49,9 @@ class _Role(_Handle):
     _stride_bytes: int
     #: Payload bytes that a slot of the lane holds.
     slot_bytes: int
+    # Kept alive: a row that nobody holds is anybody's.
+    _row_held: MetricsRow | None = None
+    _lane_row_held: MetricsRow | None = None
 
     @property
     def native(self) -> bool:
@@ -66,6 +69,7 @@ class _Role(_Handle):
             self._set_row(None, 0)
         else:
             self._set_row(row.buffer, row.offset)
+        self._row_held = row
 
     def abort(self, reason: int = 0) -> None:
         """Abort the stream for everybody: every call of every role comes back at once. Any thread may call
@@ -89,6 +93,7 @@ class _Role(_Handle):
         """Leave the role. Views into the lane must be gone (``E_VIEW_HELD``); closing twice is fine."""
         if os.getpid() == self._claim.pid:
             self._release()
+        self._row_held = self._lane_row_held = None
         self._claim.leave()
 
     def __enter__(self) -> Self:
@@ -139,6 +144,7 @@ class Producer(_Role, _ProducerKernel):
             self._set_lane_row(None, 0)
         else:
             self._set_lane_row(row.buffer, row.offset)
+        self._lane_row_held = row
 
     def record_turns(self) -> None:
         """From now on remember what ``turns`` gives."""

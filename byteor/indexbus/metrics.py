@@ -15,6 +15,7 @@ from byteor.indexbus import abi
 from byteor.indexbus.abi import METRICS_ROW, Capability, Kind
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.kernel_choice import kernel
+from byteor.indexbus.metrics_claims import RowClaims
 from byteor.indexbus.peers import process_start_time
 from byteor.indexbus.region import Header, Region, create, open_region
 
@@ -79,11 +80,16 @@ class RowSample(msgspec.Struct, frozen=True):
 
 
 class MetricsRow:
-    """The writing end of one row. One writer: the worker, or the loop that it hands the row to."""
+    """The writing end of one row. One writer: the worker, or the loop that it hands the row to. Belongs to
+    the process that took it.
+    """
 
-    def __init__(self, region: Region, index: int) -> None:
+    def __init__(self, region: Region, index: int, claims: RowClaims, *, shared: bool) -> None:
+        """Take the row. Raises ``E_ROLE_TAKEN``."""
         self.buffer = region.mapping
         self.offset = abi.LINE + index * METRICS_ROW.size
+        claims.take(self.offset, index, shared=shared)
+        self._claims: RowClaims | None = claims
         view = memoryview(self.buffer)[self.offset : self.offset + METRICS_ROW.size]
         self._words, self._halves, self._bytes = view.cast("Q"), view.cast("I"), view
 
@@ -146,8 +152,27 @@ class MetricsRow:
         self._words[_AT["heartbeat_ns"] >> 3] = kernel().clock_ns()
 
     def close(self) -> None:
+        """Leave the row to the next writer; first the handle that counts into it. Closing twice is fine."""
+        if self._claims is None:
+            return
         for view in (self._words, self._halves, self._bytes):
             view.release()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._claims is not None:
+            self._claims.give_back(self.offset)
+            self._claims = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_claims", None) is not None:
+            self._give_back()
 
     def _text(self, field: str, room: int, text: str) -> None:
         data = text.encode("utf-8", "replace")[:room]
@@ -160,6 +185,7 @@ class MetricsRegion:
 
     def __init__(self, region: Region) -> None:
         self.region = region
+        self._claims: RowClaims | None = None
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], rows: int, *, spec_hash: bytes = b"") -> Self:
@@ -189,11 +215,17 @@ class MetricsRegion:
         """Open to read; survives a truncation (``E_REGION_GONE``)."""
         return cls(open_region(path, Kind.METRICS, expected_bytes, observe=True))
 
-    def row(self, index: int) -> MetricsRow:
-        """The writing end of row ``index``."""
+    def row(self, index: int, *, shared: bool = False) -> MetricsRow:
+        """The writing end of row ``index``. Raises ``E_ROLE_TAKEN`` while another one, in any process, has
+        it.
+
+        ``shared``: a lane's row, into which each of the lane's producers counts (``attach_lane_row``).
+        """
         if not 0 <= index < self.region.header.capacity:
             raise IndexBusError("E_VALUE", f"no row {index}; there are {self.region.header.capacity}")
-        return MetricsRow(self.region, index)
+        _ = self.region.mapping  # E_CLOSED, for observers too
+        self._claims = self._claims or RowClaims(self.region)
+        return MetricsRow(self.region, index, self._claims, shared=shared)
 
     def rows(self) -> list[RowSample]:
         """Every row that somebody has begun."""
@@ -206,6 +238,8 @@ class MetricsRegion:
         return self.region.read(abi.LINE + row_at + _AT["error_version"], 8)
 
     def close(self) -> None:
+        """Rows that are still held keep their memory and their claim until they go."""
+        self._claims = None
         self.region.close()
 
     def __enter__(self) -> Self:

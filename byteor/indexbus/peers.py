@@ -13,6 +13,7 @@ import struct
 import time
 import weakref
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -50,13 +51,43 @@ def lock_is_free(fd: int, at: int) -> bool:
     return bool(struct.unpack(_FLOCK, fcntl.fcntl(fd, F_OFD_GETLK, request))[0] == fcntl.F_UNLCK)
 
 
+def open_anew(region: Region) -> int:
+    """A descriptor with a lock owner of its own; a ``dup`` would share the region's."""
+    return os.open(f"/proc/self/fd/{region.fd}", os.O_RDWR | os.O_CLOEXEC)
+
+
+def lock_byte(fd: int, at: int, *, shared: bool = False) -> bool:
+    """Lock the byte at ``at`` for the description of ``fd``; False while another one holds it."""
+    kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
+    try:
+        fcntl.fcntl(fd, F_OFD_SETLK, struct.pack(_FLOCK, kind, 0, at, 1, 0))
+    except OSError:
+        return False
+    return True
+
+
+def unlock_byte(fd: int, at: int) -> None:
+    fcntl.fcntl(fd, F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_UNLCK, 0, at, 1, 0))
+
+
+class Leaver(Protocol):
+    def leave(self) -> None: ...
+
+
 # A forked child inherits the descriptors, and with them the locks: a dead parent would look alive.
-_claims: weakref.WeakSet[Claim] = weakref.WeakSet()
+_held: weakref.WeakSet[Leaver] = weakref.WeakSet()
+
+
+def drop_in_child(holder: Leaver) -> None:
+    """Call ``holder.leave()`` in every forked child, where it must close its descriptor and unlock nothing:
+    the locks are the parent's.
+    """
+    _held.add(holder)
 
 
 def _leave_in_child() -> None:
-    for claim in list(_claims):
-        claim.leave()
+    for holder in list(_held):
+        holder.leave()
 
 
 os.register_at_fork(after_in_child=_leave_in_child)
@@ -69,13 +100,10 @@ class Claim:
         """Take the role whose entry lies at ``at``. Raises ``E_ROLE_TAKEN``."""
         self.at = at
         self.pid = os.getpid()
-        # A descriptor opened anew has a lock owner of its own; a dup would share the region's.
-        self.fd = os.open(f"/proc/self/fd/{region.fd}", os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.fcntl(self.fd, F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, 0, at, 1, 0))
-        except OSError:
+        self.fd = open_anew(region)
+        if not lock_byte(self.fd, at):
             os.close(self.fd)
-            raise IndexBusError("E_ROLE_TAKEN", f"the role {name} of {region.path.name} is taken") from None
+            raise IndexBusError("E_ROLE_TAKEN", f"the role {name} of {region.path.name} is taken")
         words = memoryview(region.mapping).cast("B").cast("Q")
         halves = memoryview(region.mapping).cast("B").cast("I")
         word = at >> 3
@@ -86,7 +114,7 @@ class Claim:
         halves[at >> 2] = self.pid
         words.release()
         halves.release()
-        _claims.add(self)
+        drop_in_child(self)
 
     def leave(self) -> None:
         """Give the role back. A forked child only closes its copy of the descriptor."""

@@ -196,9 +196,8 @@ class _Site:
         for index, plan in enumerate(wiring.lanes):
             self._lanes[index] = lane = create_lane(plan, regions, spec_hash)
             held.callback(lane.close)
-            row = self.metrics.row(wiring.lane_row(index))
-            row.begin(plan.name, plan.kind, "lane", "thread")
-            row.close()
+            with self.metrics.row(wiring.lane_row(index)) as row:
+                row.begin(plan.name, plan.kind, "lane", "thread")
         self._ground = Ground(
             lanes=self._lanes,
             plans=dict(enumerate(wiring.lanes)),
@@ -409,11 +408,10 @@ class _Site:
     def positions(self) -> dict[str, Any]:
         """By endpoint, how far each source that keeps a position was read; all before has left the run."""
         found = {name: commits.last for name, commits in self._commits.items()}
+        handed_on = {row.index: row.handed_on for row in self.metrics.rows()}
         for plan in self._prepared.wiring.of_role("source"):
             if plan.name not in found:  # the kernel makes its messages, from the first one on
-                row = self.metrics.row(plan.row)
-                found[plan.name] = row.value("out")
-                row.close()
+                found[plan.name] = handed_on.get(plan.row, 0)
         return {name: position for name, position in found.items() if position is not None}
 
     def hold_sources(self, on: bool) -> bool:

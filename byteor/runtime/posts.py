@@ -88,8 +88,7 @@ class Ground(msgspec.Struct):
 
     def take(self, plan: WorkerPlan, where: str, stack: contextlib.ExitStack) -> Post:
         """Claim every role of ``plan``; ``stack`` gives them back. Raises ``E_ROLE_TAKEN``."""
-        row = self.metrics.row(plan.row)
-        stack.callback(row.close)
+        row = stack.enter_context(self.metrics.row(plan.row))
         row.begin(plan.name, plan.key, plan.role, where)
         post = Post(plan, row, [], [], drop=self.drop)
         for port in plan.rx:
@@ -98,12 +97,11 @@ class Ground(msgspec.Struct):
             stack.push(reader.__exit__)
             post.rx.append(reader)
         for port in plan.tx:
+            lane_row = stack.enter_context(self.metrics.row(self.lane_rows[port.lane], shared=True))
             writer: Tx = writing_end(self.lanes[port.lane], port, self.wait)
             stack.push(writer.__exit__)
-            post.tx.append(writer)
-            lane_row = self.metrics.row(self.lane_rows[port.lane])
-            stack.callback(lane_row.close)
             writer.attach_lane_row(lane_row)
+            post.tx.append(writer)
         return post
 
 

@@ -232,15 +232,14 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path, metrics: MetricsRegion) -> Iterator[TelemetryServer]:
-    row = begin(metrics, 0, "parse", "stage")
-    row.add("in", 41)
+    with begin(metrics, 0, "parse", "stage") as row:
+        row.add("in", 41)
     run = tmp_path / "run"
     run.mkdir(mode=0o700)
     folders.write_identity(run, identity(region_dir=str(tmp_path)))
     with TelemetryServer("0") as made:
         made.serve(run)
         yield made
-    row.close()
 
 
 def ask(server: TelemetryServer, method: str, path: str) -> tuple[int, str]:
@@ -256,10 +255,9 @@ def ask(server: TelemetryServer, method: str, path: str) -> tuple[int, str]:
 def test_metrics_are_served_and_move_with_the_run(server: TelemetryServer, metrics: MetricsRegion) -> None:
     status, text = ask(server, "GET", "/metrics")
     assert (status, value(text, "worker_messages_in_total")) == (200, 41)
-    row = metrics.row(0)
-    row.add("in", 1)
+    with metrics.row(0) as row:
+        row.add("in", 1)
     assert value(ask(server, "GET", "/metrics")[1], "worker_messages_in_total") == 42
-    row.close()
 
 
 @pytest.mark.parametrize(
