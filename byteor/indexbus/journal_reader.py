@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Self
 
+from byteor.indexbus import abi
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal_segment import FIRST_AT, read_head, segments
 from byteor.indexbus.record import HEAD, read_records, record_bytes
@@ -25,6 +26,7 @@ class DiskJournalReader:
         if not held:
             raise IndexBusError("E_REGION_MISSING", f"no journal in {self.folder}")
         self.position = held[0][0] if position is None else position
+        self._doubtful = position is not None  # whether a record begins there has to be seen
         self._file: tuple[int, int, int] | None = None  # start, end, descriptor
         self._data, self._data_at = b"", 0  # what was read of it, and from which position
 
@@ -32,7 +34,7 @@ class DiskJournalReader:
         """Up to ``max`` ``(position, payload)``; empty at the end of what is written so far.
 
         Raises ``E_OVERRUN`` (``fields``: lost_bytes, resume) once when the position was dropped,
-        ``E_CORRUPT``, ``E_VALUE``: a position behind the last segment.
+        ``E_CORRUPT``, also of a position at which no record begins, ``E_VALUE`` of one behind the last.
         """
         records: list[tuple[int, bytes]] = []
         while len(records) < max and self._open_segment():
@@ -77,7 +79,7 @@ class DiskJournalReader:
         holding = [(start, path) for start, path in held if start <= self.position]
         if not holding:
             lost, resume = held[0][0] - self.position, held[0][0]
-            self.position = resume
+            self.position, self._doubtful = resume, False
             text = f"{lost} bytes of the journal were dropped before they were read"
             raise IndexBusError("E_OVERRUN", text, lost_bytes=lost, resume=resume)
         start, path = holding[-1]
@@ -87,7 +89,14 @@ class DiskJournalReader:
         if self.position == end:
             return False  # the writer has not begun the next segment
         self.close()
-        self._file = (start, end, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if self._doubtful:
+                _require_record(fd, start, self.position)
+        except BaseException:
+            os.close(fd)
+            raise
+        self._file, self._doubtful = (start, end, fd), False
         return True
 
     def close(self) -> None:
@@ -101,3 +110,25 @@ class DiskJournalReader:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _require_record(fd: int, start: int, position: int) -> None:
+    """Raise unless a record begins, or the next one will begin, at ``position`` of the segment at ``start``.
+
+    Only the way there tells: what lies within a record may look like one, or like nothing written yet.
+    """
+    data, data_at, at = b"", start, start
+    while at < position:
+        if at + HEAD.size > data_at + len(data):
+            data, data_at = os.pread(fd, CHUNK, at - start + FIRST_AT), at
+            if len(data) < HEAD.size:
+                break
+        length, flags = HEAD.unpack_from(data, at - data_at)
+        if not flags & abi.RECORD_COMMITTED:
+            break
+        at += HEAD.size + length if flags & abi.RECORD_PADDING else record_bytes(length)
+    if at < position:
+        raise IndexBusError("E_VALUE", f"position {position} lies beyond the end of the journal")
+    if at > position:
+        text, hint = f"no record begins at position {position}", "take a position that append or read gave"
+        raise IndexBusError("E_CORRUPT", text, hint=hint, position=position)

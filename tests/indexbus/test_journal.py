@@ -401,6 +401,46 @@ def test_a_policy_or_a_position_that_does_not_exist_is_refused(tmp_path: Path) -
     assert caught.value.code == "E_VALUE"
 
 
+def test_a_position_is_where_a_record_begins(tmp_path: Path) -> None:
+    tricky = [b"", bytes(40), b"x" * 5, record_bytes(7).to_bytes(4, "little") + b"\1\0\0\0" + bytes(30)]
+    with DiskJournalWriter(tmp_path, segment_bytes=4096, fsync="none") as writer:
+        first = [writer.append(tricky[n % 4]) for n in range(300)]
+        end = writer.position
+    assert len(segments(tmp_path)) > 2
+    behind = {at + record_bytes(len(tricky[n % 4])) for n, at in enumerate(first)}  # what position said then
+    begins = {*first, *behind, *(start for start, _ in segments(tmp_path))}
+    for position in range(first[-20] - 1200, end + 40):
+        with DiskJournalReader(tmp_path, position) as reader:
+            if position in begins:
+                assert [at for at, _ in reader.read(1)] == [at for at in first if at >= position][:1]
+                continue
+            wanted = "E_VALUE" if position > end else "E_CORRUPT"
+            for _ in range(2):
+                with pytest.raises(IndexBusError) as caught:
+                    reader.read()
+                assert caught.value.code == wanted, position
+
+
+def test_a_reader_from_the_end_follows(tmp_path: Path) -> None:
+    with DiskJournalWriter(tmp_path, fsync="none") as writer:
+        writer.append(b"before")
+        with DiskJournalReader(tmp_path, writer.position) as reader:
+            assert reader.read() == []
+            at = writer.append(b"after")
+            assert reader.read() == [(at, b"after")]
+
+
+def test_a_damaged_payload_does_not_hide_the_records_behind_it(tmp_path: Path) -> None:
+    with DiskJournalWriter(tmp_path, fsync="none") as writer:
+        at = [writer.append(b"record %d" % n) for n in range(3)]
+    ((_, path),) = segments(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"record 0")] ^= 1
+    path.write_bytes(data)
+    with DiskJournalReader(tmp_path, at[1]) as reader:
+        assert [payload for _, payload in reader.read()] == [b"record 1", b"record 2"]
+
+
 def test_a_waiting_reader_is_told_that_the_writer_died(shm: Path) -> None:
     journal = Journal.create(shm / "journal", window_bytes=4096)
     dead = subprocess.run(
