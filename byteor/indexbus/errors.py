@@ -29,6 +29,7 @@ CODES: dict[str, tuple[Exit, str]] = {
     "E_CLOSED": (Exit.USAGE, "the handle was closed"),
     "E_OVERSIZE": (Exit.INVALID, "use larger slots (slot_bytes), or set such messages aside"),
     "E_VALUE": (Exit.USAGE, "check the call"),
+    "E_BATCH_PASSED": (Exit.USAGE, "take what you need of a batch before the next step"),
     "E_VIEW_HELD": (Exit.USAGE, "release every view (and array) of a batch before advancing past it"),
     "E_PEER_DEAD": (Exit.RUNTIME, "a process of this lane died; stop the run and start it again"),
     "E_ABORTED": (Exit.RUNTIME, "see who aborted the stream: `byteor region inspect`"),

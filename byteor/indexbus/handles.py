@@ -174,9 +174,19 @@ class Producer(_Role, _ProducerKernel):
         self._close_stream()
 
 
+class _Passed:
+    """Stands for the consumer in a batch whose step is over, so that the hot calls need not ask."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise IndexBusError("E_BATCH_PASSED", "this batch was handed on")
+
+
+_PASSED: Any = _Passed()
+
+
 class Batch:
-    """Messages in place, valid until the next step of ``batches()``; iterating gives views of what is not
-    filtered.
+    """Messages in place, valid until the next step of ``batches()`` (then ``E_BATCH_PASSED``); iterating
+    gives views of what is not filtered.
     """
 
     __slots__ = ("_consumer",)
@@ -230,8 +240,9 @@ class Consumer(_Role, _ConsumerKernel):
         Raises ``E_ABORTED`` when the stream was aborted, ``E_PEER_DEAD``, ``E_CORRUPT``.
         """
         while n := self.peek(max):
-            yield Batch(self)
+            yield (batch := Batch(self))
             self.advance(min(n, self.peeked))
+            batch._consumer = _PASSED
         if self.ended == End.ABORTED:
             raise IndexBusError("E_ABORTED", "the stream was aborted")
 
@@ -239,8 +250,9 @@ class Consumer(_Role, _ConsumerKernel):
         """As ``batches`` for ``async for``: waits in a thread. Cancelling it stops this handle for good."""
         # What is there already needs no thread.
         while n := self.peek(max, 0) or await self._in_thread(self.peek, max):
-            yield Batch(self)
+            yield (batch := Batch(self))
             self.advance(min(n, self.peeked))
+            batch._consumer = _PASSED
         if self.ended == End.ABORTED:
             raise IndexBusError("E_ABORTED", "the stream was aborted")
 

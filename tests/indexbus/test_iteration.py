@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from byteor.indexbus import Events, IndexBusError
+from byteor.indexbus import Batch, Events, IndexBusError
+from byteor.indexbus.abi import FILTERED
 
 
 @pytest.fixture
@@ -28,6 +29,36 @@ def test_batches_hand_on_each_batch_when_the_next_is_asked_for(lane: Events) -> 
         assert bytes(batch[0]) == seen[batch.sequence]
     assert seen == [b"%d" % number for number in range(8)]
     assert lane.head == 8
+
+
+def test_a_batch_that_was_kept_says_that_its_step_is_over(lane: Events) -> None:
+    producer, consumer = lane.producer(), lane.consumer()
+    producer.publish_many([b"%d" % number for number in range(6)])
+    producer.close_stream()
+
+    async def all_of_them() -> list[Batch]:
+        return [batch async for batch in consumer.abatches(2)]
+
+    steps = consumer.batches(2)
+    first, second = next(steps), next(steps)
+    assert bytes(second[0]) == b"2"
+    calls: list[Callable[[], object]] = [
+        lambda: first[0],
+        lambda: list(first),
+        lambda: len(first),
+        lambda: first.sequence,
+        lambda: first.describe(0),
+        lambda: first.write(0, b"x"),
+        lambda: first.filter(0),
+    ]
+    for call in calls:
+        with pytest.raises(IndexBusError) as caught:
+            call()
+        assert caught.value.code == "E_BATCH_PASSED"
+    assert bytes(second[0]) == b"2"  # nothing of that reached the batch that is current
+    assert second.describe(0)[1] & FILTERED == 0
+    with pytest.raises(IndexBusError):
+        asyncio.run(all_of_them())[0][0]
 
 
 def test_batches_of_an_aborted_stream_raise(lane: Events) -> None:

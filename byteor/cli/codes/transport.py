@@ -141,6 +141,12 @@ _ROWS = (
         "view = batch.view(0)\nview.release()\nconsumer.advance(1)",
     ),
     (
+        "E_BATCH_PASSED",
+        "a batch is read before the next one is asked for",
+        "kept = [batch for batch in consumer.batches()]\nkept[0][0]",
+        "kept = [bytes(view) for batch in consumer.batches() for view in batch]",
+    ),
+    (
         "E_PEER_DEAD",
         "the processes of a lane live",
         "kill -9 a stage's process of a run",
