@@ -35,6 +35,7 @@ FRAME_BYTES = 1 << 20  # a batch of more is recorded in several frames
 LONGEST = 1 << 32
 RUNS_A_NOTE = 1 << 16
 RETAIN_S = 0.5
+AGE_S = 10.0
 RETRY_S = 1.0  # after a full disk, best-effort capture looks again
 
 Mode = Literal["on", "off", "best-effort"]
@@ -249,12 +250,17 @@ class Capture:
         self._unnoted += messages
 
     def _keep(self) -> None:
-        """Keep to the room, beside the workers."""
+        """Keep to the room, beside the workers; of what does not grow only the age needs a look."""
+        looked_at, looked_s = -1, 0.0
         while not self._closing.wait(RETAIN_S):
             with contextlib.suppress(IncidentError):  # the next batch says so, to a worker
                 self._write_decided()
+            at, now_s = self._journal.position, time.monotonic()
+            if at == looked_at and now_s - looked_s < AGE_S:
+                continue
             with contextlib.suppress(OSError):  # looked at again a moment later
                 self._retain()
+                looked_at, looked_s = at, now_s
 
     def _retain(self) -> None:
         found = [(start, path.stat()) for start, path in segments(self.folder / JOURNAL)]

@@ -207,6 +207,8 @@ class DiskJournalWriter:
 
     def _wrote(self, at: int) -> None:
         self._at = at
+        if self._syncer.resting:
+            self._syncer.wake()
         if at > self._prepare_at:
             self._prepare_at = self._size
             self._maker.prepare(self._segment.end)

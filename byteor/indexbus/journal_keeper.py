@@ -26,6 +26,7 @@ class Syncer:
         self._full: list[Segment] = []
         self._synced = written()
         self._closing = False
+        self.resting = False  # all is on the disk: the thread sleeps until it is woken
         self.failed: IndexBusError | None = None
         self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
         self._thread.start()
@@ -34,6 +35,12 @@ class Syncer:
         """Take over a segment that the writer has left: sync, seal and close it."""
         with self._condition:
             self._full.append(full)
+            self._condition.notify_all()
+
+    def wake(self) -> None:
+        """Something was written while it rested."""
+        with self._condition:
+            self.resting = False
             self._condition.notify_all()
 
     def drain(self) -> None:
@@ -59,13 +66,20 @@ class Syncer:
     def _run(self) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: bool(self._full) or self._closing, self._interval_s)
+                if self._interval_s is not None:
+                    self.resting = True  # before the look: the writer looks here after it has written
+                    self._condition.wait_for(lambda: self._due() or self._written() != self._synced)
+                    self.resting = False
+                self._condition.wait_for(self._due, self._interval_s)
                 full = list(self._full)
                 if self._closing and not full:
                     return
             self._finish(full)
             if self._interval_s is not None:
                 self._sync()
+
+    def _due(self) -> bool:
+        return bool(self._full) or self._closing
 
     def _finish(self, full: list[Segment]) -> None:
         for segment in full:

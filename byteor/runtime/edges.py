@@ -16,8 +16,12 @@ from byteor.runtime.workers import Outcome, failed
 
 BATCH = 256
 IDLE_S = 0.05  # how long a quiet source or sink may keep its worker from looking around
+DOZE_S = 0.1  # a source that has given nothing for a second, and that nobody waits for
+DOZES_AFTER = 20  # looks in vain
+REST_S = 1.0  # how long a sink waits that has flushed what it took: an end of its lane wakes it
 FLUSH_S = 0.2  # how long a busy sink may keep what it took from its peer
 NAP_S = 0.001
+NAPS, DOUBLINGS = 64, 4  # naps of each length and how often it doubles, of a sink of several lanes
 
 
 class Orders:
@@ -86,6 +90,7 @@ def run_source(
 
     A message that no slot holds is never cut: it ends the run with its number (``E_OVERSIZE``).
     """
+    in_vain = 0  # looks since it gave something, or since anybody waited to hear of it
     while not orders.stop.is_set():
         if orders.rest.is_set():
             feed.rest()
@@ -93,13 +98,15 @@ def run_source(
             orders.stop.wait(IDLE_S)
             continue
         room = BATCH if max_messages is None else min(BATCH, max_messages - feed.taken)
-        messages = _read(source, room, feed) if room > 0 else None
+        timeout_s = DOZE_S if in_vain > DOZES_AFTER else IDLE_S
+        messages = _read(source, room, timeout_s, feed) if room > 0 else None
         if messages is None:
             break
         if not messages:
-            feed.rest()
-            commits.settle()
+            awaited = feed.rest()
+            in_vain = in_vain + 1 if commits.settle() and not awaited else 0
             continue
+        in_vain = 0
         try:
             whole = feed.put(source.name, messages)
         except IndexBusError as error:
@@ -119,10 +126,10 @@ def run_source(
     return Outcome(name, "finished")
 
 
-def _read(source: Source, room: int, feed: Feed) -> Sequence[bytes] | None:
+def _read(source: Source, room: int, timeout_s: float, feed: Feed) -> Sequence[bytes] | None:
     """What the thread did not compute meanwhile, it waited."""
     began, worked = time.monotonic_ns(), time.thread_time_ns()
-    messages = source.read(room, IDLE_S)
+    messages = source.read(room, timeout_s)
     feed.waited(time.monotonic_ns() - began - (time.thread_time_ns() - worked))
     return messages
 
@@ -140,12 +147,13 @@ def run_sink(
 
     Of several ``lanes`` (shards) each in turn. ``ticketed``: the sequence of the one lane is the ticket.
     """
-    quiet, flushed_at = False, time.monotonic()
+    quiet, naps, flushed_at = False, 0, time.monotonic()
     live = list(lanes)
     while live:
         moved = False
         for lane in list(live):
-            count = lane.peek(BATCH, IDLE_S if len(live) == 1 else 0.0)
+            wait_s = 0.0 if len(live) > 1 else REST_S if quiet else IDLE_S
+            count = lane.peek(BATCH, wait_s)
             if count:
                 _hand_over(lane, count, endpoint, sink, tap)
                 moved = True
@@ -160,7 +168,8 @@ def run_sink(
         quiet = not moved
         if quiet and len(live) > 1:
             live[0].beat()  # a look that does not wait shows no sign of life
-            time.sleep(NAP_S)
+            time.sleep(NAP_S * 2 ** min(naps // NAPS, DOUBLINGS))
+        naps = naps + 1 if quiet else 0
     sink.flush()
     if any(lane.ended != End.FINISHED for lane in lanes):
         return Outcome(name, "aborted")

@@ -64,12 +64,14 @@ class Feed:
         """The source has waited for its peer so long, which is not work."""
         self._producers[0].idled(ns)
 
-    def rest(self) -> None:
-        """Nothing came for a while: give signs of life, and let nobody wait for this source."""
+    def rest(self) -> bool:
+        """Nothing came for a while: give signs of life, and let nobody wait for this source. True when
+        somebody may wait for exactly this, so that it must be soon again."""
         for producer in self._producers:
             if self._watermarks:
                 producer.watermark(self._tickets.peek(), self._ingress)
         self.beat()
+        return self._watermarks
 
     def beat(self) -> None:
         """Give signs of life, also when nothing more comes."""

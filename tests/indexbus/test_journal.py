@@ -11,12 +11,12 @@ import resource
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from home import until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernels import KERNELS, needs_native
@@ -318,12 +318,12 @@ def test_a_record_reaches_the_disk_in_time_though_nothing_follows_it(
         synced.append(end)
 
     monkeypatch.setattr(Segment, "sync_range", watched)
-    with DiskJournalWriter(tmp_path, segment_bytes=4096, interval_ms=5) as writer:
-        writer.append(b"x")
-        before = time.monotonic()
-        while not synced and time.monotonic() < before + 10:
-            time.sleep(0.002)
-        assert synced
+    with DiskJournalWriter(tmp_path, segment_bytes=4096, interval_ms=2) as writer:
+        for number in range(30):
+            if number % 2:
+                until(lambda: writer._syncer.resting)  # it sleeps, and must be woken
+            writer.append(b"x")
+            until(lambda: synced and synced[-1] == writer._at)
 
 
 def test_a_disk_that_refuses_a_sync_ends_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,9 @@ def start(home: Home, spec: Path, executor: str) -> subprocess.Popen[str]:
 @pytest.mark.campaign
 def test_whatever_hurts_a_run_it_ends_in_time_and_leaves_nothing(home: Home) -> None:
     chance = random.Random(int(os.environ.get("BYTEOR_SEED", "1")))
+    for number in (signal.SIGINT, signal.SIGHUP):  # as a background job, we and the runs would ignore it
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     graph = home.root / "graph.plan.kv"
     graph.write_text(GRAPH)
     specs = (home.spec(*RING), graph)
