@@ -52,19 +52,32 @@ class Departed:
         return self._left == 0 or self._flushed >= ticket
 
 
+MOST_WAITING = 4096  # positions; a run through several lanes commits late, often only at its end
+
+
 class Commits:
-    """Tells a source what it may forget: its positions, in order, each with the ticket behind it."""
+    """Tells a source what it may forget: its positions, in order, each with the ticket behind it.
+
+    A position stands for all before it: of too many every second one goes; commits get coarser, never wrong.
+    """
 
     def __init__(self, source: Source, departed: Departed) -> None:
         self._source, self._departed = source, departed
         self._waiting: deque[tuple[int, object]] = deque()
+        self._every, self._newest = 1, 0  # of so many positions one is kept, beside the newest
         self.last: object = source.checkpoint()  # everything before it has left the run
 
     def took(self, ticket: int) -> None:
         """Everything that ``source`` gave so far has a lower ticket."""
         position = self._source.checkpoint()
         if position is not None:
+            if self._waiting and self._newest % self._every:
+                self._waiting.pop()
             self._waiting.append((ticket, position))
+            self._newest += 1
+        if len(self._waiting) > MOST_WAITING:
+            self._waiting = deque(list(self._waiting)[::-2][::-1])
+            self._every *= 2
 
     def settle(self) -> bool:
         """Commit what has left; True when nothing is waiting."""
@@ -74,7 +87,10 @@ class Commits:
         if position is not None:
             self._source.commit(position)
             self.last = position
-        return not self._waiting
+        if self._waiting:
+            return False
+        self._every = 1
+        return True
 
 
 def run_source(
