@@ -65,6 +65,7 @@ setup(
                 "-Wall",
                 "-Wextra",
                 "-fvisibility=hidden",
+                "-fno-plt",
             ],
             py_limited_api=True,
         )

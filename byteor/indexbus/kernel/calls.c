@@ -48,7 +48,7 @@ static int64_t each_in_place(ib_worker *w, ib_job *j, uint64_t n) {
             continue;
         }
         ib_row_hand(j->row, first + done);
-        PyObject *given = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
+        PyObject *given = ib_consumer_bytes(p, slot);
         PyObject *result = given ? PyObject_CallFunctionObjArgs(call->function, given, NULL) : NULL;
         code = result ? ib_settle(h, slot, given, result) : IB_STAGE_ERROR;
         t.filtered += code == IB_OK && result == Py_None;
@@ -253,7 +253,7 @@ static uint64_t each_through(ib_worker *w, outlet *o, uint64_t n, int *code) {
         if (IB_LIKELY(!skipped(o, slot))) {
             uint64_t stamp = slot->flags & IB_STAMPED ? ib_stamp_of(rx, first + done) : 0;
             ib_row_hand(j->row, first + done);
-            PyObject *given = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
+            PyObject *given = ib_consumer_bytes(rx, slot);
             PyObject *result = given ? PyObject_CallFunctionObjArgs(call->function, given, NULL) : NULL;
             *code = result ? settle(o, result, slot, stamp) : IB_STAGE_ERROR;
             Py_XDECREF(result);
@@ -276,10 +276,9 @@ static uint64_t each_through(ib_worker *w, outlet *o, uint64_t n, int *code) {
     return first + done;
 }
 
-static PyObject *copy_of(const ib_slot *slot, int writable) {
-    const char *at = (const char *)slot->payload;
-    if (!writable) return PyBytes_FromStringAndSize(at, (Py_ssize_t)slot->length);
-    PyObject *array = PyByteArray_FromStringAndSize(at, (Py_ssize_t)slot->length);
+static PyObject *copy_of(const ib_party *rx, const ib_slot *slot, int writable) {
+    if (!writable) return ib_consumer_bytes(rx, slot);
+    PyObject *array = PyByteArray_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)ib_length(slot, rx->slot_bytes));
     PyObject *view = array ? PyMemoryView_FromObject(array) : NULL;
     Py_XDECREF(array);
     return view;
@@ -297,7 +296,7 @@ static uint64_t batch_through(outlet *o, uint64_t n, int *code) {
             skip += skip == i;
             continue;
         }
-        PyObject *one = slot ? copy_of(slot, call->how == IB_CALL_VIEWS) : NULL;
+        PyObject *one = slot ? copy_of(rx, slot, call->how == IB_CALL_VIEWS) : NULL;
         if (!one || PyList_Append(given, one) != 0) Py_CLEAR(given);
         Py_XDECREF(one);
     }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+size_t ib_bytes_at;
+
 int64_t ib_consumer_wait(ib_handle *h, uint64_t max, int64_t timeout_ns, int *code) {
     ib_party *p = &h->p;
     uint64_t n = ib_available(p, max, 0, code);
@@ -101,7 +103,7 @@ static ib_slot *batch_slot(ib_handle *h, PyObject *index) {
 static PyObject *view(PyObject *self, PyObject *index) {
     ib_handle *h = (ib_handle *)self;
     ib_slot *slot = batch_slot(h, index);
-    return slot ? ib_consumer_view(h, slot->payload, (Py_ssize_t)slot->length) : NULL;
+    return slot ? ib_consumer_view(h, slot->payload, (Py_ssize_t)ib_length(slot, h->p.slot_bytes)) : NULL;
 }
 
 static PyObject *room(PyObject *self, PyObject *index) {
@@ -111,8 +113,9 @@ static PyObject *room(PyObject *self, PyObject *index) {
 }
 
 static PyObject *payload(PyObject *self, PyObject *index) {
-    ib_slot *slot = batch_slot((ib_handle *)self, index);
-    return slot ? PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length) : NULL;
+    ib_handle *h = (ib_handle *)self;
+    ib_slot *slot = batch_slot(h, index);
+    return slot ? ib_consumer_bytes(&h->p, slot) : NULL;
 }
 
 static PyObject *describe(PyObject *self, PyObject *index) {
@@ -232,7 +235,7 @@ static PyObject *receive(PyObject *self, PyObject *const *args, Py_ssize_t nargs
         if (!slot) return NULL;
         PyObject *result = NULL;
         if (IB_LIKELY(!(slot->flags & IB_SKIP))) {
-            result = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
+            result = ib_consumer_bytes(&h->p, slot);
             if (!result) return NULL;
         } else if (!(slot->flags & IB_WATERMARK)) {
             h->filtered++;
@@ -260,7 +263,7 @@ static PyObject *receive_many(PyObject *self, PyObject *args) {
             PyObject *message = NULL;
             ib_soon_read(&h->p, h->p.next + (uint64_t)i + IB_AHEAD);
             if (slot && !(slot->flags & IB_SKIP)) {
-                message = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
+                message = ib_consumer_bytes(&h->p, slot);
                 if (message) PyList_SetItem(list, kept++, message);
             } else if (slot) {
                 h->filtered += !(slot->flags & IB_WATERMARK);
@@ -340,7 +343,7 @@ static PyObject *views(PyObject *self, PyObject *args) {
     for (uint64_t i = 0; list && i < h->batch; i++) {
         ib_slot *slot = ib_consumer_slot(h, h->p.next + i);
         if (slot && slot->flags & IB_SKIP) continue;
-        PyObject *one = slot ? ib_consumer_view(h, slot->payload, (Py_ssize_t)slot->length) : NULL;
+        PyObject *one = slot ? ib_consumer_view(h, slot->payload, (Py_ssize_t)ib_length(slot, h->p.slot_bytes)) : NULL;
         if (!one || PyList_Append(list, one) != 0) Py_CLEAR(list);
         Py_XDECREF(one);
     }
@@ -360,9 +363,8 @@ static PyObject *gather(PyObject *self, PyObject *args) {
         if (!slot) {
             Py_CLEAR(found);
         } else if (!(slot->flags & IB_SKIP)) {
-            uint32_t length = slot->length;
             slots[count] = slot;
-            lengths[count++] = length <= h->p.slot_bytes ? length : (uint32_t)h->p.slot_bytes;
+            lengths[count++] = ib_length(slot, h->p.slot_bytes);
             bytes += lengths[count - 1];
         }
     }

@@ -13,6 +13,15 @@ static inline ib_slot *ib_consumer_slot(ib_handle *h, uint64_t sequence) {
     ib_raise("E_CORRUPT", "a slot claims more bytes than it holds");
     return NULL;
 }
+/* A copy of the message. Made empty and filled here: the compiler knows the commonest length, see ib_copy. The payload
+ * of a bytes object has one offset in an interpreter; PyBytes_AsString would be one more call a message. */
+extern size_t ib_bytes_at; /* set when the module is loaded */
+static inline PyObject *ib_consumer_bytes(const ib_party *p, const ib_slot *slot) {
+    uint32_t length = ib_length(slot, p->slot_bytes);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    if (IB_LIKELY(bytes != NULL)) ib_copy((char *)bytes + ib_bytes_at, slot->payload, length);
+    return bytes;
+}
 PyObject *ib_consumer_view(ib_handle *h, uint8_t *at, Py_ssize_t bytes);
 int ib_consumer_revoke(ib_handle *h); /* -1 and E_VIEW_HELD when something still points into the batch */
 

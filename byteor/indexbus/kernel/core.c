@@ -68,15 +68,34 @@ enum { IB_CLOCK_ROUND = 32, IB_BACKOFF_ROUND = 192 };
 enum { IB_NAPS = 4 * 10 + 16 };
 _Static_assert((int)IB_CLOCK_ROUND < (int)IB_BACKOFF_ROUND, "the clock first");
 
-/* How often a blocking wait looks before it sleeps. Looking pays when the peer is at work on another core, and delays
- * the peer when both share one. So each sleep halves it, an answer that looking found restores it, and now and then a
- * wait looks for long to learn whether that would help again. */
-static uint32_t ib_looks(const ib_party *p) { return p->sleeps % 64 ? p->patience : IB_MOST_PATIENCE; }
+/* How long a blocking wait looks before it sleeps: `patience`. Looking pays when the peer is at work on another core,
+ * and delays the peer when both share one. So each sleep halves it, and an answer that a short look found restores it.
+ * Two sleepers on idle cores would never learn that they could answer each other in a fraction of the time that waking
+ * such a core takes. So a wait may look as long as a wake takes, for credit: quick answers earn it (then one late answer
+ * puts nobody to sleep), sleeps do, slowly (then it is tried); looking in vain costs most of it, and a slow answer some:
+ * a stream with a message every 50 us shall not keep a core busy. */
+enum { IB_LONG_LOOK = 2048, IB_QUICK_EARNS = 16, IB_SLOW_COSTS = 16, IB_VAIN_COSTS = 512 };
+
+static void ib_learn_slept(ib_party *p) {
+    int was_long = p->patience > IB_MOST_PATIENCE;
+    if (was_long) p->credit -= IB_VAIN_COSTS;
+    else p->credit++;
+    int again = p->credit >= (was_long ? IB_VAIN_COSTS : IB_MOST_CREDIT);
+    p->patience = again ? IB_LONG_LOOK : was_long ? 0 : p->patience / 2;
+}
+
+static void ib_learn_found(ib_party *p, uint32_t round) {
+    int quick = round <= IB_MOST_PATIENCE;
+    if (!quick) p->credit -= IB_SLOW_COSTS;
+    else if (p->credit < IB_MOST_CREDIT) p->credit += IB_QUICK_EARNS;
+    p->patience = p->credit >= IB_VAIN_COSTS ? IB_LONG_LOOK : quick ? IB_MOST_PATIENCE : 0;
+}
 
 /* Sleeps at most `most_ns`. A publisher stores, then looks at `parked`, without a fence: it may miss us unless a
  * membarrier orders the two for it. That costs as much as the rest of a sleep, and a store is on its way for some
- * 100 ns at most: so the first nap of a wait goes without and is short; those that follow are safe, and long. */
-static void ib_park(ib_party *p, ib_cell *cell, uint64_t target, int64_t most_ns) {
+ * 100 ns at most: so the first nap of a wait goes without and is short; those that follow are safe, and long.
+ * Returns 1 when the answer came while we were still on our way to sleep. */
+static int ib_park(ib_party *p, ib_cell *cell, uint64_t target, int64_t most_ns) {
     uint32_t seen = ib_load32(&cell->wake);
     __atomic_store_n(&cell->parked, 1, __ATOMIC_SEQ_CST);
     long timeout_ns = 49000000;
@@ -84,10 +103,10 @@ static void ib_park(ib_party *p, ib_cell *cell, uint64_t target, int64_t most_ns
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         timeout_ns = 1000000;
     }
-    if (ib_behind(p, target, &cell) >= 0) return;
-    if (ib_load32(&p->stream->state) != IB_OPEN || __atomic_load_n(&p->stop, __ATOMIC_RELAXED)) return;
+    if (ib_behind(p, target, &cell) >= 0) return 1;
+    if (ib_load32(&p->stream->state) != IB_OPEN || __atomic_load_n(&p->stop, __ATOMIC_RELAXED)) return 0;
     struct timespec t = {0, most_ns < timeout_ns ? (long)most_ns : timeout_ns};
-    syscall(SYS_futex, &cell->wake, FUTEX_WAIT, seen, &t, NULL, 0);
+    return syscall(SYS_futex, &cell->wake, FUTEX_WAIT, seen, &t, NULL, 0) != 0 && errno == EAGAIN;
 }
 
 static void ib_sleep_ns(long ns) {
@@ -130,11 +149,8 @@ static int ib_relax(ib_party *p, uint32_t round, uint32_t looks, ib_cell *slowes
             ib_pause();
             return 0;
         }
-        if (round == looks) {
-            p->sleeps++;
-            p->patience /= 2;
-        }
-        ib_park(p, slowest, target, most_ns);
+        if (round == looks) ib_learn_slept(p);
+        if (ib_park(p, slowest, target, most_ns) && round == looks) ib_learn_found(p, 1);
         return 1;
     }
 }
@@ -143,12 +159,12 @@ int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns) {
     ib_cell *slowest = p->watch[0];
     uint64_t start = 0, now = 0;
     int code = IB_OK;
-    uint32_t looks = ib_looks(p), clock_round = p->strategy == IB_BLOCK && looks < IB_CLOCK_ROUND ? looks : IB_CLOCK_ROUND;
+    uint32_t looks = p->patience, clock_round = p->strategy == IB_BLOCK && looks < IB_CLOCK_ROUND ? looks : IB_CLOCK_ROUND;
     for (uint32_t round = 0;; round++) {
         int64_t d = ib_behind(p, target, &slowest);
         if (d >= 0) {
             code = ib_take(p, target, d);
-            if (round && round <= looks) p->patience = IB_MOST_PATIENCE;
+            if (round && round <= looks) ib_learn_found(p, round);
             break;
         }
         if (!p->mpsc && -d > (p->lead ? (int64_t)p->capacity : 1)) {

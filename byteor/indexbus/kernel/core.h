@@ -33,6 +33,7 @@ enum {
 enum { IB_SPIN = 0, IB_YIELD = 1, IB_BACKOFF = 2, IB_BLOCK = 3 };
 
 #define IB_MOST_PATIENCE 96
+#define IB_MOST_CREDIT 1024
 #define IB_TICK_NS 50000000ll /* heartbeats and dead peers: twice in the 100 ms that the contract gives */
 #define IB_MAX_WATCH 64
 
@@ -104,8 +105,8 @@ typedef struct {
     int self;
     int fd;
     int strategy;
-    uint32_t patience; /* a blocking wait looks so often before it sleeps, see ib_await */
-    uint32_t sleeps;   /* waits that came to sleep */
+    uint32_t patience; /* a blocking wait looks so often before it sleeps, see ib_learn_slept */
+    int32_t credit;    /* for long looks */
     int stop;
     uint32_t naps; /* since it last got what it waited for; see ib_relax */
     int fence; /* 1: no membarrier, fence at every publish */
@@ -147,6 +148,11 @@ static inline uint64_t ib_load(const uint64_t *p) { return __atomic_load_n(p, __
 static inline uint32_t ib_load32(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static inline ib_slot *ib_at(const ib_party *p, uint64_t sequence) {
     return (ib_slot *)(p->slots + (sequence & p->mask) * p->stride);
+}
+/* Read once, and at most what the slot holds: whoever may write the region may change it between two looks. */
+static inline uint32_t ib_length(const ib_slot *slot, uint32_t room) {
+    uint32_t length = __atomic_load_n(&slot->length, __ATOMIC_RELAXED);
+    return IB_LIKELY(length <= room) ? length : room;
 }
 static inline uint64_t *ib_marker(const ib_party *p, uint64_t sequence) { return p->markers + (sequence & p->mask); }
 /* Slots that are no message for whoever reads them. */

@@ -99,7 +99,7 @@ static void flush(ib_handle *h, progress *g) {
 }
 
 static int drive_one(ib_handle *h, PyObject *callable, ib_slot *slot, progress *g) {
-    PyObject *given = PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
+    PyObject *given = ib_consumer_bytes(&h->p, slot);
     if (!given) return IB_STAGE_ERROR;
     PyObject *result = PyObject_CallFunctionObjArgs(callable, given, NULL);
     int code = result ? ib_settle(h, slot, given, result) : IB_STAGE_ERROR;
@@ -169,8 +169,8 @@ PyObject *ib_gather(ib_handle *h, uint64_t n, int as_views, uint32_t *indexes, u
             continue;
         }
         PyObject *one = !slot       ? NULL
-                        : as_views ? ib_consumer_view(h, slot->payload, (Py_ssize_t)slot->length)
-                                   : PyBytes_FromStringAndSize((const char *)slot->payload, (Py_ssize_t)slot->length);
+                        : as_views ? ib_consumer_view(h, slot->payload, (Py_ssize_t)ib_length(slot, h->p.slot_bytes))
+                                   : ib_consumer_bytes(&h->p, slot);
         if (!one || PyList_Append(list, one) != 0) Py_CLEAR(list);
         Py_XDECREF(one);
         indexes[kept++] = (uint32_t)i;

@@ -162,6 +162,7 @@ PyObject *ib_handle_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, in
     p->fd = fd;
     p->strategy = strategy;
     p->patience = IB_MOST_PATIENCE;
+    p->credit = IB_MOST_CREDIT - 8; /* an early long look, when the peers have had time to come */
     p->lead = producer ? capacity : 0;
     p->stamp_every = 1;
     p->mpsc = markers_at != 0;

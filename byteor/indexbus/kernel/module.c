@@ -1,5 +1,5 @@
 /* The extension module: two types, the clock, CRC-32C. */
-#include "binding.h"
+#include "consumer.h"
 
 #include <pthread.h>
 
@@ -128,6 +128,13 @@ PyMODINIT_FUNC PyInit__native(void) {
     static int told;
     if (!told++) pthread_atfork(NULL, NULL, in_child);
     ready();
+    PyObject *some = PyBytes_FromStringAndSize("some", 4);
+    if (!some) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    ib_bytes_at = (size_t)(PyBytes_AsString(some) - (char *)some);
+    Py_DECREF(some);
     PyObject *names = PyTuple_New(ib_stage_count);
     for (int i = 0; names && i < ib_stage_count; i++) PyTuple_SetItem(names, i, PyUnicode_FromString(ib_stages[i].name));
     if (!names || PyModule_AddObjectRef(module, "NATIVE_STAGES", names) != 0 || !(ib_producer_type = add_type(module, "Producer", &ib_producer_spec)) ||

@@ -4,28 +4,27 @@
 #include <string.h>
 
 static int append_crc32c(const ib_param *param, ib_slot *slot, uint32_t room) {
+    uint32_t length = ib_length(slot, room);
     (void)param;
-    if (room < 4 || slot->length > room - 4) return IB_TOO_LONG;
-    uint32_t crc = ib_crc32c(0, slot->payload, slot->length);
-    memcpy(slot->payload + slot->length, &crc, 4);
-    slot->length += 4;
+    if (room < 4 || length > room - 4) return IB_TOO_LONG;
+    uint32_t crc = ib_crc32c(0, slot->payload, length);
+    memcpy(slot->payload + length, &crc, 4);
+    slot->length = length + 4;
     return IB_OK;
 }
 
 static int check_crc32c(const ib_param *param, ib_slot *slot, uint32_t room) {
-    uint32_t want;
+    uint32_t want, length = ib_length(slot, room);
     (void)param;
-    (void)room;
-    if (slot->length < 4) return IB_STAGE_ERROR;
-    memcpy(&want, slot->payload + slot->length - 4, 4);
-    return ib_crc32c(0, slot->payload, slot->length - 4) == want ? IB_OK : IB_STAGE_ERROR;
+    if (length < 4) return IB_STAGE_ERROR;
+    memcpy(&want, slot->payload + length - 4, 4);
+    return ib_crc32c(0, slot->payload, length - 4) == want ? IB_OK : IB_STAGE_ERROR;
 }
 
 /* Computes and passes on: a stage of known cost. */
 static int compute_crc32c(const ib_param *param, ib_slot *slot, uint32_t room) {
     (void)param;
-    (void)room;
-    volatile uint32_t crc = ib_crc32c(0, slot->payload, slot->length);
+    volatile uint32_t crc = ib_crc32c(0, slot->payload, ib_length(slot, room));
     (void)crc;
     return IB_OK;
 }
@@ -60,11 +59,11 @@ static int64_t closing_brace(const uint8_t *text, uint32_t length) {
 
 /* Inserts the parameter (such as `,"site":"demo"`) before the closing brace; an empty object gets no comma. */
 static int append_json(const ib_param *param, ib_slot *slot, uint32_t room) {
-    uint32_t length = slot->length;
+    uint32_t length = ib_length(slot, room);
     int64_t brace = closing_brace(slot->payload, length);
     if (brace < 0) return IB_STAGE_ERROR;
     int64_t before = brace - 1;
-    while (is_space(slot->payload[before])) before--;
+    while (before > 0 && is_space(slot->payload[before])) before--; /* an object, unless somebody has just changed it */
     const uint8_t *text = param->param;
     size_t extra = param->length;
     if (slot->payload[before] == '{' && extra && text[0] == ',') {

@@ -100,7 +100,7 @@ int64_t ib_job_tell(ib_job *j, uint64_t floor) {
 
 static inline int fill(ib_job *j, const ib_party *rx, const ib_slot *from, uint64_t sequence, ib_party *tx, uint64_t at, ib_tally *t) {
     ib_slot *to = ib_at(tx, at);
-    uint32_t length = from->length;
+    uint32_t length = __atomic_load_n(&from->length, __ATOMIC_RELAXED); /* once: see ib_length */
     if (IB_UNLIKELY(length > rx->slot_bytes)) return IB_CORRUPT;
     if (IB_UNLIKELY(length > tx->slot_bytes)) {
         j->failed_length = length;
