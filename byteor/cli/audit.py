@@ -53,22 +53,20 @@ def log(
     from byteor_store import AuditLog, audit_path
 
     place = path or audit_path()
-    with AuditLog.observe(place) as found:
-        rows = found.rows(run_id=run, last=last)
-        if not follow:
-            if json:
-                emit_json("audit-log", {"path": str(place), "entries": [entry(row) for row in rows]})
-            else:
-                for row in rows:
-                    emit_text(line(row))
-            return
-        newest = -1
-        while True:
-            for row in rows:
+    newest = -1
+    while follow:
+        with AuditLog.observe(place) as found:  # anew each time: on a full disk it is a copy
+            for row in found.rows(after=newest, run_id=run, last=last if newest < 0 else None):
                 emit_json("audit-entry", entry(row)) if json else emit_text(line(row))
                 newest = row.leaf.seq
-            time.sleep(FOLLOW_PERIOD_S)
-            rows = found.rows(after=newest, run_id=run)
+        time.sleep(FOLLOW_PERIOD_S)
+    with AuditLog.observe(place) as found:
+        rows = found.rows(run_id=run, last=last)
+        if json:
+            emit_json("audit-log", {"path": str(place), "entries": [entry(row) for row in rows]})
+        else:
+            for row in rows:
+                emit_text(line(row))
 
 
 @app.command("verify")

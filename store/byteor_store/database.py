@@ -16,6 +16,7 @@ import apsw.sqlite_extra
 
 from byteor.atomic import private_folder
 from byteor.errors import Exit
+from byteor_store.at_rest import is_about_side_files, open_at_rest
 from byteor_store.errors import StoreError
 
 OLDEST_SQLITE = (3, 51, 3)  # first with the fix of the WAL-reset corruption
@@ -110,35 +111,24 @@ def open_for_reading(path: Path) -> apsw.Connection:
     vfs = checksum_vfs() if reserved == CHECKSUM_BYTES else None
     connection = _connect(path, apsw.SQLITE_OPEN_READONLY, vfs)
     try:
-        begun = connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None
-    except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
-        connection.close()
-        return _open_at_rest(path, vfs, error)
+        begun = _has_tables(connection)
     except apsw.Error as error:
         connection.close()
-        raise translated(error, path) from error
+        if not is_about_side_files(error):
+            raise translated(error, path) from error
+        try:
+            connection = open_at_rest(path, vfs)
+            begun = _has_tables(connection)
+        except apsw.Error as refused:
+            raise translated(refused, path) from refused
     if not begun:
         connection.close()
         raise _not_begun(path)
     return connection
 
 
-def _open_at_rest(path: Path, vfs: str | None, error: apsw.Error) -> apsw.Connection:
-    """A log in a folder that we may not write, as on a mounted backup: SQLite cannot make its side files.
-
-    Without entries in a side file nothing is missing, and the file is read as one that nobody changes.
-    """
-    wal = path.with_name(f"{path.name}-wal")
-    if wal.exists() and wal.stat().st_size:
-        hint = f"copy {path.name} and {wal.name} together into a folder of yours"
-        raise _unreadable(
-            path, f"its newest entries are in {wal.name}, which needs a writable folder", hint
-        ) from error
-    uri = f"{path.resolve().as_uri()}?immutable=1"
-    try:
-        return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, vfs=vfs)
-    except apsw.Error as refused:
-        raise translated(refused, path) from refused
+def _has_tables(connection: apsw.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None
 
 
 def translated(error: apsw.Error, path: Path) -> StoreError:

@@ -278,20 +278,6 @@ def test_a_log_on_a_medium_that_is_read_only_is_verified(backup: Path) -> None:
     assert as_somebody_else(lambda: verify(backup).size == ENTRIES and verify(backup).ok)
 
 
-def test_a_read_only_copy_whose_newest_entries_lie_beside_it_is_refused(backup: Path) -> None:
-    def refused() -> bool:
-        try:
-            verify(backup)
-        except StoreError as error:
-            return error.code == "E_AUDIT_UNREADABLE" and "audit.db-wal" in error.message
-        return False
-
-    backup.parent.chmod(0o755)
-    (backup.parent / "audit.db-wal").write_bytes(b"x" * 100)
-    backup.parent.chmod(0o555)
-    assert as_somebody_else(refused)
-
-
 def as_if_unused(connection: apsw.Connection) -> None:
     """The column that tells the uses of an approval reads another member of the leaf."""
     connection.execute("PRAGMA writable_schema = 1")
