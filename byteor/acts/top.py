@@ -9,10 +9,8 @@ from pathlib import Path
 import msgspec
 
 from byteor.errors import ByteorError
-from byteor.runtime.observe import RunObserver
+from byteor.runtime.observe import SILENT_NS, RunObserver
 from byteor.runtime.sample import RunSample, WorkerSample
-
-SILENT_NS = 2_000_000_000  # every worker that can writes its row several times a second, idle or not
 
 
 class Pace(msgspec.Struct, frozen=True):

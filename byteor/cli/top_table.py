@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from byteor.acts.top import Pace
+from byteor.cli.run_rows import supervisor_stopped
 
 _HEAD = (
     f"  {'WORKER':<20} {'ROLE':<7} {'STATE':<9} {'IN/S':>12} {'OUT/S':>12} {'BUSY':>5} {'LAG':>9}"
@@ -31,6 +32,7 @@ def _run(row: Mapping[str, Any], workers: Sequence[Pace], colour: bool) -> list[
         _HEAD,
         *(_worker(pace, colour) for pace in workers),
         *(_silence(pace, colour) for pace in workers if pace.state == "silent"),
+        *supervisor_stopped(row),
         *(() if workers else ("  its regions cannot be read: removed? byteor drain still reaches it",)),
         *(_end(end, colour) for end in row.get("ends", ()) if not end["ok"]),
     ]

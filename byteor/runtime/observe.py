@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -25,10 +25,12 @@ from byteor.runtime.folders import (
     read_run,
 )
 from byteor.runtime.observe_lanes import LaneView, open_views
-from byteor.runtime.process import is_alive
+from byteor.runtime.process import is_alive, is_stopped
 from byteor.runtime.sample import RunSample, WorkerSample
 
-__all__ = ["RunObserver", "RunTotals", "list_runs", "run_totals", "totals"]
+__all__ = ["RunObserver", "RunTotals", "list_runs", "run_figures", "totals"]
+
+SILENT_NS = 2_000_000_000  # every worker that can writes its row several times a second, idle or not
 
 
 class RunTotals(msgspec.Struct, frozen=True):
@@ -52,8 +54,11 @@ def totals(rows: Sequence[RowSample]) -> RunTotals:
     )
 
 
-def run_totals(info: RunInfo) -> dict[str, int | float]:
-    """``in``, ``out``, ``dropped``, ``errors`` and the mean ``rate_per_s`` since the start."""
+def run_figures(info: RunInfo) -> dict[str, Any]:
+    """``in``, ``out``, ``dropped``, ``errors`` and the mean ``rate_per_s`` since the start; of a live run the
+    ``silent`` workers, and whether a signal holds its supervisor: ``stopped``, then it answers nobody.
+    """
+    silent: list[dict[str, Any]] = []
     if info.result is not None and info.result.state != "dead":
         found = RunTotals(
             info.result.messages_in,
@@ -70,13 +75,26 @@ def run_totals(info: RunInfo) -> dict[str, int | float]:
             found = totals(rows)
             seconds = age_ns(info.identity) / 1e9
             rate = found.messages_out / seconds if info.alive and seconds > 0 else 0.0
+            silent = _silent(rows, time.monotonic_ns()) if info.alive else []
     return {
         "in": found.messages_in,
         "out": found.messages_out,
         "dropped": found.dropped,
         "errors": found.errors,
         "rate_per_s": rate,
+        "silent": silent,
+        "stopped": info.alive and is_stopped(info.identity.pid),
     }
+
+
+def _silent(rows: Sequence[RowSample], now_ns: int) -> list[dict[str, Any]]:
+    """Workers that gave no sign of life for a while, the first to fall silent first."""
+    ages = [
+        (row.name, (now_ns - row.heartbeat_ns) / 1e9)
+        for row in rows
+        if row.role != "lane" and row.state == "running" and now_ns - row.heartbeat_ns > SILENT_NS
+    ]
+    return [{"worker": name, "silent_s": age} for name, age in sorted(ages, key=lambda one: -one[1])]
 
 
 class RunObserver:

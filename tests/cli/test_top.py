@@ -20,6 +20,7 @@ ROW = {
     "dropped": 0,
     "errors": 0,
     "rate_per_s": 50.4,
+    "stopped": False,
 }
 
 

@@ -170,3 +170,19 @@ def test_a_stage_that_leaks_fails_where_its_memory_ends(home: Home) -> None:
     failure = fails(home, home.spec(("a", "hoards")), "--source", "generate:10000,8", "--stage-memory", "128")
     assert (failure["code"], failure["stage"]) == ("E_STAGE_MEMORY", "a")
     assert 10 < failure["sequence"] < 128
+
+
+@pytest.mark.parametrize("how", ["stopped", "holds_the_gil"])
+def test_what_a_run_cannot_tell_itself_is_seen_from_outside(home: Home, how: str) -> None:
+    """Inside a supervisor that a signal holds, or whose interpreter a stage holds, nobody can look."""
+    key = "upper" if how == "stopped" else how
+    ends = ("--source", "generate:0,8?rate=50", "--sink", "null:")
+    run = home.start(home.spec(("a", key)), "--stages", home.stages, "--executor", "sp", *ends)
+    if how == "stopped":
+        os.kill(run.pid, signal.SIGSTOP)
+    until(lambda: {one["worker"] for one in home.json("ps")["runs"][0]["silent"]} >= {"a", "egress"})
+    assert home.json("ps")["runs"][0]["stopped"] == (how == "stopped")
+    for verb in (("ps",), ("top", "--once")):
+        told = home.byteor(*verb).stdout
+        assert "no sign of life" in told
+        assert ("stopped by a signal: kill -CONT" in told) == (how == "stopped")
