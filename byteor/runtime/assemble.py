@@ -398,9 +398,9 @@ class _Site:
     def _sink_body(self, plan: WorkerPlan, post: Post) -> Callable[[], Outcome]:
         sink = self._ends.sinks[plan.endpoint]
         post.attach()
-        ticketed = self._prepared.wiring.lanes[plan.rx[0].lane].gates > 0 and len(plan.rx) == 1
+        left_by = self._prepared.wiring.left_by(plan)
         return lambda: run_sink(
-            plan.name, plan.endpoint, sink, post.consumers, self._departed, self._ends.tap, ticketed
+            plan.name, plan.endpoint, sink, post.consumers, self._departed, self._ends.tap, left_by
         )
 
     # -- ends

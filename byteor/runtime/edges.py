@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from byteor.indexbus.abi import End
 from byteor.indexbus.errors import IndexBusError
 from byteor.runtime.adapter import Sink, Source, Tap
 from byteor.runtime.feed import Feed
+from byteor.runtime.wiring.model import LeftBy
 from byteor.runtime.workers import Outcome, failed
 
 BATCH = 256
@@ -35,21 +37,18 @@ class Departed:
     """How far a run's messages have left it, for sources that may forget what has."""
 
     def __init__(self, sinks: int) -> None:
-        self._flushed = 0  # tickets, where the only sink drains the only ring
-        self._left = sinks
-        self._lock = threading.Lock()
+        self._flushed: list[float] = [0] * sinks  # tickets, by sink
 
-    def flushed(self, tickets: int) -> None:
-        """Every message with a lower ticket has been handed to the peer, filtered or dropped."""
-        self._flushed = tickets
+    def flushed(self, sink: int, tickets: float) -> None:
+        """Every message with a lower ticket has been handed to this sink's peer, filtered or dropped."""
+        self._flushed[sink] = tickets
 
-    def sink_finished(self) -> None:
-        with self._lock:
-            self._left -= 1
+    def finished(self, sink: int) -> None:
+        self._flushed[sink] = math.inf
 
     def before(self, ticket: int) -> bool:
         """True when every message with a lower ticket than ``ticket`` has left."""
-        return self._left == 0 or self._flushed >= ticket
+        return min(self._flushed) >= ticket
 
 
 MOST_WAITING = 4096  # positions; a run through several lanes commits late, often only at its end
@@ -157,12 +156,15 @@ def run_sink(
     lanes: Sequence[Consumer],
     departed: Departed,
     tap: Tap | None,
-    ticketed: bool,
+    left_by: LeftBy,
 ) -> Outcome:
     """Hand every message to ``sink``, in order; slots are freed after the sink took them.
 
-    Of several ``lanes`` (shards) each in turn. ``ticketed``: the sequence of the one lane is the ticket.
+    Of several ``lanes`` (shards) each in turn. ``left_by``: how it is known which tickets have left. In a ring
+    the sequence is the ticket, of filtered slots too. Where messages come in the order of their tickets, all
+    below the last one have left (not that one: it may be the first of several). Elsewhere only the end tells.
     """
+    last = 0
     quiet, naps, flushed_at = False, 0, time.monotonic()
     live = list(lanes)
     while live:
@@ -171,6 +173,8 @@ def run_sink(
             wait_s = 0.0 if len(live) > 1 else REST_S if quiet else IDLE_S
             count = lane.peek(BATCH, wait_s)
             if count:
+                if left_by == "origin":
+                    last = lane.describe(count - 1)[3]
                 _hand_over(lane, count, endpoint, sink, tap)
                 moved = True
             elif lane.ended != End.TIMEOUT:
@@ -179,8 +183,8 @@ def run_sink(
         if (moved and now - flushed_at > FLUSH_S) or not (moved or quiet):
             sink.flush()
             flushed_at = now
-            if ticketed:
-                departed.flushed(lanes[0].sequence)
+            if left_by != "unknown":
+                departed.flushed(endpoint, lanes[0].sequence if left_by == "sequence" else last)
         quiet = not moved
         if quiet and len(live) > 1:
             live[0].beat()  # a look that does not wait shows no sign of life
@@ -189,7 +193,7 @@ def run_sink(
     sink.flush()
     if any(lane.ended != End.FINISHED for lane in lanes):
         return Outcome(name, "aborted")
-    departed.sink_finished()
+    departed.finished(endpoint)
     return Outcome(name, "finished")
 
 

@@ -38,11 +38,11 @@ def test_a_run_that_commits_late_remembers_a_bounded_number_of_positions() -> No
     assert commits.settle() is False
     assert source.committed is None, "nothing has left"
 
-    departed.flushed(10 * MOST_WAITING)
+    departed.flushed(0, 10 * MOST_WAITING)
     commits.settle()
     assert source.committed is not None
     assert 9.9 * MOST_WAITING < source.committed <= 10 * MOST_WAITING, "coarser, never ahead of what has left"
 
-    departed.sink_finished()
+    departed.finished(0)
     assert commits.settle() is True
     assert source.committed == 20 * MOST_WAITING - 1, "the newest position is always kept"

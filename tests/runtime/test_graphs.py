@@ -51,6 +51,46 @@ def merged(policy: str) -> Prepared:
     return prepare(graph.build(), MODULES)
 
 
+class Remembering(ListSource):
+    """When its batches are over it looks what it may forget, until that is half of its messages."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__([[b"in:%d" % n] for n in range(count)])
+        self._half, self._given, self.committed, self.meanwhile = count // 2, 0, 0, 0
+
+    def read(self, max_messages: int, timeout_s: float) -> Sequence[bytes] | None:
+        found = super().read(max_messages, timeout_s)
+        if found is not None:
+            self._given += len(found)
+            return found
+        self.meanwhile = self.committed
+        return None if self.meanwhile >= self._half else []
+
+    def checkpoint(self) -> object:
+        return self._given
+
+    def commit(self, position: object) -> None:
+        assert isinstance(position, int)
+        self.committed = position
+
+
+def test_a_source_may_forget_what_has_left_a_graph_while_it_runs(folders: Path) -> None:
+    source = Remembering(400)
+    ended, _ = play_ends(line("doubles:d", "identity"), [source], [ListSink()])
+    assert ended.result.state == "finished"
+    assert 200 <= source.meanwhile < 400, "the last one may be the first of several that it became"
+    assert source.committed == 400
+
+
+@pytest.mark.parametrize("policy", ["round_robin", "in_order"])
+def test_messages_that_are_merged_by_turns_leave_in_no_order(folders: Path, policy: str) -> None:
+    source = Remembering(400)
+    ended, _ = play_ends(merged(policy), [source, QuietSource()], [ListSink()], run_for_s=1.5)
+    assert ended.result.state == "finished"
+    assert (source.meanwhile > 0) == (policy == "in_order")
+    assert source.committed == 400
+
+
 @pytest.mark.parametrize("policy", ["round_robin", "in_order"])
 def test_a_quiet_source_holds_nobody_up(folders: Path, policy: str) -> None:
     sink = ListSink()

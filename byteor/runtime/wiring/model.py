@@ -9,6 +9,7 @@ import msgspec
 LaneKind = Literal["sequenced", "events", "fanout", "journal"]
 RoleKind = Literal["source", "stage", "bridge", "router", "merge", "sink"]
 SOURCE, SINK = "source", "sink"
+LeftBy = Literal["sequence", "origin", "unknown"]
 
 
 class LanePlan(msgspec.Struct, frozen=True):
@@ -95,6 +96,23 @@ class Wiring(msgspec.Struct, frozen=True):
         if worker.chooses or worker.role != "merge":
             return worker.chooses
         return any(one.chooses for one in self.workers) or any(map(self.takes_turns, range(len(self.lanes))))
+
+    def left_by(self, sink: WorkerPlan) -> LeftBy:
+        """How it is known at ``sink`` which tickets have left: by the sequence of the one ring, by the origin
+        where nobody before it takes turns between lanes or producers, or not before the end."""
+        if len(sink.rx) > 1:
+            return "unknown"
+        if self.lanes[sink.rx[0].lane].gates:
+            return "sequence"
+        behind, seen, found = self.behind(), {sink.row}, [sink]
+        for worker in found:  # grows
+            by_turn = worker.role == "merge" and worker.policy != "in_order" and len(worker.rx) > 1
+            if by_turn or any(self.lanes[port.lane].producers > 1 for port in worker.rx):
+                return "unknown"
+            new = [self.workers[row] for row in behind[worker.row] if row not in seen]
+            seen.update(worker.row for worker in new)
+            found.extend(new)
+        return "origin"
 
     def of_role(self, role: str) -> tuple[WorkerPlan, ...]:
         return tuple(worker for worker in self.workers if worker.role == role)
