@@ -160,9 +160,10 @@ def run_sink(
 ) -> Outcome:
     """Hand every message to ``sink``, in order; slots are freed after the sink took them.
 
-    Of several ``lanes`` (shards) each in turn. ``left_by``: how it is known which tickets have left. In a ring
-    the sequence is the ticket, of filtered slots too. Where messages come in the order of their tickets, all
-    below the last one have left (not that one: it may be the first of several). Elsewhere only the end tells.
+    Of several ``lanes`` (shards) each in turn. ``left_by``: how it is known which tickets have left.
+    In a ring the sequence is the ticket, of filtered slots too. Where messages come in the order of their
+    tickets, all below the last one have left (not that one: it may be the first of several). Elsewhere only
+    the end tells.
     """
     last = 0
     quiet, naps, flushed_at = False, 0, time.monotonic()
