@@ -75,7 +75,7 @@ def record_missed(info: RunInfo) -> int | None:
 def _record_untold(path: Path, identity: RunIdentity) -> int | None:
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=_Untold)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return None
     seq = record(kept.action, identity, {**kept.body, "found_by": "a later command"}, seal=True)
     with contextlib.suppress(OSError):

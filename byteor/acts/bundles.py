@@ -138,7 +138,7 @@ def read_seen(path: Path) -> bytes:
         raise _not_seen(path, f"is larger than {SEEN_BYTES >> 20} MiB")
     try:
         lines = [msgspec.json.decode(line, type=_Seen) for line in data.splitlines()]
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise _not_seen(path, f"is no recording of the console: {error}") from None
     return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
 
@@ -251,7 +251,7 @@ def _decisions(entries: list[Any]) -> list[Mapping[str, Any]]:
 def _json_file(path: Path) -> dict[str, Any] | None:
     try:
         found = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -84,7 +84,7 @@ def entry_of(row: Row) -> Entry:
     leaf = row.leaf
     try:
         body = None if row.body is None else msgspec.json.decode(row.body, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except ValueError:
         body = None
     return Entry(
         leaf.seq, int(leaf.ts_unix_ns), leaf.actor, leaf.action, leaf.run_id, leaf.env, leaf.spec_hash, body

@@ -104,7 +104,7 @@ def _await_empty(old: RunInfo, limit_s: float) -> None:
     """Return when nothing is under way in ``old``, whose sources rest; or when it cannot be held (it is of an
     older version, or the kernel makes its messages) or ends by itself."""
     run = Path(old.folder)
-    if not _ask_live(old, "hold", limit_s + HELD_S):
+    if not _ask_live(old, "hold", min(limit_s + HELD_S, MAX_LIMIT_S)):
         return
     deadline = time.monotonic() + limit_s
     try:

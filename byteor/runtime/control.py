@@ -91,7 +91,7 @@ class ControlServer:
     def _answer(self, line: bytes) -> Answer:
         try:
             request = msgspec.json.decode(line, type=Request)
-        except msgspec.DecodeError as error:
+        except ValueError as error:  # msgspec's too; text that is no UTF-8 is none of those
             return Answer(False, "", f"not a request: {error}")
         if request.ask not in ASKS:
             return Answer(False, "", f"unknown ask {request.ask!r}; known: {', '.join(ASKS)}")
@@ -111,7 +111,7 @@ def ask(run: Path, what: str, limit_s: float = 0.0) -> Answer:
             client.connect(short)
             client.sendall(msgspec.json.encode(Request(what, limit_s)) + b"\n")
             return msgspec.json.decode(client.makefile("rb").readline(_MAX_LINE), type=Answer)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(
             "E_RUN_SILENT",
             f"{run.name} does not answer on its control socket: {error}",

@@ -237,7 +237,7 @@ def read_run(run: Path) -> RunInfo:
         raise RunError(
             "E_RUN_NOT_FOUND", f"no run in {run}", hint="byteor ps lists the runs", exit=Exit.NOT_FOUND
         ) from None
-    except msgspec.DecodeError as error:
+    except ValueError as error:  # msgspec's, and text that is no UTF-8
         raise RunError("E_RUN_JSON", f"{run}: damaged: {error}", exit=Exit.INVALID) from None
     if identity.v != RUN_JSON_VERSION:
         raise RunError(

@@ -64,9 +64,9 @@ class WorkerProcess:
         early, self.unheard = self.unheard, []
         try:
             if len(rest) > MAX_EVENT_BYTES:
-                raise msgspec.DecodeError("no end of line")
+                raise ValueError("no end of line")
             return early + [msgspec.json.decode(line, type=WorkerEvent) for line in lines]
-        except msgspec.DecodeError:
+        except ValueError:
             # Its own code wrote to descriptors that it does not own.
             why = "it wrote into the pipe to its supervisor"
             return [*early, WorkerEvent("failed", Failure(self.name, None, why, "E_WORKER_PROTOCOL"))]

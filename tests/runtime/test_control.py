@@ -67,7 +67,10 @@ def test_an_ask_reaches_the_run_and_its_answer_comes_back(run: Path, asked: list
     assert asked == ["drain"]
 
 
-@pytest.mark.parametrize("line", [b"{}\n", b"nonsense\n", b'{"ask": 7}\n', b'{"ask": "rm"}\n', b"\xff\xfe\n"])
+@pytest.mark.parametrize(
+    "line",
+    [b"{}\n", b"nonsense\n", b'{"ask": 7}\n', b'{"ask": "rm"}\n', b"\xff\xfe\n", b'{"ask": "\xff"}\n'],
+)
 def test_what_is_no_request_is_answered_with_a_refusal(run: Path, asked: list[str], line: bytes) -> None:
     assert b'"ok":false' in raw(run, line)
     assert asked == []

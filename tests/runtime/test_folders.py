@@ -104,10 +104,11 @@ def test_a_runtime_folder_that_others_can_write_is_refused(runtime: Path) -> Non
         assert refused.value.code == "E_UNSAFE_FOLDER"
 
 
-def test_a_damaged_run_json_is_told_and_does_not_hide_the_others(runtime: Path) -> None:
+@pytest.mark.parametrize("damaged", [b'{"v": 1', b'{"v": 1, "run_id": "\xff"}'])
+def test_a_damaged_run_json_is_told_and_does_not_hide_the_others(runtime: Path, damaged: bytes) -> None:
     good = make_run(runtime, pid=1, start=1)
     bad = make_run(runtime, pid=1, start=1)
-    (bad / folders.RUN_JSON).write_bytes(b'{"v": 1')
+    (bad / folders.RUN_JSON).write_bytes(damaged)
     with pytest.raises(RunError) as refused:
         folders.read_run(bad)
     assert refused.value.code == "E_RUN_JSON"

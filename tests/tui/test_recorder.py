@@ -84,6 +84,7 @@ def test_a_file_of_ones_own_gets_every_place_and_is_private(tmp_path: Path) -> N
     [
         b"notes\n",
         b'{"at":1}\n',
+        b'{"at":1,"screen":"\xff","size":[1,1],"lines":{}}\n',
         b'{"at":1,"screen":"x","size":[1,1],"lines":{},"more":1}\n',
         b"{}" * SEEN_BYTES,
     ],

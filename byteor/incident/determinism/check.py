@@ -94,7 +94,7 @@ def _child(order: ChildOrder, condition: Condition) -> ChildSaid:
         return msgspec.json.decode(done.stdout, type=ChildSaid)
     except subprocess.TimeoutExpired:
         return ChildSaid((), "", 0, error=f"it did not end within {CHILD_S:.0f} s")
-    except msgspec.DecodeError:
+    except ValueError:
         return ChildSaid((), "", 0, error=f"its process ended with code {done.returncode}")
 
 
