@@ -23,9 +23,10 @@ from byteor.incident.capture import Capture, CaptureFacts
 from byteor.incident.frames import Batch, egress_frame, read_frame
 from byteor.incident.replay.compare import Comparison
 from byteor.runtime.adapter import NativeSource
-from byteor.runtime.assemble import Ends, ExecuteOptions
+from byteor.runtime.ends import Ends
 from byteor.runtime.execute import Ended, execute
 from byteor.runtime.folders import RunIdentity
+from byteor.runtime.options import ExecuteOptions
 
 SIZE, BATCH, PACE, PAIRS = 64, 256, 1_000_000, 7
 STAGE = """

@@ -17,7 +17,8 @@ from typing import Any
 
 from bench.transport.ours import path
 from byteor.indexbus import MetricsRegion, SequencedSlots, Wait
-from byteor.indexbus.work import AnyJob, Discard, Generate, InPlace, work
+from byteor.indexbus.jobs import AnyJob, Discard, Generate, InPlace
+from byteor.indexbus.work import work
 
 STAGES, SIZE, BATCH = 3, 64, 256
 

@@ -21,10 +21,11 @@ from byteor.acts.replace import explained, inherited, judge, predecessor, take_o
 from byteor.acts.run_capture import capture_for
 from byteor.edge import parse_sink, parse_source
 from byteor.errors import Where
-from byteor.runtime.assemble import Ends, ExecuteOptions
+from byteor.runtime.ends import Ends
 from byteor.runtime.execute import Ended, engines, execute
 from byteor.runtime.folders import RunIdentity, RunInfo, RunResult, WorkerIdentity, list_runs, runtime_dir
 from byteor.runtime.identity import workers_of
+from byteor.runtime.options import ExecuteOptions
 from byteor.runtime.prepare import Prepared, prepare
 from byteor.runtime.process import free_cores
 from byteor.runtime.sharing import group_id

@@ -55,14 +55,14 @@ NOTHING = "no promise: a datagram may be lost, doubled or swapped"
 SOURCES: Mapping[str, Kind] = {
     "file": Kind(
         "file:PATH", "the lines of a file, from its start to its end; follow=1 like tail -F",
-        RESUMED, "lines:file_source",
+        RESUMED, "files:file_source",
         (
             FRAMING, FOLLOW, CHECKPOINT,
             Option("start", text, "beginning", "with follow=1: beginning, end or an offset in bytes"),
         ),
     ),
     "stdin": Kind(
-        "stdin:", "the lines of standard input", "at most once: what was read is gone", "lines:stdin_source",
+        "stdin:", "the lines of standard input", "at most once: what was read is gone", "files:stdin_source",
         (FRAMING,),
     ),
     "tcp": Kind(

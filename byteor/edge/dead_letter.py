@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from byteor.edge.errors import EdgeError, bad_argument, reason
-from byteor.edge.lines import FileSource
+from byteor.edge.files import FileSource
 from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 

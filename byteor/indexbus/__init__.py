@@ -31,8 +31,7 @@ Metrics: ``MetricsRegion.create(path, rows)``, ``.row(i)`` to write (one writer:
 ``MetricsRegion.observe(path).rows()`` to read.
 
 Workers: ``work([jobs])`` of ``byteor.indexbus.work`` runs stages, bridges, routers, merges, a generator and a
-sink between lanes in one thread: ``InPlace``, ``Through``, ``Bridge``, ``Route``, ``Merge``, ``Generate``,
-``Discard``.
+sink between lanes in one thread: the jobs of ``byteor.indexbus.jobs``.
 
 The hot calls exist twice: a C kernel and a pure-Python twin over the same bytes
 (``BYTEOR_KERNEL=native|pure``).

@@ -16,87 +16,31 @@ import msgspec
 from byteor.atomic import write_file
 from byteor.indexbus import MetricsRegion, Producer, Wait, install_sigbus
 from byteor.runtime import folders
-from byteor.runtime.adapter import DeadLetterBox, NativeSource, Sink, Source, Tap
+from byteor.runtime.adapter import NativeSource
 from byteor.runtime.arrivals import FILE, Arrivals
 from byteor.runtime.control import ControlServer
 from byteor.runtime.decided import Told
 from byteor.runtime.edges import Commits, Departed, Orders, run_sink, run_source
+from byteor.runtime.ends import Ends
 from byteor.runtime.feed import Feed
 from byteor.runtime.folders import RunIdentity
 from byteor.runtime.lanes import Lane, create_lane
+from byteor.runtime.options import ExecuteOptions
 from byteor.runtime.posts import Ground, Post, run_posts
 from byteor.runtime.prepare import Prepared
 from byteor.runtime.process import keep_freed_memory
-from byteor.runtime.shards import place_of, shard_of
+from byteor.runtime.shards import shard_of
 from byteor.runtime.stages import Context
 from byteor.runtime.supervisor import Supervisor
 from byteor.runtime.tickets import Tickets
 from byteor.runtime.tuner import Tuner
 from byteor.runtime.wiring import SINK, WorkerPlan
-from byteor.runtime.wiring.groups import Executor, Group, group_name
+from byteor.runtime.wiring.groups import Group, group_name
 from byteor.runtime.worker_config import WorkerConfig
 from byteor.runtime.worker_process import WorkerProcess, await_ready
 from byteor.runtime.workers import Mailbox, Outcome, ThreadWorker, with_rows
 
 JOIN_S = 1.0  # native loops return within 100 ms of an abort
-
-
-class ExecuteOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run. Times in seconds; ``wait`` is spin, yield, backoff or block; ``executor`` auto, sp or mp.
-
-    ``sources`` and ``sinks`` tell what was asked for, by endpoint. ``cores``: how many this run may count
-    on; ``seed``: of the stages that draw random numbers. ``max_messages``: of each source.
-    """
-
-    name: str
-    sources: tuple[str, ...]
-    sinks: tuple[str, ...]
-    env: str = "dev"
-    stage_modules: tuple[str, ...] = ()
-    run_for_s: float | None = None
-    max_messages: int | None = None
-    wait: str | None = None  # None: as the profile says
-    batch: int = 256
-    drain_timeout_s: float = 5.0
-    stage_timeout_s: float = 60.0  # without a sign of life; 0: no limit
-    stage_memory_bytes: int = 0  # of each stage process; 0: no limit
-    executor: Executor = "auto"
-    cores: int | None = None
-    seed: int = 0
-    profile: str = "default"
-    metrics: str = ""  # where they are served, for run.json
-    replaces: str = ""  # id of the run whose place this one takes
-    group: int | None = None  # id of a group that may look at the run
-
-
-class Ends(msgspec.Struct, frozen=True):
-    """What a run is joined to: a source and a sink an endpoint, in the order of the spec; who records what
-    passes; and where messages go that nobody can deliver (``set_aside_oversize``: or no slot holds)."""
-
-    sources: tuple[Source, ...]
-    sinks: tuple[Sink, ...]
-    tap: Tap | None = None
-    dead_letters: DeadLetterBox | None = None
-    set_aside_oversize: bool = False
-
-    def native_source(self, worker: WorkerPlan, prepared: Prepared) -> NativeSource | None:
-        """What the kernel needs to play the source ``worker`` itself.
-
-        None when Python must: for a tap, for stages that ask when messages arrived, for tickets that several
-        sources share, or to choose a shard by a key that must be looked for.
-        """
-        found = getattr(self.sources[worker.endpoint], "native", None)
-        unseen = self.tap is None and not prepared.clocked
-        if not unseen or len(self.sources) != 1 or not isinstance(found, NativeSource):
-            return None
-        if len(worker.tx) == 1:
-            return found
-        key = place_of(prepared.wiring.shard_key or "")
-        return None if key is None else msgspec.structs.replace(found, key=key)
-
-    def native_sink(self, worker: WorkerPlan) -> bool:
-        """Whether the kernel can play the sink ``worker``, which then only forgets."""
-        return self.tap is None and bool(getattr(self.sinks[worker.endpoint], "native", False))
 
 
 class Assembled(NamedTuple):

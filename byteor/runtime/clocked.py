@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from byteor.indexbus import Wait
 from byteor.indexbus.abi import ABORTED, FILTERED, WATERMARK
-from byteor.indexbus.work import AnyJob, Rx, WorkEnd
+from byteor.indexbus.jobs import AnyJob, Rx, WorkEnd
 from byteor.runtime.arrivals import Arrivals
 from byteor.runtime.stages import ResolvedStage
 

@@ -14,11 +14,13 @@ import msgspec
 from byteor.errors import ByteorError
 from byteor.indexbus import MetricsRegion
 from byteor.runtime import folders
-from byteor.runtime.assemble import Ends, ExecuteOptions, assemble
+from byteor.runtime.assemble import assemble
+from byteor.runtime.ends import Ends
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import Failure, RunIdentity, RunResult
 from byteor.runtime.identity import identify
 from byteor.runtime.observe import RunObserver, totals
+from byteor.runtime.options import ExecuteOptions
 from byteor.runtime.prepare import Prepared
 from byteor.runtime.process import free_cores
 from byteor.runtime.sharing import share

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from byteor._version import __version__
 from byteor.indexbus import kernel_name
-from byteor.runtime.assemble import ExecuteOptions
 from byteor.runtime.folders import RUN_JSON_VERSION, LaneIdentity, RunIdentity, WorkerIdentity
+from byteor.runtime.options import ExecuteOptions
 from byteor.runtime.prepare import Prepared
 from byteor.runtime.process import boot_id, myself
 from byteor.runtime.tuning import Tuning

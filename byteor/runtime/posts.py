@@ -10,7 +10,7 @@ import msgspec
 
 from byteor.indexbus import Consumer, MetricsRegion, MetricsRow, Producer, Wait
 from byteor.indexbus.abi import End
-from byteor.indexbus.work import (
+from byteor.indexbus.jobs import (
     AnyJob,
     Bridge,
     Choices,
@@ -24,8 +24,8 @@ from byteor.indexbus.work import (
     Through,
     Tx,
     WorkEnd,
-    work,
 )
+from byteor.indexbus.work import work
 from byteor.runtime.adapter import NativeSource
 from byteor.runtime.arrivals import Arrivals
 from byteor.runtime.clocked import MessageClock, batch_of, is_clocked, work_by_the_clock

@@ -9,7 +9,7 @@ from typing import Any
 from byteor.indexbus import Consumer, LoopEnd
 from byteor.indexbus.abi import FILTERED, End
 from byteor.indexbus.errors import IndexBusError
-from byteor.indexbus.work import Rx, WorkEnd
+from byteor.indexbus.jobs import Rx, WorkEnd
 from byteor.runtime.folders import Failure
 from byteor.runtime.stages import BatchFunction, Context, Message, ResolvedStage, Result, StageError
 from byteor.runtime.words import in_words

@@ -6,19 +6,17 @@ import mmap
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from byteor.runtime.folders import region_root
 from byteor.runtime.host import read_host
+from byteor.runtime.options import ExecuteOptions
 from byteor.runtime.tuning import Problem, Tuning, TuningLine, plan_tuning, profile_of, settle
 from byteor.runtime.tuning_apply import apply_here, apply_process
 from byteor.runtime.wiring import Wiring
 from byteor.runtime.wiring.groups import Group, group_name
-
-if TYPE_CHECKING:
-    from byteor.runtime.assemble import ExecuteOptions
 
 SETTLE_S = 1.0  # a thread reports at once when it gets to run at all
 Result = TypeVar("Result")

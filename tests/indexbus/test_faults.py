@@ -23,7 +23,7 @@ import pytest
 from byteor.indexbus import abi
 from byteor.indexbus.abi import Wait
 from byteor.indexbus.errors import IndexBusError
-from byteor.indexbus.pure import party
+from byteor.indexbus.pure import counting, party
 
 SEED = int(os.environ.get("BYTEOR_SEED", "1"))
 KILLS = int(os.environ.get("BYTEOR_KILLS", "2000"))
@@ -78,7 +78,10 @@ class SimulatedWait:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now_ns = 10**12
-        patch.setattr(party, "time", SimpleNamespace(monotonic_ns=lambda: self.now_ns, sleep=self._sleep))
+        for module in (party, counting):
+            patch.setattr(
+                module, "time", SimpleNamespace(monotonic_ns=lambda: self.now_ns, sleep=self._sleep)
+            )
         patch.setattr(party.futex, "barrier", lambda: True)
         patch.setattr(party.futex, "wait", lambda address, seen, timeout_s: self._sleep(timeout_s))
 

@@ -12,8 +12,7 @@ import pytest
 from byteor.indexbus import Events, Fanout, IndexBusError, MetricsRegion, SequencedSlots, Wait, crc32c
 from byteor.indexbus.abi import End
 from byteor.indexbus.generated import fill_text, message
-from byteor.indexbus.journal_lane import JournalLane
-from byteor.indexbus.work import (
+from byteor.indexbus.jobs import (
     AnyJob,
     Bridge,
     Discard,
@@ -23,8 +22,9 @@ from byteor.indexbus.work import (
     Route,
     Through,
     WorkEnd,
-    work,
 )
+from byteor.indexbus.journal_lane import JournalLane
+from byteor.indexbus.work import work
 
 KINDS = ("events", "sequenced", "fanout", "journal")
 Pair = tuple[Any, Any]

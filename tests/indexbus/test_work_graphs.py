@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 
 from byteor.indexbus import Events, Fanout, SequencedSlots, Wait
 from byteor.indexbus.abi import End
+from byteor.indexbus.jobs import AnyJob, Bridge, Merge, Route, Through, WorkEnd
 from byteor.indexbus.journal_lane import JournalLane
-from byteor.indexbus.work import AnyJob, Bridge, Merge, Route, Through, WorkEnd, work
+from byteor.indexbus.work import work
 
 Message = tuple[bytes, int]  # payload, origin
 Model = Callable[[bytes], list[bytes]]

@@ -11,7 +11,7 @@ from kernels import KERNELS
 
 from byteor.indexbus import SequencedSlots, Wait
 from byteor.indexbus.errors import IndexBusError
-from byteor.indexbus.work import InPlace
+from byteor.indexbus.jobs import InPlace
 from byteor.runtime.arrivals import Arrivals
 from byteor.runtime.clocked import MessageClock, batch_of, is_clocked, work_by_the_clock
 from byteor.runtime.stages import resolve

@@ -9,10 +9,11 @@ from typing import Any
 
 from byteor.edge.base import SinkEdge, SourceEdge
 from byteor.runtime.adapter import Health, Sink, Source
-from byteor.runtime.assemble import Ends, ExecuteOptions
+from byteor.runtime.ends import Ends
 from byteor.runtime.execute import Ended, execute
 from byteor.runtime.folders import RunIdentity
 from byteor.runtime.observe import RunObserver
+from byteor.runtime.options import ExecuteOptions
 from byteor.runtime.prepare import Prepared
 from byteor.runtime.sample import RunSample
 

@@ -29,7 +29,7 @@ from byteor.incident.replay.stand_ins import StandIn
 from byteor.incident.replay.trace import Trace, Tracer
 from byteor.indexbus import Consumer, MetricsRegion, Producer, Wait
 from byteor.indexbus.abi import End
-from byteor.indexbus.work import Rx
+from byteor.indexbus.jobs import Rx
 from byteor.runtime.arrivals import FILE as ARRIVALS
 from byteor.runtime.arrivals import Arrivals
 from byteor.runtime.clocked import is_clocked

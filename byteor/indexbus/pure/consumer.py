@@ -12,7 +12,8 @@ from typing import Any
 from byteor.indexbus import abi
 from byteor.indexbus.abi import End
 from byteor.indexbus.errors import IndexBusError, oversize
-from byteor.indexbus.pure.party import TICK_NS, U64, Party
+from byteor.indexbus.pure.counting import TICK_NS, U64
+from byteor.indexbus.pure.party import Party
 from byteor.indexbus.pure.stages import STAGES, StageRefusal
 
 SKIP = (abi.FILTERED | abi.ABORTED | abi.WATERMARK) << 32

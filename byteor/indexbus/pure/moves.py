@@ -9,10 +9,10 @@ from typing import Any
 from byteor.indexbus.abi import ABORTED, WATERMARK, End
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.generated import fill_text, message
+from byteor.indexbus.jobs import Bridge, Choices, Discard, Generate, Merge, Route
 from byteor.indexbus.pure.crc32c import crc32c
 from byteor.indexbus.pure.ports import SKIP, Item, Outlet
 from byteor.indexbus.pure.step import JobFailed, Step
-from byteor.indexbus.work import Bridge, Choices, Discard, Generate, Merge, Route
 
 
 class Runs:

@@ -1,4 +1,4 @@
-"""One role of one ring in Python: cells, waiting, peers, metrics. Mirrors ``kernel/core.c`` name by name.
+"""One role of one ring in Python: cells, waiting, peers. Mirrors ``kernel/core.c`` name by name.
 
 Correct only where an aligned 8-byte store is single and stores stay in order (x86-64):
 ``memoryview.cast("Q")`` stores with one instruction, ``struct.pack_into`` does not.
@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import weakref
-from array import array
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -23,12 +22,9 @@ from byteor.indexbus.abi import End, Wait
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.peers import lock_is_free
 from byteor.indexbus.pure import futex
+from byteor.indexbus.pure.counting import TICK_NS, U64, Counting, signed
 
-TICK_NS = 50_000_000
 NAPS = 4 * 10 + 16  # of a wait that backs off: some 20 ms; then it sleeps as a blocking one does
-U64 = abi.U64
-ROW = {field.name: field.offset for field in abi.METRICS_ROW.fields}
-
 
 _forks = 0
 _parties: weakref.WeakSet[Party] = weakref.WeakSet()
@@ -50,19 +46,13 @@ def _slot_struct(length: int) -> struct.Struct:
     return struct.Struct(f"<QQ{length}s")
 
 
-def signed(value: int) -> int:
-    """A difference of two wrapping counters as a number with a sign."""
-    value &= U64
-    return value - (1 << 64) if value >> 63 else value
-
-
 def require_ordered_stores() -> None:
     """Raise ``E_UNSUPPORTED`` on machines where the twin would be wrong."""
     if platform.machine() not in ("x86_64", "AMD64") or sys.byteorder != "little":
         raise IndexBusError("E_UNSUPPORTED", f"the pure-Python kernel is not correct on {platform.machine()}")
 
 
-class Party:
+class Party(Counting):
     """What producer and consumer share. Constructor arguments are the kernel's; offsets are in bytes."""
 
     is_producer = False
@@ -90,6 +80,7 @@ class Party:
     ) -> None:
         if markers_at:
             raise IndexBusError("E_UNSUPPORTED", "an MPSC lane needs compare-and-swap: the native kernel")
+        super().__init__()
         self._fatal = fatal
         self.aborted_slots = 0
         require_ordered_stores()
@@ -97,10 +88,6 @@ class Party:
         self._b = memoryview(buffer).cast("B")  # type: ignore[arg-type]
         self._q = self._b.cast("Q")
         self._i = self._b.cast("I")
-        self._row: memoryview | None = None
-        self._rows: memoryview | None = None
-        self._lane_row: memoryview | None = None
-        self._did: list[int] | None = None  # of a producer, see handles.Producer.turns
         self._fd, self._capacity, self._mask = fd, capacity, capacity - 1
         self._slot_bytes, self._stride = slot_bytes, stride
         self._slots, self._cursor, self._stream = slots_at, cursor_at >> 3, stream_at >> 2
@@ -129,8 +116,6 @@ class Party:
         self._adopt(min(64, slot_bytes))
         _parties.add(self)
         self.filtered = 0
-        self._started = self._ticked = time.monotonic_ns()
-        self._idle = 0
         self._dead_peer = 0
 
     # -- the handle's common calls
@@ -158,25 +143,6 @@ class Party:
             if view is not None:
                 view.release()
 
-    def _set_row(self, buffer: object, offset: int) -> None:
-        self._enter()
-        self._rows = self._row = None
-        self._settle_plain()
-        if buffer is None:
-            return
-        self._rows = memoryview(buffer)  # type: ignore[arg-type]
-        self._row = self._rows[offset : offset + abi.METRICS_ROW.size].cast("B").cast("Q")
-        self._settle_plain()
-        self._tick(time.monotonic_ns())
-
-    def _set_lane_row(self, buffer: object, offset: int) -> None:
-        self._enter()
-        self._lane_row = None
-        if buffer is not None:
-            rows = memoryview(buffer)  # type: ignore[arg-type]
-            self._lane_row = rows[offset : offset + abi.METRICS_ROW.size].cast("B").cast("Q")
-        self._settle_plain()
-
     @property
     def stopped(self) -> bool:
         """Whether ``stop`` was called."""
@@ -188,16 +154,6 @@ class Party:
         if self._peer_died():
             self._ended = End.DEAD
             raise IndexBusError("E_PEER_DEAD", f"peer {self._dead_peer} of the lane died without leaving it")
-
-    def beat(self) -> None:
-        """Show a sign of life in the metrics row."""
-        if self._open_flag:
-            self._tick(time.monotonic_ns())
-
-    def idled(self, ns: int) -> None:
-        """This worker has waited elsewhere, which is not work."""
-        if self._open_flag:
-            self._idle += max(0, ns)
 
     # -- the short way: one message in as few steps as Python allows
 
@@ -373,87 +329,6 @@ class Party:
                 self._dead_peer = n
                 return True
         return False
-
-    def _add(self, name: str, n: int) -> None:
-        if self._row is not None and n:
-            at = ROW[name] >> 3
-            self._row[at] = (self._row[at] + n) & U64
-
-    def _given(self, sequence: int) -> None:
-        """A stage is given ``sequence`` now: should it hang, somebody outside can say over what."""
-        if self._row is not None:
-            self._row[ROW["in_hand"] >> 3] = (sequence + 1) & U64
-
-    def _count_batch(self, taken: int, out: int, filtered: int, size: int = 0) -> None:
-        row = self._row
-        if row is None:
-            return
-        for name, n in (("in", taken), ("out", out), ("filtered", filtered), ("batches", 1)):
-            if n:
-                at = ROW[name] >> 3
-                row[at] = (row[at] + n) & U64
-        at = ROW["batch_max"] >> 3
-        if row[at] < size + taken:
-            row[at] = size + taken
-        now = time.monotonic_ns()
-        if now - self._ticked >= TICK_NS:
-            self._tick(now)
-
-    def _record_turns(self) -> None:
-        self._enter()
-        self._did = self._did or []
-        self._settle_plain()
-
-    def _turns(self) -> tuple[bytes, bool]:
-        did = self._did or []
-        count = len(did)
-        taken = array("q", did[:count])
-        del did[:count]  # what the producer adds meanwhile stays
-        return taken.tobytes(), False
-
-    def _count_lane(self, n: int) -> None:
-        if self._did is not None:
-            self._did += (self._next - n, n)
-        row = self._lane_row
-        if row is None:
-            return
-        row[ROW["in"] >> 3] = (row[ROW["in"] >> 3] + n) & U64
-        depth = max(signed(self._next - self._q[cell]) for cell in self._watch)
-        at = ROW["high_water"] >> 3
-        if row[at] < depth <= self._capacity:
-            row[at] = depth
-
-    def _dropped(self, cause: str, n: int) -> None:
-        if self._did is not None and n:
-            self._did += (0, -n)
-        for row in (self._row, self._lane_row):
-            if row is not None and n:
-                for name in ("dropped", f"dropped_{cause}"):
-                    row[ROW[name] >> 3] = (row[ROW[name] >> 3] + n) & U64
-
-    def _stamp_of(self, sequence: int) -> int:
-        """When ``sequence`` arrived, in ns; 0 when it is not stamped, or no longer."""
-        at = self._stamps + 2 * abi.stamp_index(sequence)
-        if self._q[at] != sequence:
-            return 0
-        stamped: int = self._q[at + 1]
-        return stamped if self._q[at] == sequence else 0
-
-    def _tick(self, now: int) -> None:
-        self._ticked = now
-        if self._row is not None:
-            self._row[ROW["idle_ns"] >> 3] = self._idle
-            self._row[ROW["busy_ns"] >> 3] = max(0, now - self._started - self._idle)
-            self._row[ROW["heartbeat_ns"] >> 3] = now
-
-    def _latency(self, sequence: int) -> None:
-        if self._row is None:
-            return
-        stamped, now = self._stamp_of(sequence), time.monotonic_ns()
-        if stamped and now >= stamped:
-            bucket = (abi.HISTOGRAM_AT >> 3) + min((now - stamped).bit_length(), abi.HISTOGRAM_BUCKETS - 1)
-            self._row[bucket] += 1
-            self._row[ROW["latency_ns"] >> 3] = (self._row[ROW["latency_ns"] >> 3] + now - stamped) & U64
 
 
 _RELAX: dict[int, Callable[[Party, int, int, int], None]] = {

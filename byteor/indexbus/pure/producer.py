@@ -10,7 +10,8 @@ from typing import Any
 from byteor.indexbus import abi
 from byteor.indexbus.abi import End
 from byteor.indexbus.errors import oversize
-from byteor.indexbus.pure.party import TICK_NS, U64, Party, signed
+from byteor.indexbus.pure.counting import TICK_NS, U64, signed
+from byteor.indexbus.pure.party import Party
 
 
 def _bytes(message: object) -> bytes:

@@ -8,10 +8,10 @@ from typing import Any
 
 from byteor.indexbus.abi import ABORTED, WATERMARK, End
 from byteor.indexbus.errors import IndexBusError, oversize
+from byteor.indexbus.jobs import InPlace, Through
 from byteor.indexbus.pure.ports import SKIP, Item
 from byteor.indexbus.pure.stages import STAGES, StageRefusal
 from byteor.indexbus.pure.step import JobFailed, Step
-from byteor.indexbus.work import InPlace, Through
 
 Settle = Callable[[int, Any, Any], None]  # place in the batch, what was given, what came back
 

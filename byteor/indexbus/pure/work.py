@@ -11,13 +11,13 @@ from typing import Any
 
 from byteor.indexbus.abi import End, Wait
 from byteor.indexbus.errors import IndexBusError
+from byteor.indexbus.jobs import AnyJob, Bridge, Discard, Generate, InPlace, Merge, Route, Through
+from byteor.indexbus.pure.counting import TICK_NS
 from byteor.indexbus.pure.moves import DiscardStep, GenerateStep, MergeStep, RouteStep
 from byteor.indexbus.pure.ports import Inlet, Outlet, StreamEnded
 from byteor.indexbus.pure.stage_steps import InPlaceStep, ThroughStep
 from byteor.indexbus.pure.step import JobFailed, Step
-from byteor.indexbus.work import AnyJob, Bridge, Discard, Generate, InPlace, Merge, Route, Through
 
-TICK_NS = 50_000_000
 Ended = tuple[End, int, int, BaseException | None]
 
 
