@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 from home import Home
+from hypothesis import settings
 
 # Tests start hundreds of processes: none of them should compile the same modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A machine that is busy with something else is no failure of the code under test.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
