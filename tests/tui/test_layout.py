@@ -21,6 +21,7 @@ from byteor_tui.screens.armed import ArmedScreen
 from byteor_tui.screens.pair import PairScreen
 from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.shot import screen_text
+from tests.tui.conftest import resized
 from tests.tui.world import still_app
 
 SIZES = ((40, 10), (60, 20), (80, 24), (100, 30), (120, 40), (160, 50), (200, 60))
@@ -53,6 +54,7 @@ async def walk(app: ConsoleApp, pilot: Pilot[None]) -> AsyncIterator[str]:
         before = ""
         for _ in range(10):
             await pilot.pause()
+            await app.workers.wait_for_complete()
             app.paint()
             await pilot.pause()
             if screen_text(app) == before:
@@ -93,7 +95,7 @@ def look(app: ConsoleApp, sizes: tuple[tuple[int, int], ...] = SIZES) -> Seen:
         async with app.run_test(size=sizes[0]) as pilot:
             app.pacer.stop()
             for size in sizes:
-                await pilot.resize_terminal(*size)
+                await resized(pilot, size)
                 async for name in walk(app, pilot):
                     seen[name, size] = list(app.screen._compositor.render_strips())
                     check(name, size, seen[name, size], app)

@@ -5,6 +5,7 @@ hits the target that its dialog named, or nothing; only the code in the dialog c
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ KEYS = st.tuples(
     st.sampled_from(["down", "up", "sign", "deny", "enter", "escape", "freeze", "execute"]), NUMBERS
 )
 CODES = st.tuples(st.sampled_from(["code", "code", "wrong code", "half code"]), NUMBERS)
+ANYTHING = st.one_of(ROWS, KEYS, CODES).map(lambda op: [op])
+ATTEMPT = st.tuples(st.just([("deny", 0)]), st.lists(ROWS, max_size=3), st.just([("code", 0)]))
+"""What chance alone hardly ever does: a dialog, rows that move under it, then its code."""
+OPS = st.lists(
+    st.one_of(ANYTHING, ANYTHING, ATTEMPT.map(lambda parts: [*chain.from_iterable(parts)])), min_size=8
+)
 PRESSED = {"down": "j", "up": "k", "sign": "A", "deny": "D", "freeze": "F", "execute": "X"}
 
 
@@ -111,7 +118,7 @@ async def step(world: World, pilot: Pilot[None], op: str, n: int) -> None:
         assert now.digest in " ".join(fresh[0])
 
 
-@given(st.lists(st.one_of(ROWS, KEYS, CODES), min_size=10, max_size=40))
+@given(OPS.map(lambda found: [*chain.from_iterable(found)][:40]))
 @settings(
     max_examples=8,
     deadline=None,
@@ -125,7 +132,7 @@ def test_whatever_comes_goes_and_is_pressed_an_act_hits_what_its_dialog_named_or
 
 
 @pytest.mark.campaign
-@given(st.lists(st.one_of(ROWS, KEYS, CODES), min_size=10, max_size=60))
+@given(OPS.map(lambda found: [*chain.from_iterable(found)][:80]))
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_same_for_long(
     private: Path, sample: Any, monkeypatch: pytest.MonkeyPatch, ops: list[Op]

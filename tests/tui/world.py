@@ -90,6 +90,8 @@ def still_app(
         monkeypatch.setattr(f"byteor_tui.{module}.time", Clock)
     time.tzset()
     monkeypatch.setattr("byteor_tui.app.Reader", StillReader)
+    # Textual holds a new screen back for 50 ms lest it flicker; nobody looks here.
+    monkeypatch.setattr("textual.app.App.delay_update", lambda app: None)
     monkeypatch.setattr("byteor_tui.fetching.find_runs", lambda: [run])
     run = Run(RUN, "host-telemetry", "running", "prod", 4242, True, (NOW - 4000) * SECOND, str(folder))
     session = Session(env="prod", identities=((KID, KEY_FILE),), read_only=read_only)

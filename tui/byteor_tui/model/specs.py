@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 RUNNING_FILE = "spec.kv"
 CONTEXT = 2
 MAX_FOUND = 200
+LOOK_AGAIN_S = 1.0
 
 
 class DiffLine(msgspec.Struct, frozen=True):
@@ -103,6 +105,7 @@ class SpecBoard:
         self.pinned_hash = ""
         self._given = given
         self._stamps: tuple[object, ...] = ()
+        self._again_s = 0.0
         self._facts = SpecFacts()
         self._topologies: dict[Path, Topology] = {}
 
@@ -111,9 +114,10 @@ class SpecBoard:
         running = self.run_folder / RUNNING_FILE if self.run_folder is not None else None
         pinned = self._of(self.pinned_hash) if self.pinned_hash else None
         a, b = (pinned, running) if pinned is not None else (self.left or running, self.right)
-        stamps = (a, stamp(a), b, stamp(b), running)
-        if stamps != self._stamps or (b is None and running is not None and not self._facts.versions):
-            self._stamps = stamps
+        stamps, now_s = (a, stamp(a), b, stamp(b), running), time.monotonic()
+        alone = b is None and running is not None and not self._facts.versions
+        if stamps != self._stamps or (alone and now_s >= self._again_s):
+            self._stamps, self._again_s = stamps, now_s + LOOK_AGAIN_S  # every run's folder is read for it
             self._facts = self._compare(a, b, running)
         asked, known = self.asked, self._facts.asked
         if asked and (known is None or known.spec_hash != asked or not known.path):
