@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import os
@@ -20,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from byteor.errors import ByteorError
 from byteor.runtime.sample import RingSample, RunSample, WorkerSample
 from byteor_tui.model.runs import Run
+from tests.tui.waiting import PATIENCE_S, settled
 
 SECOND = 1_000_000_000
-PATIENCE_S = 90.0  # a busy machine stands still for seconds; who waits this long has found a defect
 NAMES = ("host", "parse", "detect", "annotate", "out")
 
 
@@ -304,29 +302,7 @@ def live(private: Path) -> Iterator[LiveRun]:
     made.stop()
 
 
-async def settled(*_: float) -> None:
-    """Until nothing in the event loop is ready to run: what was sent has been taken and answered.
-
-    Textual's own waits until the process has been idle for 20 ms by the CPU's clock, after every key.
-    """
-    loop, end = asyncio.get_running_loop(), time.monotonic() + PATIENCE_S
-    await asyncio.sleep(0)
-    while loop._ready:  # type: ignore[attr-defined]
-        assert time.monotonic() < end, "the console does not come to rest"
-        await asyncio.sleep(0)
-
-
 @pytest.fixture(autouse=True)
-def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+def settles(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("textual.app", "textual.pilot"):
         monkeypatch.setattr(f"{module}.wait_for_idle", settled)
-
-
-async def resized(pilot: Pilot[None], size: tuple[int, int]) -> None:
-    """Give the terminal ``size`` and wait until the screen has it: Textual collects sizes for 8 ms."""
-    await pilot.resize_terminal(*size)
-    end = time.monotonic() + PATIENCE_S
-    while tuple(pilot.app.screen.size) != size:
-        assert time.monotonic() < end, (size, pilot.app.screen.size)
-        await asyncio.sleep(0.001)
-    await pilot.pause()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from byteor_tui.model.runs import Run
 from byteor_tui.model.session import Session
 from byteor_tui.screens.armed import ArmedScreen
 from byteor_tui.shot import screen_text
+from tests.tui.waiting import shown, until
 
 Story = Callable[[ConsoleApp, Pilot[None]], Awaitable[None]]
 REQUEST = Target("request", "11111111-2222-4333-8444-555555555555", "r1")
@@ -144,13 +144,6 @@ def app(people: People, run: Run, sample: Any, played: Any, private: Path) -> Co
     return ConsoleApp(here, opener=lambda _: played(lambda at_s: sample(at_s)), session=session)
 
 
-async def until(pilot: Pilot[None], holds: Callable[[], object], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, screen_text(pilot.app)  # type: ignore[arg-type]
-        await pilot.pause(0.05)
-
-
 def play(app: ConsoleApp, story: Story, size: tuple[int, int] = (80, 24)) -> None:
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
@@ -169,7 +162,7 @@ async def see_everything(app: ConsoleApp, pilot: Pilot[None]) -> int:
     pressed = 0
     while app.situation().unseen and pressed < 20:
         await pilot.press("n")
-        await pilot.pause(0.05)
+        await pilot.pause()
         pressed += 1
     return pressed
 
@@ -186,9 +179,7 @@ def test_signing_stays_off_until_every_hunk_was_seen_then_code_and_passphrase_si
         await until(pilot, lambda: isinstance(app.screen, ArmedScreen))
         dialog = app.screen
         assert isinstance(dialog, ArmedScreen)
-        await pilot.pause(0.1)
-        text = screen_text(app)
-        assert "SIGN" in text and "PROD" in text and dialog.armed.code in text and "╔" in text
+        await shown(pilot, "SIGN", "PROD", dialog.armed.code, "╔")
         await pilot.press("enter")
         assert isinstance(app.screen, ArmedScreen), "a bare Enter commits nothing"
         await pilot.press(*dialog.armed.code, "enter")
@@ -222,11 +213,10 @@ def test_an_answer_that_comes_meanwhile_kills_the_dialog(app: ConsoleApp, asked:
         approvals = msgspec.structs.replace(evidence.approvals, rows=moved)
         app.collector.latest = msgspec.structs.replace(evidence, approvals=approvals)
         await pilot.press(*dialog.armed.code, "enter")
-        await pilot.pause(0.1)
+        await shown(pilot, "it has changed meanwhile")
         assert isinstance(app.screen, ArmedScreen)
-        assert "it has changed meanwhile" in screen_text(app)
         await pilot.press("escape")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: not isinstance(app.screen, ArmedScreen))
         assert not [one for one in app.log_pane.entries if one.command]
 
     play(app, story)
@@ -243,7 +233,7 @@ def test_a_read_only_console_binds_none_of_the_four_keys(
         await until(pilot, lambda: app.view().frame is not None)
         for place, keys in (("1", ["F", "s", "H", "enter"]), ("3", "AD"), ("6", "Xx")):
             await pilot.press(place, *keys)
-            await pilot.pause(0.02)
+            await pilot.pause()
             assert not isinstance(app.screen, ArmedScreen)
         assert not [one for one in app.log_pane.entries if one.command and "doctor" not in one.text]
         assert " RO " in screen_text(app).splitlines()[0]

@@ -15,9 +15,9 @@ from byteor_tui.app import ConsoleApp
 from byteor_tui.model.evidence import Environment
 from byteor_tui.model.policy import reduced
 from byteor_tui.model.specs import SpecText
-from byteor_tui.shot import screen_text
 from byteor_tui.widgets.prompt import Prompt
 from tests.tui.test_keys import play
+from tests.tui.waiting import shown, until
 from tests.tui.world import still_app
 
 PROD = Environment("p/prod", "prod", "prod", "disabled", "deny_all", "2 of sre", True)
@@ -77,17 +77,16 @@ def test_r_asks_how_much_and_enter_takes_all(
 ) -> None:
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         app.go("incidents")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: app.situation().incident)
         await pilot.press("r")
-        assert "dry run of INC-20260101-0017" in screen_text(app) and not ran
+        await shown(pilot, "dry run of INC-20260101-0017")
+        assert not ran
         await pilot.press("enter")
-        await pilot.pause(0.1)
-        assert app.here.screen == "replay"
+        await until(pilot, lambda: app.here.screen == "replay" and len(ran) == 1)
         await pilot.press("r", "ctrl+u", *"last 20", "enter")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: len(ran) == 2)
         await pilot.press("r", "ctrl+u", *"some", "enter")
-        await pilot.pause(0.1)
-        assert "no range" in screen_text(app)
+        await shown(pilot, "no range")
         assert [[one for one in argv if one.startswith(("--last", "--from"))] for argv in ran] == [
             [],
             ["--last=20"],
@@ -102,8 +101,7 @@ def test_what_is_typed_faster_than_the_prompt_opens_is_text_and_no_act(
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         for key, letter in (("slash", "/"), ("s", "s"), ("i", "i"), ("q", "q")):
             app.post_message(events.Key(key, letter))
-        await pilot.pause(0.2)
-        assert app.screen.query_one(Prompt).typed == "siq"
+        await until(pilot, lambda: app.screen.query_one(Prompt).typed == "siq")
         assert not ran and app.is_running
 
     play(still_app(monkeypatch, private, sample), story)
@@ -121,12 +119,11 @@ def test_x_in_the_why_sheet_asks_for_the_smaller_request(
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         app.go("replay")
-        await pilot.pause(0.1)
+        await shown(pilot, "INC-20260101-0017")
         await pilot.press("w")
-        await pilot.pause(0.1)
-        assert "asks for less: the same in lab (staging)" in screen_text(app)
+        await shown(pilot, "asks for less: the same in lab (staging)")
         await pilot.press("x", *"only there", "enter")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: ran)
         asked = [argv for argv in ran if argv[:2] == ("approval", "request")]
         assert len(asked) == 1
         assert {"--env=lab", "--action=replay_execute", "--reason=only there"} <= set(asked[0])

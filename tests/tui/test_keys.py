@@ -20,6 +20,7 @@ from byteor_tui.screens.runs import RunsScreen
 from byteor_tui.screens.sheet import SheetScreen
 from byteor_tui.shot import screen_text
 from byteor_tui.widgets.live_table import LiveTable
+from tests.tui.waiting import resized, shown, until
 
 Story = Callable[[ConsoleApp, Pilot[None]], Awaitable[None]]
 
@@ -27,11 +28,9 @@ Story = Callable[[ConsoleApp, Pilot[None]], Awaitable[None]]
 def play(app: ConsoleApp, story: Story, size: tuple[int, int] = (80, 24)) -> None:
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            for _ in range(50):
-                if app.view().frame is not None or isinstance(app.screen, RunsScreen):
-                    break
-                await pilot.pause(0.02)
-            await pilot.pause(0.15)
+            await until(pilot, lambda: app.view().frame is not None or app.reader is None)
+            app.paint()
+            await pilot.pause()
             await story(app, pilot)
 
     asyncio.run(run())
@@ -79,13 +78,12 @@ def test_freezing_stops_the_drawing_and_not_the_collection(app: ConsoleApp) -> N
         await pilot.press("space")
         frozen = app.view().frame
         assert "PAUSED" in screen_text(app)
-        await pilot.pause(0.4)
+        await until(pilot, lambda: app.reader is not None and app.reader.latest is not frozen)
         assert app.view().frame is frozen
-        assert app.reader is not None and app.reader.latest is not frozen
         assert app.pacer.hz == 1
         await pilot.press("space")
-        await pilot.pause(0.2)
-        assert app.view().frame is not frozen and "LIVE" in screen_text(app)
+        await shown(pilot, "LIVE")
+        assert app.view().frame is not frozen
 
     play(app, story)
 
@@ -93,14 +91,11 @@ def test_freezing_stops_the_drawing_and_not_the_collection(app: ConsoleApp) -> N
 def test_help_opens_and_closes_with_the_same_key(app: ConsoleApp) -> None:
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         await pilot.press("question_mark")
-        await pilot.pause(0.2)
-        assert isinstance(app.screen, SheetScreen)
-        text = screen_text(app)
-        assert "Write a snapshot of the run" in text
+        await until(pilot, lambda: isinstance(app.screen, SheetScreen))
+        text = await shown(pilot, "Write a snapshot of the run")
         assert sum(bool(line.strip()) for line in text.splitlines()) > 18, "it fills the screen"
         await pilot.press("question_mark")
-        await pilot.pause(0.2)
-        assert not isinstance(app.screen, SheetScreen)
+        await until(pilot, lambda: not isinstance(app.screen, SheetScreen))
 
     play(app, story)
 
@@ -108,9 +103,8 @@ def test_help_opens_and_closes_with_the_same_key(app: ConsoleApp) -> None:
 def test_the_list_of_runs_is_one_key_away_and_says_that_it_is_empty(app: ConsoleApp) -> None:
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         await pilot.press("minus")
-        await pilot.pause(0.3)
+        await shown(pilot, "no runs yet")
         assert isinstance(app.screen, RunsScreen)
-        assert "no runs yet" in screen_text(app)
 
     play(app, story)
 
@@ -118,9 +112,9 @@ def test_the_list_of_runs_is_one_key_away_and_says_that_it_is_empty(app: Console
 def test_without_a_run_the_console_waits_visibly_at_any_size(private: Path) -> None:
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         for size in ((80, 24), (20, 5), (10, 3), (200, 60)):
-            await pilot.resize_terminal(*size)
-            await pilot.pause(0.1)
-            assert "0 live" in screen_text(app) or size[0] < 20
+            await resized(pilot, size)
+            if size[0] >= 20:
+                await shown(pilot, "0 live")
         assert app.check_action("act", ("snapshot",)) is False
 
     play(ConsoleApp(), story)
@@ -131,8 +125,7 @@ def test_a_run_that_cannot_be_opened_is_said_in_the_log(private: Path, run: Run)
         raise ByteorError("E_RUN_NOT_FOUND", "no run here")
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
-        await pilot.pause(0.2)
-        assert "no run here" in screen_text(app)
+        await shown(pilot, "no run here")
 
     play(ConsoleApp(run, opener=opener), story)
 
@@ -151,10 +144,8 @@ def test_a_snapshot_shows_its_command_line_where_the_file_is_and_the_audit_numbe
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         assert app.check_action("act", ("copy",)) is None  # grey: there is nothing to copy yet
         await pilot.press("s")
-        await pilot.pause(0.3)
-        text = screen_text(app)
-        assert "$ byteor snapshot host-telemetry-" in text
-        assert "ok  audit #12" in text and "-> /somewhere/x.snapshot.json" in text
+        text = await shown(pilot, "ok  audit #12")
+        assert "$ byteor snapshot host-telemetry-" in text and "-> /somewhere/x.snapshot.json" in text
         await pilot.press("y")
         assert app.clipboard == verbs.command_line(asked[0])
         assert app.clipboard.startswith("byteor snapshot host-telemetry-20260101T000000-abcd --out=")
@@ -170,9 +161,7 @@ def test_a_snapshot_that_fails_says_why(app: ConsoleApp, monkeypatch: pytest.Mon
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         await pilot.press("s")
-        await pilot.pause(0.3)
-        text = screen_text(app)
-        assert "FAILED" in text and "No space left; make room" in text
+        await shown(pilot, "FAILED", "No space left; make room")
 
     play(app, story)
 
@@ -194,8 +183,7 @@ def test_q_leaves_and_asks_only_while_an_act_runs(app: ConsoleApp, monkeypatch: 
         assert app.is_running and "still running" in screen_text(app)
         await pilot.press("q")
         held.set()
-        await pilot.pause(0.1)
-        assert app._exit
+        await until(pilot, lambda: app._exit)
 
     play(app, story)
 
@@ -222,8 +210,7 @@ def test_a_click_on_the_footer_is_the_key(app: ConsoleApp) -> None:
         footer = app.screen.query_one("FooterBar")
         offset = footer.text.index("pause")  # type: ignore[attr-defined]
         await pilot.click("FooterBar", offset=(offset, 0))
-        await pilot.pause(0.1)
-        assert "PAUSED" in screen_text(app)
+        await shown(pilot, "PAUSED")
 
     play(app, story)
 
@@ -238,8 +225,7 @@ def test_an_alert_is_painted_although_the_sample_came_between_two_ticks(
         return msgspec.structs.replace(made, first_failure="stage parse at sequence 9: boom")
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
-        await pilot.pause(0.8)
-        assert "parse         at sequence 9: boom" in screen_text(app)
+        await shown(pilot, "parse         at sequence 9: boom")
 
     play(ConsoleApp(run, opener=lambda _: played(failing)), story)
 
@@ -256,7 +242,6 @@ def test_a_run_with_a_failed_stage_opens_with_the_cursor_on_it(
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         assert table(app).cursor_key == "annotate"
         await pilot.press("k")
-        await pilot.pause(0.2)
         assert table(app).cursor_key == "detect"
 
     play(ConsoleApp(run, opener=lambda _: played(failed)), story)

@@ -21,7 +21,7 @@ from byteor_tui.screens.armed import ArmedScreen
 from byteor_tui.screens.pair import PairScreen
 from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.shot import screen_text
-from tests.tui.conftest import resized
+from tests.tui.waiting import resized
 from tests.tui.world import still_app
 
 SIZES = ((40, 10), (60, 20), (80, 24), (100, 30), (120, 40), (160, 50), (200, 60))

@@ -12,7 +12,7 @@ import pytest
 from byteor.runtime.sample import RunSample
 from byteor_tui.app import ConsoleApp
 from byteor_tui.model.runs import Run
-from byteor_tui.shot import screen_text
+from tests.tui.waiting import resized, shown
 
 SIZES = [
     (10, 3),
@@ -51,9 +51,8 @@ def test_every_size_shows_the_state_of_the_run_and_that_somebody_is_needed(
         app = ConsoleApp(run, opener=lambda _: played(bad))
         async with app.run_test(size=SIZES[0]) as pilot:
             for size in (*SIZES, *MORE):
-                await pilot.resize_terminal(*size)
-                await pilot.pause(0.05)
-                text = screen_text(app)
+                await resized(pilot, size)
+                text = await shown(pilot, "LIVE")
                 rows = text.splitlines()
                 assert "LIVE" in rows[0], (size, text)
                 assert "!detect" in text.replace("! ", "!"), (size, text)
@@ -87,9 +86,8 @@ def test_text_is_the_same_in_every_theme(
     async def look() -> str:
         app = ConsoleApp(run, opener=lambda _: played(bad))
         async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause(0.3)
             assert app.theme == theme
-            return screen_text(app)
+            return await shown(pilot, "FAILED")
 
     assert "! detect FAILED" in " ".join(asyncio.run(look()).split())
 
@@ -102,9 +100,8 @@ def test_without_colour_there_are_no_colours_and_only_ascii(
     async def look() -> str:
         app = ConsoleApp(run, opener=lambda _: played(bad))
         async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause(0.3)
             assert app.theme == "byteor-ansi"
-            return screen_text(app)
+            return await shown(pilot, "FAILED")
 
     text = asyncio.run(look())
     assert text.isascii()
@@ -122,11 +119,9 @@ def test_a_thousand_stages_draw_only_what_is_visible(
     async def look() -> None:
         app = ConsoleApp(run, opener=lambda _: played(play))
         async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause(0.5)
-            assert "1000 stages" in screen_text(app)
+            await shown(pilot, "1000 stages")
             await pilot.press("end")
-            await pilot.pause(0.2)
-            assert "stage-999" in screen_text(app)
+            await shown(pilot, "stage-999")
             table = app.screen.query_one("LiveTable")
             assert len(table._lines) <= 24
 
