@@ -20,7 +20,7 @@ from byteor_tui.actions.situation import Situation, missing
 from byteor_tui.acts import HANDLERS
 from byteor_tui.driver import ConsoleDriver
 from byteor_tui.fetching import Fetching
-from byteor_tui.model.collector import Collector
+from byteor_tui.model.collector import PERIOD_S, Collector
 from byteor_tui.model.frame import Frame
 from byteor_tui.model.link import Place
 from byteor_tui.model.log import Log
@@ -32,9 +32,10 @@ from byteor_tui.model.source import Source
 from byteor_tui.model.specs import SpecBoard
 from byteor_tui.model.view import Moment, View
 from byteor_tui.model.visits import Visits
-from byteor_tui.pacing import Pacer
+from byteor_tui.pacing import SLOW_HZ, SLOWEST_LOOK_S, Pacer
 from byteor_tui.present import situation_of, view_of
-from byteor_tui.recorder import Recorder
+from byteor_tui.recorder import HELD_S, Recorder
+from byteor_tui.recorder import PERIOD_S as NOTE_S
 from byteor_tui.screens import MODES
 from byteor_tui.screens.armed import ArmedScreen
 from byteor_tui.screens.runs import RunsScreen
@@ -92,7 +93,7 @@ class ConsoleApp(Fetching):
         self.at_unix_ns = 0
         self.pinned: Frame | None = None
         self.pacer = Pacer(
-            self, self.paint, ssh="SSH_CONNECTION" in os.environ, line=self._line, on_rate=self._look_as_often
+            self, self._tick, ssh="SSH_CONNECTION" in os.environ, line=self._line, on_rate=self._look_as_often
         )
         self.collector: Collector = Collector(SpecBoard(self.session.spec))
         self.run_shown: Run | None = None
@@ -205,11 +206,15 @@ class ConsoleApp(Fetching):
     def _look_as_often(self) -> None:
         if self.reader is not None:
             self.reader.pace(self.pacer.collect_s)
+        self.collector.pace(SLOWEST_LOOK_S if self.pacer.hz <= SLOW_HZ else PERIOD_S)
 
     def _line(self) -> ConsoleDriver | None:
         return self._driver if isinstance(self._driver, ConsoleDriver) else None
 
-    def paint(self) -> None:
+    def _tick(self) -> None:
+        self.paint(note_every_s=HELD_S if self.frozen else NOTE_S)
+
+    def paint(self, note_every_s: float = NOTE_S) -> None:
         """Hand the newest frame to the screen in front; a modal over it keeps it as it is."""
         if not self.is_running or not self._screen_stack_exists:
             return
@@ -234,7 +239,7 @@ class ConsoleApp(Fetching):
         then = self.pinned.spec_hash if self.pinned is not None else ""
         self.collector.board.pinned_hash = then if live is not None and then != live.spec_hash else ""
         self.fetch_for(screen)
-        self.recorder.see(screen)
+        self.recorder.see(screen, note_every_s)
 
     @property
     def _screen_stack_exists(self) -> bool:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import threading
 import time
+from codecs import getincrementaldecoder
 from queue import Full
 from typing import Any
 
 from textual import events
+from textual._time import get_time
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
@@ -22,12 +26,33 @@ SETTLE_S = 1.0
 LOOK_MS = 2000  # a terminal that goes wakes a waiting poll at once; that is the kernel's habit, no promise
 
 
+class Ended(threading.Event):
+    """An event that a thread can wait for together with a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def set(self) -> None:
+        super().set()
+        os.eventfd_write(self._fd, 1)
+
+    def clear(self) -> None:
+        super().clear()
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._fd)
+
+
 class ConsoleDriver(LinuxDriver):
     """``ready`` before a frame, ``ask`` with it. Written for Textual 8.2.8, whose writer is a thread."""
 
     def __init__(self, *args: Any, **given: Any) -> None:
         self.answers = Answers()
         super().__init__(*args, **given)
+        self.exit_event = Ended()
         threading.Thread(target=self._leave_when_gone, name="byteor-hangup", daemon=True).start()
 
     def ready(self, now_s: float) -> bool:
@@ -49,6 +74,28 @@ class ConsoleDriver(LinuxDriver):
             except Full:
                 continue
         self._app.exit(return_code=SIGHUP_EXIT)
+
+    def run_input_thread(self) -> None:
+        """Wait for keys or the end. Textual's own wakes ten times a second to look whether it is the end."""
+        parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")("replace").decode
+        line = select.poll()
+        line.register(self.exit_event, select.POLLIN)  # type: ignore[arg-type]
+        line.register(self.fileno, select.POLLIN)
+        while not self.exit_event.is_set():
+            due_s = parser._timeout_time  # after an escape: whether it begins something or was the key
+            patience_ms = None if due_s is None else max(0, math.ceil(1000 * (due_s - get_time())))
+            if any(fd == self.fileno for fd, _ in line.poll(patience_ms)):
+                try:
+                    data = os.read(self.fileno, 4096)
+                except OSError:
+                    data = b""
+                if not data:  # the terminal is gone; somebody else looks after that
+                    line.unregister(self.fileno)
+                text = decode(data)
+                for message in parser.feed(text) if text else ():  # half a letter is none yet
+                    self.process_message(message)
+            for message in parser.tick():
+                self.process_message(message)
 
     def process_message(self, message: Message) -> None:
         if isinstance(message, events.CursorPosition):

@@ -24,6 +24,7 @@ MAX_BYTES = 16 << 20
 KEPT_BYTES, KEPT_S = 1 << 20, 600
 WHOLE_EVERY = 60  # lines, so that what is dropped at the front takes no later line along
 PERIOD_S = 1.0
+HELD_S = 5.0  # of a picture that is held, nothing but its age changes by itself
 OF_THE_RUN = frozenset({"overview", "stages", "diff", "replay"})
 Seen = tuple[str, tuple[int, int], list[str]]
 
@@ -41,15 +42,15 @@ class Recorder:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             os.fchmod(self._file, 0o600)
         self._written = 0
-        self._due_s = 0.0
+        self._seen_s = float("-inf")
         self._before: Seen | None = None
 
-    def see(self, screen: Skeleton, now_s: float | None = None) -> None:
-        """Note what ``screen`` shows, once a second; nothing while somebody types into a line."""
-        now_s = time.monotonic() if now_s is None else now_s
-        if now_s < self._due_s or screen.prompt.open or not (self._keep or self._file >= 0):
+    def see(self, screen: Skeleton, every_s: float = PERIOD_S) -> None:
+        """Note what ``screen`` shows, at most once in ``every_s``; nothing while somebody types into a line."""
+        now_s = time.monotonic()
+        if now_s < self._seen_s + every_s or screen.prompt.open or not (self._keep or self._file >= 0):
             return
-        self._due_s = now_s + PERIOD_S
+        self._seen_s = now_s
         lines = [strip.text.rstrip() for strip in screen._compositor.render_strips()]
         self.note((screen.screen_id, (screen.size.width, screen.size.height), lines), now_s)
 

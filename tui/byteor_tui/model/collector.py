@@ -20,7 +20,7 @@ from byteor_tui.model.text import clean
 
 PERIOD_S = 0.1
 DAY_NS = 86_400 * 1_000_000_000
-STORE_EVERY = 10  # of these periods: files are looked at ten times a second, the store once
+STORE_EVERY_S = 1.0  # files are looked at ten times a second
 
 
 class Collector:
@@ -52,19 +52,25 @@ class Collector:
         if self._thread.is_alive():
             self._thread.join(timeout=2)
 
+    def pace(self, period_s: float) -> None:
+        """Look at files this often from now on, at the store still once a second."""
+        self._period_s = period_s
+
     def look_now(self) -> None:
         """Somebody has acted: the store is looked at with the next period, not the next second."""
         self._now.set()
 
     def _run(self) -> None:
-        turn = 0
+        due_s, wait_s = 0.0, 0.0
         try:
-            while not self._stop.wait(self._period_s if turn else 0):
-                if turn % STORE_EVERY == 0 or self._now.is_set():
+            while not self._stop.wait(wait_s):
+                now_s = time.monotonic()
+                if now_s >= due_s or self._now.is_set():
                     self._now.clear()
                     self._look_at_store()
+                    due_s = now_s + STORE_EVERY_S - PERIOD_S / 2
                 self.specs = self.board.look()
-                turn += 1
+                wait_s = self._period_s
         finally:
             self._audit.close()
 
