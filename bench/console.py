@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime
 import fcntl
 import os
 import pty
@@ -66,12 +67,16 @@ class Console:
 
     def until(self, pattern: bytes, seconds: float = 20.0) -> float:
         """When ``pattern`` has come (monotonic seconds)."""
+        return self.find(pattern, seconds)[0]
+
+    def find(self, pattern: bytes, seconds: float = 20.0) -> tuple[float, bytes]:
+        """When ``pattern`` has come, and what its last group was."""
         end, data = time.monotonic() + seconds, b""
         while time.monotonic() < end:
             if select.select([self.master], [], [], 0.5)[0]:
                 data += self._take()
-                if re.search(pattern, data):
-                    return time.monotonic()
+                if found := re.search(pattern, data):
+                    return time.monotonic(), found[found.re.groups]
         raise TimeoutError(f"{pattern!r} did not come: {data[-300:]!r}")
 
     def _take(self) -> bytes:
@@ -170,6 +175,27 @@ def keys(seconds: float) -> None:
     times.sort()
     p95 = times[int(0.95 * len(times))]
     say("key to paint, 10 Hz", f"median {statistics.median(times):.0f} ms, p95 {p95:.0f} ms", "p95 <= 40 ms")
+
+
+def looking_back(seconds: float) -> None:
+    """The time cursor, a step a key, over a full tape; each step has a picture of its own time."""
+    for stages in ("40", "1000"):
+        console = Console(stages, "taped")
+        console.until(rb"stage-1\b", 60)
+        console.read(3)
+        console.press("[")
+        _, shown = console.find(rb"PAST (\d\d:\d\d:\d\d)")
+        at, times = datetime.datetime.strptime(shown.decode(), "%H:%M:%S"), []
+        for _ in range(60 if stages == "40" else 5):  # of a thousand stages the tape keeps 36 s
+            at -= datetime.timedelta(seconds=5)
+            start = time.monotonic()
+            console.press("[")
+            times.append(1000 * (console.until(at.strftime("PAST %H:%M:%S").encode()) - start))
+            console.read(0.03)
+        console.close()
+        times.sort()
+        said = f"median {statistics.median(times):.0f} ms, p95 {times[int(0.95 * len(times))]:.0f} ms"
+        say(f"time cursor to paint, {stages} stages", said, "p95 <= 40 ms" if stages == "40" else "-")
 
 
 def stall(seconds: float) -> None:
@@ -336,7 +362,7 @@ def saved(seconds: float) -> None:
     say("a saved file: its hunk or finding on the screen", f"{median:.0f} ms, worst {worst:.0f}", "<= 200 ms")
 
 
-BARS = {one.__name__: one for one in (first_paint, cost, keys, stall, producer, saved, memory)}
+BARS = {one.__name__: one for one in (first_paint, cost, keys, looking_back, stall, producer, saved, memory)}
 
 
 def main() -> None:
@@ -344,7 +370,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--audit-rows", type=int, default=1_000_000)
     parser.add_argument(
-        "--only", default="first_paint,cost,keys,stall,producer,saved,audit"
+        "--only", default="first_paint,cost,keys,looking_back,stall,producer,saved,audit"
     )  # memory: 16 minutes
     given = parser.parse_args()
     for name in given.only.split(","):

@@ -1,4 +1,7 @@
-"""A console on synthetic stages that all move at once: what ``bench.console`` measures from outside."""
+"""A console on synthetic stages that all move at once: what ``bench.console`` measures from outside.
+
+python -m bench.console_child STAGES [taped]       # taped: a quarter of an hour is on the tape already
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,20 @@ if TYPE_CHECKING:
     from byteor.runtime.sample import RunSample
 
 
+SECOND_NS = 1_000_000_000
+
+
 class Synthetic:
     """A source of ``stages`` workers, each at its own rate."""
 
     def __init__(self, stages: int) -> None:
         self._stages = stages
-        self._start = time.monotonic_ns()
+        self._start = time.monotonic_ns() - 1000 * SECOND_NS
 
-    def sample(self) -> RunSample:
+    def sample(self, ago_ns: int = 0) -> RunSample:
         from byteor.runtime.sample import RingSample, RunSample, WorkerSample
 
-        now = time.monotonic_ns()
+        now = time.monotonic_ns() - ago_ns
         passed = now - self._start
         workers = tuple(
             WorkerSample(
@@ -38,7 +44,7 @@ class Synthetic:
         return RunSample(
             run_id="bench-20260101T000000-abcd", name="bench", state="running", env="dev", pid=os.getpid(),
             spec_hash="sha256:" + "5" * 64, started_unix_ns=time.time_ns(), taken_ns=now,
-            taken_unix_ns=time.time_ns(), workers=workers, rings=(ring,), first_failure="",
+            taken_unix_ns=time.time_ns() - ago_ns, workers=workers, rings=(ring,), first_failure="",
         )  # fmt: skip
 
     def close(self) -> None:
@@ -46,14 +52,27 @@ class Synthetic:
 
 
 def main() -> None:
-    from byteor_tui.app import ConsoleApp
+    from byteor_tui import app
+    from byteor_tui.model.history import History
+    from byteor_tui.model.reader import Reader
     from byteor_tui.model.runs import Run
+    from byteor_tui.model.tape import MAX_FRAMES
+
+    class Taped(Reader):
+        def __init__(self, source: Synthetic, period_s: float) -> None:
+            super().__init__(source, period_s)
+            history = History()
+            for second in range(MAX_FRAMES, 0, -1):
+                self.tape.add(history.fold(source.sample(second * SECOND_NS)))
+
+    if sys.argv[2:] == ["taped"]:
+        app.Reader = Taped  # type: ignore[misc]
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BYTEOR_STATE_DIR"] = folder
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
         run = Run("bench-20260101T000000-abcd", "bench", "running", "dev", os.getpid(), True, 0, folder)
-        ConsoleApp(run, opener=lambda _: Synthetic(int(sys.argv[1]))).run()
+        app.ConsoleApp(run, opener=lambda _: Synthetic(int(sys.argv[1]))).run()
 
 
 if __name__ == "__main__":

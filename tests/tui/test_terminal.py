@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import re
 import select
 import signal
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
+
+from byteor_tui.driver import ConsoleDriver, Ended
 
 Start = Callable[..., Any]
 ASK, ANSWER = b"\x1b[6n", b"\x1b[12;1R"
@@ -144,6 +149,26 @@ def test_a_console_that_was_stopped_and_goes_on_reads_its_keys_with_one_thread(
     assert len(list(threads.iterdir())) <= before
     console.press("q")
     assert console.wait() == 0 and console.restored
+
+
+def test_a_letter_that_comes_in_halves_is_typed_and_the_end_is_heard_while_nobody_types() -> None:
+    source, typed = os.pipe()
+    driver = ConsoleDriver.__new__(ConsoleDriver)  # its input alone
+    driver.fileno, driver._debug, driver.exit_event = source, False, Ended()
+    heard: Queue[Any] = Queue()
+    driver.process_message = heard.put  # type: ignore[method-assign]
+    thread = threading.Thread(target=driver.run_input_thread, daemon=True)
+    thread.start()
+    for half in (b"\xc3", b"\xa4", b"\x1b"):
+        os.write(typed, half)
+        end = time.monotonic() + 60
+        while int.from_bytes(fcntl.ioctl(source, termios.FIONREAD, bytes(4)), sys.byteorder):
+            assert time.monotonic() < end and thread.is_alive()
+    assert heard.get(timeout=60).character == "ä"
+    assert heard.get(timeout=60).key == "escape", "it was the key: nothing came after it"
+    driver.exit_event.set()
+    thread.join(timeout=60)
+    assert not thread.is_alive() and heard.empty()
 
 
 def test_a_checkpoint_gets_through_at_any_moment_so_no_read_transaction_is_held(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ class Recorder:
 
     def __init__(self, path: Path | None = None, *, keep: bool = True) -> None:
         self._keep = keep
-        self._kept: deque[tuple[float, bool, bytes]] = deque()
+        self._kept: deque[tuple[float, bool, bytes, int]] = deque()  # when, whole, packed, its size unpacked
         self._kept_bytes = 0
         self._since_whole = 0
         self._file = -1
@@ -46,7 +47,7 @@ class Recorder:
         self._before: Seen | None = None
 
     def see(self, screen: Skeleton, every_s: float = PERIOD_S) -> None:
-        """Note what ``screen`` shows, at most once in ``every_s``; nothing while somebody types into a line."""
+        """Note what ``screen`` shows, at most once in ``every_s``, and nothing while somebody types."""
         now_s = time.monotonic()
         if now_s < self._seen_s + every_s or screen.prompt.open or not (self._keep or self._file >= 0):
             return
@@ -71,7 +72,7 @@ class Recorder:
         data = msgspec.json.encode(document) + b"\n"
         self._write(data)
         if self._keep and name in OF_THE_RUN:
-            self._kept.append((now_s, whole, data))
+            self._kept.append((now_s, whole, zlib.compress(data, 1), len(data)))
             self._kept_bytes += len(data)
             self._forget(now_s)
 
@@ -83,13 +84,13 @@ class Recorder:
     @property
     def kept(self) -> bytes:
         """The last minutes, beginning with a whole screen; empty when nothing was kept."""
-        return b"".join(data for _, _, data in self._kept)
+        return b"".join(zlib.decompress(packed) for _, _, packed, _ in self._kept)
 
     def _forget(self, now_s: float) -> None:
         """Drop what is too old or too much, and then the changes of a screen that is no longer there."""
         kept = self._kept
         while kept and (self._kept_bytes > KEPT_BYTES or now_s - kept[0][0] > KEPT_S or not kept[0][1]):
-            self._kept_bytes -= len(kept.popleft()[2])
+            self._kept_bytes -= kept.popleft()[3]
 
     def _write(self, data: bytes) -> None:
         if self._file < 0 or self._written >= MAX_BYTES:

@@ -50,6 +50,23 @@ def test_a_trend_at_the_cursor_ends_at_the_cursor(sample: Any) -> None:
     assert all(len(row.trend) == 10 and row.trend[-1] == row.rate_per_s for row in found.rows)
 
 
+def test_stages_that_come_go_and_change_places_have_trends_of_their_own(sample: Any) -> None:
+    tape, history, frames = Tape(), History(), []
+    for second in range(12):
+        made = sample(float(second), rate=100.0 * second)
+        workers = made.workers[::-1] if second % 3 else made.workers[second % 4 :]
+        frames.append(history.fold(msgspec.structs.replace(made, workers=workers)))
+        tape.add(frames[-1])
+    for frame in frames:
+        found = tape.at(frame.taken_unix_ns)
+        assert found is not None and [row.name for row in found.rows] == [row.name for row in frame.rows]
+        before = [one for one in frames if one.taken_ns <= frame.taken_ns]
+        for row in found.rows:
+            own = [past for one in before for past in one.rows if past.name == row.name]
+            assert row.trend == tuple(past.rate_per_s for past in own)
+            assert row.trend_p99 == tuple(float(past.p99_ns) for past in own)
+
+
 def test_a_tape_of_a_thousand_stages_is_bounded(sample: Any, worker: Any) -> None:
     many = tuple(worker(f"s{number}") for number in range(1000))
     tape, history = Tape(), History()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import marshal
 import zlib
+from array import array
 from bisect import bisect_right
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,13 +16,19 @@ SECOND_NS = 1_000_000_000
 MAX_FRAMES = 900
 MAX_ROWS = 36_000  # a quarter of an hour of forty stages
 TREND_SECONDS = 60
+NAN = float("nan")
 
 
 class _Kept(NamedTuple):
-    """A packed frame: as objects, ten minutes of forty stages would be 15 MB."""
+    """A packed frame: as objects, ten minutes of forty stages would be 15 MB.
+
+    ``figures`` are what trends are made of, apart from the rest: a look wants them of a whole minute.
+    """
 
     at_unix_ns: int
+    names: tuple[str, ...]
     packed: bytes
+    figures: bytes
 
 
 class Tape:
@@ -42,7 +49,10 @@ class Tape:
                 return
             kept = ()  # the wall clock was set back: what is older is not before
         most = max(30, min(MAX_FRAMES, MAX_ROWS // max(1, len(frame.rows))))
-        self._kept = (*kept[-most + 1 :], _Kept(at, _pack(frame)))
+        names = tuple(row.name for row in frame.rows)
+        if kept and kept[-1].names == names:
+            names = kept[-1].names
+        self._kept = (*kept[-most + 1 :], _Kept(at, names, _pack(frame), _pack_figures(frame)))
 
     @property
     def span(self) -> tuple[int, int] | None:
@@ -58,19 +68,19 @@ class Tape:
         index = max(0, bisect_right(kept, unix_ns, key=lambda one: one.at_unix_ns) - 1)
         if before is not None and before.taken_unix_ns == kept[index].at_unix_ns:
             return before
-        window = [_unpack(one.packed) for one in kept[max(0, index - TREND_SECONDS + 1) : index + 1]]
-        found = msgspec.convert(window[-1], Frame)
-        rates: dict[str, list[float | None]] = {}
-        tails: dict[str, list[float | None]] = {}
-        for frame in window:
-            for row in frame["rows"]:
-                p99_ns = row["p99_ns"]
-                rates.setdefault(row["name"], []).append(row["rate_per_s"])
-                tails.setdefault(row["name"], []).append(float(p99_ns) if p99_ns > 0 else None)
+        found = _unpack(kept[index].packed)
+        rates: dict[str, list[float | None]] = {row.name: [] for row in found.rows}
+        tails: dict[str, list[float | None]] = {row.name: [] for row in found.rows}
+        for one in kept[max(0, index - TREND_SECONDS + 1) : index + 1]:
+            for name, rate, tail in zip(one.names, *_unpack_figures(one.figures), strict=True):
+                if name in rates:
+                    rates[name].append(rate if rate == rate else None)
+                    tails[name].append(tail if tail > 0 else None)
 
         def with_trend(row: StageRow) -> StageRow:
             return msgspec.structs.replace(
                 row,
+                rate_per_s=rates[row.name][-1],
                 trend=tuple(rates[row.name]),
                 trend_p99=tuple(tails[row.name]),
                 trend_closed=len(rates[row.name]),
@@ -81,12 +91,28 @@ class Tape:
 
 
 def _pack(frame: Frame) -> bytes:
-    rows = tuple(msgspec.structs.replace(row, trend=(), trend_p99=(), histogram=()) for row in frame.rows)
+    """Without what the figures and the frames before tell."""
+    without = {"trend": (), "trend_p99": (), "histogram": (), "rate_per_s": None}
+    rows = tuple(msgspec.structs.replace(row, **without) for row in frame.rows)
     plain = msgspec.to_builtins(msgspec.structs.replace(frame, rows=rows))
+    plain["rows"] = tuple(tuple(row.values()) for row in plain["rows"])
     return zlib.compress(marshal.dumps(plain), 1)  # marshal: a torn region's numbers fit in no 64 bits
 
 
-def _unpack(packed: bytes) -> dict[str, Any]:
-    """A frame as plain values: of all but one in a window, only names and figures are wanted."""
-    plain: dict[str, Any] = marshal.loads(zlib.decompress(packed))
-    return plain
+def _unpack(packed: bytes) -> Frame:
+    plain = marshal.loads(zlib.decompress(packed))
+    plain["rows"] = [dict(zip(StageRow.__struct_fields__, row, strict=True)) for row in plain["rows"]]
+    return msgspec.convert(plain, Frame)
+
+
+def _pack_figures(frame: Frame) -> bytes:
+    """Messages/s and p99 in ns of each row, NaN for a rate that is not known."""
+    rates = (NAN if row.rate_per_s is None else row.rate_per_s for row in frame.rows)
+    figures = array("d", (*rates, *(row.p99_ns for row in frame.rows)))
+    return zlib.compress(figures.tobytes(), 1)
+
+
+def _unpack_figures(packed: bytes) -> tuple[array[float], array[float]]:
+    figures = array("d", zlib.decompress(packed))
+    half = len(figures) // 2
+    return figures[:half], figures[half:]
