@@ -166,7 +166,7 @@ def walk(entries: Iterable[Entry], anchors: Sequence[Anchor], tree: Frontier) ->
     gone = _Gone(set(), set())
     source = iter(entries)
     while True:
-        room = waiting[-1].size - tree.size if waiting and waiting[-1].size > tree.size else BATCH
+        room = waiting[-1].size - tree.size if waiting else BATCH
         batch = list(islice(source, min(BATCH, room)))
         if not batch:
             break

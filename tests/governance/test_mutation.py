@@ -45,6 +45,7 @@ TESTS = {
     f"{STORE}/cosignature": ["test_cosignature.py"],
     f"{STORE}/verify": [
         "test_verify.py",
+        "test_verdicts.py",
         "test_attacks.py",
         "test_checkpoint.py",
         "test_parts.py",
@@ -60,6 +61,15 @@ SAME = (
     "True -> False: raw = base64.b64decode(text, validate=True)",
     "condition never: if _TIME.fullmatch(text) is None",
     "Sub -> Add: x_squared = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P",
+    'condition never: if found.problem is None or found.problem.code not in ("E_ROLLBACK", "E_ROOT"):',
+    'operand 1 left out: if found.problem is None or found.problem.code not in ("E_ROLLBACK", "E_ROOT"):',
+    "operand 0 left out: if len(kept) == len(witnesses) or not _verified(path, kept, key).ok:",
+    "operand 0 left out: if not _all_right(batch, tree) and (problem := _first_wrong(batch, tree, gone))",
+    "Or -> And: if body is None or salt is None:",
+    "operand 0 left out: if body is None or salt is None:",
+    "operand 1 left out: if body is None or salt is None:",
+    "condition never: or damage(LOOKED_AT if in_parts else None)",
+    "condition never: or (None if in_parts else _other_index(connection, version))",
 )
 
 
