@@ -111,18 +111,32 @@ def _query(index: Index) -> str:
 
 def _product(rows: Iterable[Any], base: Any) -> int:
     value = 1
-    for key, seq in rows:
-        if seq is None:
-            return 0
-        value = value * (base(key) + seq) % PRIME
+    try:
+        for key, seq in rows:
+            if seq is None:
+                return 0
+            value = value * (base(key) + seq) % PRIME
+    except UnicodeDecodeError:  # a key that no leaf of ours has
+        return 0
     return value
 
 
+class NoLeafError(Exception):
+    """What stands at ``seq`` says neither what happened nor to what."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(seq)
+        self.seq = seq
+
+
 def all_right(connection: apsw.Connection, shape: int, secret: bytes) -> bool:
-    """Whether every index shows the entries, all of which are read once more."""
+    """Whether every index shows the entries, all of which are read once more. Raises ``NoLeafError``."""
     due = Products(secret)
     for seq, leaf in connection.execute("SELECT seq, leaf FROM entries ORDER BY seq"):
-        due.take(seq, [leaf])
+        try:
+            due.take(seq, [leaf])
+        except ValueError:  # msgspec's, and text that is no UTF-8
+            raise NoLeafError(seq) from None
     return agree(shown(connection, shape, secret), due)
 
 

@@ -115,7 +115,10 @@ def walk_parts(
     hashes = right_hashes(rest, whole)
     if hashes is None or len(hashes) != size - whole:
         return False
-    products.take(whole, [entry[1] for entry in rest])
+    try:
+        products.take(whole, [entry[1] for entry in rest])
+    except ValueError:  # one is no leaf
+        return False
     if not agree(indexes[0], products):
         return False
     grown.extend(hashes)

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from byteor_store import Anchor, AuditLog, Event, StoreError, verify
+from byteor_store import Anchor, AuditLog, Event, StoreError, parts, verify
 from byteor_store.database import checksum_vfs
 from byteor_store.leaf import leaf_text
 from byteor_store.merkle import Frontier, leaf_hash
@@ -150,6 +150,34 @@ def test_the_checkpoints_of_a_log_of_any_shape_that_has_them_count(path: Path, v
     old.execute("INSERT INTO checkpoints VALUES (7, zeroblob(32), x'00', 1)")
     old.close()
     assert code_of(path) == "E_ROLLBACK"
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        b'{"action":7,"approval_id":null,"body_digest":null,"run_id":null,"seq":260,"v":1}',
+        b'{"action":"a","approval_id":null,"body_digest":null,"run_id":"\xff","seq":260,"z":1}',
+        b'{"body_digest":null,"seq":260,"z":1}',
+    ],
+)
+@pytest.mark.parametrize("worth_it", [1, parts.WORTH_IT])
+def test_an_entry_that_is_no_leaf_is_told_though_all_hashes_fit(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, leaf: bytes, worth_it: int
+) -> None:
+    monkeypatch.setattr(parts, "WORTH_IT", worth_it)
+    with AuditLog.open(filled) as log:  # a block that a process of its own reads, and the rest
+        log.append_many([Event(action="act", actor="user:op")] * (261 - LOST))
+    connection = apsw.Connection(str(filled), vfs=checksum_vfs())
+    connection.execute("DROP TRIGGER entries_stay")
+    leaves = connection.execute("SELECT leaf FROM entries WHERE seq < 260 ORDER BY seq").fetchall()
+    tree = Frontier()
+    tree.extend([leaf_hash(one) for (one,) in [*leaves, (leaf,)]])
+    connection.execute("UPDATE entries SET leaf = ?, leaf_hash = ? WHERE seq = 260", (leaf, leaf_hash(leaf)))
+    connection.execute("UPDATE log SET frontier = ?", (b"".join(tree.hashes),))
+    connection.close()
+    problem = verify(filled).problem
+    assert problem is not None
+    assert (problem.code, problem.seq) == ("E_LEAF_HASH", 260)
 
 
 def test_a_verdict_is_what_was_found_and_stays_it(filled: Path) -> None:
