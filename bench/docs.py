@@ -20,7 +20,7 @@ from bench.transport import tables as transport
 from bench.transport.shapes import SIZE
 
 ROOT = Path(__file__).parents[1]
-PAGES = (Path("bench/README.md"), Path("docs/tuning.md"), *(
+PAGES = (Path("bench/README.md"), Path("docs/tuning.md"), Path("docs/console.md"), *(
     path.relative_to(ROOT) for path in sorted((ROOT / "docs/lanes").glob("*.md"))
 ))  # fmt: skip
 BLOCK = re.compile(r"(<!-- bench: ([a-z0-9 ,-]+) -->\n).*?(<!-- /bench -->)", re.DOTALL | re.IGNORECASE)
@@ -80,6 +80,13 @@ def profiles(report: dict[str, Any]) -> str:
     return f"{table}\n\n{report['rate']:,} messages a second, half of what the paced source can do. {where}."
 
 
+def console(report: dict[str, Any]) -> str:
+    lines = [[row["what"], row["measured"], row["bar"]] for row in report["rows"]]
+    m = report["machine"]
+    table = transport.table(["", "measured", "bar"], lines)
+    return f"{table}\n\n{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}, Python {m['python']}."
+
+
 def _of(name: str, make: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
     return lambda: make(results(name))
 
@@ -105,6 +112,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "pipeline peers": _of("pipeline", pipeline.peers),
     "pipeline left out": _of("pipeline", pipeline.left_out),
     "pipeline bars": _of("pipeline", pipeline.bars_table),
+    "console": _of("console", console),
     "profiles": _of("profiles", profiles),
 }
 
