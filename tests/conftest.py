@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from home import Home
 from hypothesis import settings
+
+# A shell lets what it starts in the background ignore SIGINT, and so would everything started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests start hundreds of processes: none of them should compile the same modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
