@@ -126,8 +126,15 @@ def _tune(config: WorkerConfig, mappings: Sequence[mmap.mmap]) -> tuple[Problem,
     return (*problems, *apply_here(config.tuning, config.number))
 
 
+_telling = threading.Lock()
+
+
 def _tell(config: WorkerConfig, event: WorkerEvent) -> None:
-    os.write(config.event_fd, msgspec.json.encode(event) + b"\n")
+    """One line to the supervisor. Two threads tell, and a line may be longer than a pipe takes at once."""
+    line = memoryview(msgspec.json.encode(event) + b"\n")
+    with _telling:
+        while line:
+            line = line[os.write(config.event_fd, line) :]
 
 
 def _keep_lifeline() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
+from typing import cast
 
 import msgspec
 import pytest
 
+from byteor.runtime.decided import Told
 from byteor.runtime.folders import Failure
-from byteor.runtime.worker_config import WorkerEvent
+from byteor.runtime.worker_config import WorkerConfig, WorkerEvent
+from byteor.runtime.worker_main import _tell
 from byteor.runtime.worker_process import WorkerProcess, _said_ready
 
 
@@ -41,3 +45,23 @@ def test_a_failure_that_comes_together_with_ready_is_heard_afterwards() -> None:
     finally:
         os.close(theirs)
         os.close(process.events)
+
+
+def test_what_two_threads_tell_arrives_as_whole_lines() -> None:
+    ours, theirs = os.pipe()
+    config = cast(WorkerConfig, type("Config", (), {"event_fd": theirs}))
+    told = WorkerEvent("decided", told=Told(1, choices=list(range(50_000))))  # more than a pipe takes at once
+
+    def tell() -> None:
+        for _ in range(5):
+            _tell(config, told)
+
+    threads = [threading.Thread(target=tell) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    with os.fdopen(ours, "rb") as pipe:
+        heard = [msgspec.json.decode(pipe.readline(), type=WorkerEvent) for _ in range(10)]
+    for thread in threads:
+        thread.join()
+    os.close(theirs)
+    assert heard == [told] * 10
