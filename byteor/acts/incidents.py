@@ -29,8 +29,7 @@ from byteor.incident.record import (
 )
 from byteor.runtime.folders import RunIdentity
 from byteor.state import state_dir
-from byteor_store import AuditLog, Event, StoreError, audit_path, current_actor
-from byteor_store.audit import Row
+from byteor_store import AuditLog, Event, Row, StoreError, audit_path, current_actor
 
 BUNDLE_SUFFIX = ".bundle.zip"
 

@@ -5,8 +5,9 @@
 0
 """
 
-from byteor_store.audit import AuditLog, Row, Signer
+from byteor_store.audit import AuditLog, Row
 from byteor_store.errors import StoreError
+from byteor_store.kept_tree import Signer
 from byteor_store.leaf import Event, Leaf, current_actor
 from byteor_store.location import audit_path
 from byteor_store.parts import Anchor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import threading
 import time
@@ -16,10 +15,10 @@ import apsw
 import msgspec
 
 from byteor.errors import Exit
-from byteor_store.checkpoint import Checkpoint, CheckpointError, origin, read, sign
 from byteor_store.database import open_for_reading, open_for_writing, translated
 from byteor_store.errors import StoreError
 from byteor_store.group_commit import GroupCommit
+from byteor_store.kept_tree import Signer, checkpoint_due, read_frontier, sign_tree
 from byteor_store.leaf import (
     SALT_BYTES,
     Event,
@@ -35,11 +34,8 @@ from byteor_store.migrations import migrate, refuse_newer, shape
 from byteor_store.proof import Proof, prove
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    pass
 
-HASH_BYTES = 32
-CHECKPOINT_ENTRIES = 1_000
-CHECKPOINT_AGE_NS = 60_000_000_000
 PAGE_ROWS = 4_096  # a log may be larger than memory
 
 
@@ -50,14 +46,6 @@ class Row(msgspec.Struct, frozen=True):
     text: bytes
     leaf_hash: bytes
     body: bytes | None
-
-
-class Signer(NamedTuple):
-    """The log's own key, and the names that stand in the origin of its checkpoints."""
-
-    key: Ed25519PrivateKey
-    org: str | None = None
-    project: str | None = None
 
 
 class _Append(NamedTuple):
@@ -156,7 +144,7 @@ class AuditLog:
                 events, [None if event.body is None else canonical(event.body) for event in events]
             )
             if self._signer is not None:
-                self._sign(self._signer)
+                sign_tree(self._connection, self.path, self._signer)
         return list(range(first, first + len(events)))
 
     def about(self, approval_id: str, action: str) -> list[Row]:
@@ -197,8 +185,8 @@ class AuditLog:
         seal = any(append.seal for append in appends)
         with self._transaction():
             first = self._write(events, bodies)
-            if self._signer is not None and (seal or self._checkpoint_due()):
-                self._sign(self._signer)
+            if self._signer is not None and (seal or checkpoint_due(self._connection)):
+                sign_tree(self._connection, self.path, self._signer)
         starts = accumulate((len(append.events) for append in appends), initial=first)
         return [
             list(range(start, start + len(append.events)))
@@ -318,40 +306,7 @@ class AuditLog:
     def write_checkpoint(self, signer: Signer) -> bytes:
         """Sign the tree as it is now and keep the note beside it; the note. A tree is signed only once."""
         with self._transaction():
-            return self._sign(signer)
-
-    def _sign(self, signer: Signer) -> bytes:
-        execute = self._connection.execute
-        tree = read_frontier(self._connection, self.path)
-        kept: Any = execute("SELECT note FROM checkpoints WHERE size = ?", (tree.size,)).get
-        if kept is not None:
-            return bytes(kept)
-        name = self._origin(signer)
-        note = sign(Checkpoint(name, tree.size, tree.root()), signer.key)
-        row = (tree.size, tree.root(), note, time.time_ns())
-        execute("INSERT INTO checkpoints (size, root, note, ts_unix_ns) VALUES (?, ?, ?, ?)", row)
-        return note
-
-    def _origin(self, signer: Signer) -> str:
-        """The log's name: who knows no organisation goes on with the name that it has been signed by."""
-        execute = self._connection.execute
-        newest: Any = execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").get
-        if signer.org is None and newest is not None:
-            with contextlib.suppress(CheckpointError):
-                return read(bytes(newest)).origin
-        return origin(str(execute("SELECT uuid FROM log").get), signer.org, signer.project)
-
-    def _checkpoint_due(self) -> bool:
-        newest: Any = self._connection.execute(
-            "SELECT checkpoints.size, ts_unix_ns, log.size FROM log"
-            " LEFT JOIN checkpoints ORDER BY checkpoints.size DESC LIMIT 1"
-        ).fetchone()
-        signed, signed_ns, size = newest
-        if signed is None:
-            return True
-        age_ns = time.time_ns() - signed_ns
-        # A clock that was set back must not keep the next checkpoint waiting.
-        return size - signed >= CHECKPOINT_ENTRIES or not 0 <= age_ns < CHECKPOINT_AGE_NS
+            return sign_tree(self._connection, self.path, signer)
 
     def prove(self, seq: int) -> Proof:
         """The proof of entry ``seq``, in the tree of the newest checkpoint that has it, else of now.
@@ -425,7 +380,7 @@ class AuditLog:
                 raise _no_body(seq)
             own = self._write([event], [body])
             if self._signer is not None:
-                self._sign(self._signer)
+                sign_tree(self._connection, self.path, self._signer)
         with self._lock:
             try:
                 # The old page, with the body, is still in the WAL until that is cut.
@@ -443,19 +398,3 @@ class AuditLog:
 
 def _no_body(seq: int) -> StoreError:
     return StoreError("E_AUDIT_ENTRY", f"entry {seq} has no body to erase", exit=Exit.NOT_FOUND)
-
-
-def read_frontier(connection: apsw.Connection, path: Path) -> Frontier:
-    """Size and frontier from the database. Raises ``StoreError`` when they do not fit each other."""
-    row = connection.execute("SELECT size, frontier FROM log").fetchone()
-    try:
-        size, packed = row if row is not None else (-1, b"")
-        hashes = [packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES)]
-        return Frontier(size, hashes)
-    except ValueError as error:
-        raise StoreError(
-            "E_AUDIT_UNREADABLE",
-            f"the tree in {path} is damaged: {error}",
-            hint="byteor audit verify tells more; keep the file as evidence",
-            exit=Exit.INVALID,
-        ) from error

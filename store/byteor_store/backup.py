@@ -15,9 +15,10 @@ import apsw
 
 from byteor.atomic import private_folder, sync_folder
 from byteor.errors import Exit
-from byteor_store.audit import AuditLog, Signer
+from byteor_store.audit import AuditLog
 from byteor_store.database import checksum_vfs, open_for_reading, translated
 from byteor_store.errors import StoreError
+from byteor_store.kept_tree import Signer
 from byteor_store.leaf import Event, current_actor
 from byteor_store.merkle import Frontier
 from byteor_store.verify import Verdict, verify

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apsw
 import msgspec
 
-from byteor_store.audit import read_frontier
 from byteor_store.checkpoint import CheckpointError, read
 from byteor_store.database import open_for_reading, translated
 from byteor_store.errors import StoreError
 from byteor_store.indexes import SECRET_BYTES, NoLeafError, all_right
+from byteor_store.kept_tree import read_frontier
 from byteor_store.leaf import body_digest
 from byteor_store.merkle import Frontier
 from byteor_store.migrations import expected_schema, refuse_newer, schema_of, shape
