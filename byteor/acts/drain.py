@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from byteor.errors import Exit
-from byteor.runtime.control import ask
+from byteor.runtime.control import demand
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import RunInfo, RunResult, find_live_run, read_run
 
@@ -16,10 +16,11 @@ _POLL_S = 0.02
 def drain(which: str | None, timeout_s: float) -> RunInfo:
     """Ask the live run ``which`` to drain and return it when it has ended.
 
-    Raises ``E_RUN_NOT_FOUND``, ``E_RUN_AMBIGUOUS``, ``E_RUN_SILENT``, and ``E_STILL_DRAINING`` (exit 10).
+    Raises ``E_RUN_NOT_FOUND``, ``E_RUN_AMBIGUOUS``, ``E_RUN_SILENT``, ``E_RUN_VERSION``, and
+    ``E_STILL_DRAINING`` (exit 10).
     """
     info = find_live_run(which)
-    ask(Path(info.folder), "drain")
+    demand(Path(info.folder), "drain")
     return await_end(info, timeout_s)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -19,7 +19,7 @@ from byteor.acts.drain import await_end
 from byteor.errors import ByteorError, Exit
 from byteor.runtime import folders
 from byteor.runtime.adapter import Source
-from byteor.runtime.control import ask
+from byteor.runtime.control import Answer, ask, demand
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import RunInfo, list_runs, name_lock, read_run, runtime_dir
 from byteor.runtime.observe import RunObserver
@@ -92,7 +92,7 @@ def take_over(old: RunInfo, sources: Mapping[str, Source], drain_timeout_s: floa
     limit_s = drain_timeout_s + MARGIN_S
     if old.alive:
         _await_empty(old, min(drain_timeout_s, MAX_LIMIT_S))
-        _ask_live(old, "drain", min(drain_timeout_s, MAX_LIMIT_S))
+        _ask_live(old, demand, "drain", min(drain_timeout_s, MAX_LIMIT_S))
         old = await_end(old, limit_s)
     _check_clean(old)
     _await_name(old.identity.name, limit_s)
@@ -104,7 +104,7 @@ def _await_empty(old: RunInfo, limit_s: float) -> None:
     """Return when nothing is under way in ``old``, whose sources rest; or when it cannot be held (it is of an
     older version, or the kernel makes its messages) or ends by itself."""
     run = Path(old.folder)
-    if not _ask_live(old, "hold", min(limit_s + HELD_S, MAX_LIMIT_S)):
+    if not _ask_live(old, ask, "hold", min(limit_s + HELD_S, MAX_LIMIT_S)):
         return
     deadline = time.monotonic() + limit_s
     try:
@@ -123,10 +123,10 @@ def _await_empty(old: RunInfo, limit_s: float) -> None:
         raise
 
 
-def _ask_live(old: RunInfo, what: str, limit_s: float) -> bool:
+def _ask_live(old: RunInfo, asking: Callable[[Path, str, float], Answer], what: str, limit_s: float) -> bool:
     """Whether it does so. False also when it is just coming to its end by itself. Raises ``E_RUN_SILENT``."""
     try:
-        return ask(Path(old.folder), what, limit_s).ok
+        return asking(Path(old.folder), what, limit_s).ok
     except RunError:
         try:
             await_end(old, MARGIN_S)

@@ -20,12 +20,12 @@ def command(
 ) -> None:
     """Close the source, let messages in flight finish, stop the workers."""
     from byteor.cli.output import emit_json, emit_text
-    from byteor.runtime.control import ask
+    from byteor.runtime.control import demand
     from byteor.runtime.folders import find_live_run
 
     info = find_live_run(run)
     what = "stop" if now else "drain"
-    state = info.state if dry_run else ask(Path(info.folder), what).state
+    state = info.state if dry_run else demand(Path(info.folder), what).state
     document = {"run_id": info.identity.run_id, "asked": what, "state": state, "dry_run": dry_run}
     if json:
         emit_json("stop", document)

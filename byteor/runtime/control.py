@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import selectors
 import socket
 from collections.abc import Callable, Iterator
@@ -27,8 +28,10 @@ _MAX_LINE = 4096
 _ANSWER_WITHIN_S = 2.0
 
 
-class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """``limit_s``: how long a drain may take at least, where who asks can wait longer than the run would; or
+class Request(msgspec.Struct):
+    """What a version does not know it passes over; the oldest refuse what they do not know.
+
+    ``limit_s``: how long a drain may take at least, where who asks can wait longer than the run would; or
     how long sources are held at most, so that who asked may die meanwhile."""
 
     ask: str
@@ -104,13 +107,17 @@ class ControlServer:
 
 
 def ask(run: Path, what: str, limit_s: float = 0.0) -> Answer:
-    """Ask the live run in the folder ``run``. Raises ``E_RUN_SILENT`` when nobody answers within 2 s."""
+    """Ask the live run in the folder ``run``. Raises ``E_RUN_SILENT`` when nobody answers within 2 s,
+    ``E_RUN_OWNER`` when it is another user's."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client, _short_path(run) as short:
             client.settimeout(_ANSWER_WITHIN_S)
             client.connect(short)
-            client.sendall(msgspec.json.encode(Request(what, limit_s)) + b"\n")
+            request = {"ask": what, "limit_s": limit_s} if limit_s else {"ask": what}
+            client.sendall(msgspec.json.encode(request) + b"\n")
             return msgspec.json.decode(client.makefile("rb").readline(_MAX_LINE), type=Answer)
+    except PermissionError:
+        raise _of_another(run) from None
     except (OSError, ValueError) as error:
         raise RunError(
             "E_RUN_SILENT",
@@ -118,6 +125,36 @@ def ask(run: Path, what: str, limit_s: float = 0.0) -> Answer:
             hint="byteor snapshot still works on a hung run; then kill its pid (byteor ps)",
             exit=Exit.TIMEOUT if isinstance(error, TimeoutError) else Exit.UNAVAILABLE,
         ) from None
+
+
+def demand(run: Path, what: str, limit_s: float = 0.0) -> Answer:
+    """Ask for what no run refuses, ``drain`` or ``stop``. Raises as ``ask`` does, and ``E_RUN_VERSION``."""
+    answer = ask(run, what, limit_s)
+    if not answer.ok and limit_s:
+        answer = ask(run, what)  # of a version that knows no limits
+    if answer.ok:
+        return answer
+    raise RunError(
+        "E_RUN_VERSION",
+        f"{run.name} does not understand that it shall {what}: {answer.message}",
+        hint="ask with the byteor that started it (version in its run.json), or kill its pid (byteor ps)",
+        exit=Exit.UNAVAILABLE,
+    )
+
+
+def _of_another(run: Path) -> RunError:
+    """The group that may look at a run may not end it."""
+    owner = "another user"
+    with contextlib.suppress(OSError, KeyError):
+        uid = run.stat().st_uid
+        owner = f"uid {uid}"
+        owner = pwd.getpwuid(uid).pw_name
+    return RunError(
+        "E_RUN_OWNER",
+        f"{run.name} belongs to {owner}, and nobody else may ask it for anything",
+        hint=f"sudo -u {owner.removeprefix('uid ')} with the same command, or ask its service manager",
+        exit=Exit.REFUSED,
+    )
 
 
 @contextlib.contextmanager

@@ -7,11 +7,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
+import msgspec
 import pytest
 
 from byteor.errors import Exit
-from byteor.runtime.control import Answer, ControlServer, ask
+from byteor.runtime.control import Answer, ControlServer, ask, demand
 from byteor.runtime.errors import RunError
 
 
@@ -94,3 +96,42 @@ def test_no_server_is_told_as_such(run: Path) -> None:
     with pytest.raises(RunError) as silent:
         ask(run, "drain")
     assert (silent.value.code, silent.value.exit) == ("E_RUN_SILENT", Exit.UNAVAILABLE)
+
+
+@pytest.fixture
+def oldest(run: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server decodes as the first version did: it knows ``ask`` and refuses whatever else it is told."""
+
+    class OldestRequest(msgspec.Struct, forbid_unknown_fields=True):
+        ask: str
+        limit_s: ClassVar[float] = 0.0
+
+    def answer(server: ControlServer, line: bytes) -> Answer:
+        try:
+            request = msgspec.json.decode(line, type=OldestRequest)
+        except msgspec.DecodeError as error:
+            return Answer(False, "", f"not a request: {error}")
+        known = request.ask in ("status", "drain", "stop")
+        return server._act(request.ask, 0.0) if known else Answer(False, "", "unknown ask")
+
+    monkeypatch.setattr(ControlServer, "_answer", answer)
+
+
+@pytest.mark.parametrize(("what", "limit_s"), [("drain", 0.0), ("drain", 5.0), ("stop", 0.0)])
+def test_a_run_of_the_oldest_version_is_ended(
+    run: Path, asked: list[str], oldest: None, what: str, limit_s: float
+) -> None:
+    assert demand(run, what, limit_s) == Answer(True, "draining")
+    assert asked == [what]
+    assert not ask(run, "hold", 1.0).ok
+
+
+def test_a_run_that_does_not_understand_is_no_success(run: Path, asked: list[str], oldest: None) -> None:
+    with pytest.raises(RunError) as refused:
+        demand(run, "leave")
+    assert (refused.value.code, refused.value.exit, asked) == ("E_RUN_VERSION", Exit.UNAVAILABLE, [])
+
+
+def test_what_a_later_version_adds_is_passed_over(run: Path, asked: list[str]) -> None:
+    assert b'"ok":true' in raw(run, b'{"ask": "drain", "because": "upgrade"}\n')
+    assert asked == ["drain"]

@@ -88,7 +88,7 @@ def test_a_member_of_the_group_sees_a_run_and_cannot_touch_it(
 
     seen = as_user(SOMEBODY, GROUP, look)
     assert seen == {"state": "running", "ours": False, "workers": 3, "lanes": True}
-    assert as_user(SOMEBODY, GROUP, lambda: ask(run, "stop").state) == "E_RUN_SILENT"
+    assert as_user(SOMEBODY, GROUP, lambda: ask(run, "stop").state) == "E_RUN_OWNER"
     assert as_user(SOMEBODY, GROUP, lambda: (run / "x").touch()) == "PermissionError"
     assert as_user(SOMEBODY, GROUP, lambda: (run / "run.json").write_text("{}")) == "PermissionError"
     regions = Path(info.identity.region_dir)

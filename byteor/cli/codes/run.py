@@ -57,6 +57,13 @@ ROWS = tuple(
             "byteor snapshot demo",
         ),
         (
+            "E_RUN_OWNER",
+            "who may look at a run (--group) may not end it: its owner alone asks it for anything",
+            "sudo -u OWNER with the same command, or systemctl stop its unit",
+            "byteor stop orders (a run of the user byteor)",
+            "sudo -u byteor byteor stop orders",
+        ),
+        (
             "E_RUN_SILENT",
             "a live run answers on its control socket",
             "byteor snapshot still works on a hung run; then kill its pid (byteor ps)",
