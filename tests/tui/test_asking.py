@@ -60,6 +60,9 @@ def test_the_smaller_request_is_a_smaller_spec_first_then_another_place() -> Non
     assert reduced(asked, (asked, less), LAB, (PROD, LAB), replay=False) is None, "it is not refused there"
 
 
+KEYS = {":": "colon", " ": "space"}
+
+
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
@@ -102,6 +105,28 @@ def test_what_is_typed_faster_than_the_prompt_opens_is_text_and_no_act(
         for key, letter in (("slash", "/"), ("s", "s"), ("i", "i"), ("q", "q")):
             app.post_message(events.Key(key, letter))
         await until(pilot, lambda: app.screen.query_one(Prompt).typed == "siq")
+        assert not ran and app.is_running
+
+    play(still_app(monkeypatch, private, sample), story)
+
+
+def test_what_is_typed_faster_than_the_palette_opens_is_looked_for(
+    private: Path, sample: Any, monkeypatch: pytest.MonkeyPatch, ran: list[tuple[str, ...]]
+) -> None:
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        def type_at_once(text: str) -> None:
+            for letter in text:
+                app.post_message(events.Key(KEYS.get(letter, letter), letter))
+
+        type_at_once(":stage detect")
+        await pilot.pause(0.2)
+        assert " : stage detect_" in screen_text(app)
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        assert (app.here.screen, app.here.item) == ("stages", "detect")
+        type_at_once("ga")
+        await pilot.pause(0.2)
+        assert app.here.screen == "approvals"
         assert not ran and app.is_running
 
     play(still_app(monkeypatch, private, sample), story)

@@ -17,6 +17,7 @@ class ChooserScreen(ModalScreen[str | None]):
     """The answer is the letter, or None."""
 
     AUTO_FOCUS = None
+    reads_what_was_typed = True
 
     def __init__(self, letters: Mapping[str, str], glyphs: Glyphs) -> None:
         super().__init__()

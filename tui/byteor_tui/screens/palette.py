@@ -23,6 +23,7 @@ class PaletteScreen(ModalScreen[str | None]):
     """Takes every key itself; the answer is the key of the chosen entry."""
 
     AUTO_FOCUS = None
+    reads_what_was_typed = True
 
     def __init__(self, found: Mapping[str, Entry], glyphs: Glyphs) -> None:
         super().__init__()
