@@ -14,7 +14,9 @@ from byteor_tui.actions import commands, verbs
 from byteor_tui.app import ConsoleApp
 from byteor_tui.model.evidence import Environment
 from byteor_tui.model.policy import reduced
-from byteor_tui.model.specs import SpecText
+from byteor_tui.model.specs import DiffLine, SpecText
+from byteor_tui.screens.approvals import ApprovalsScreen
+from byteor_tui.shot import screen_text
 from byteor_tui.widgets.prompt import Prompt
 from tests.tui.test_keys import play
 from tests.tui.waiting import shown, until
@@ -130,6 +132,48 @@ def test_what_is_typed_faster_than_the_palette_opens_is_looked_for(
         assert not ran and app.is_running
 
     play(still_app(monkeypatch, private, sample), story)
+
+
+@pytest.mark.parametrize(("size", "apart"), [((200, 60), True), ((120, 40), False), ((200, 20), False)])
+def test_a_wide_diff_stands_apart_and_counts_as_seen_only_where_it_was(
+    private: Path,
+    sample: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    ran: list[tuple[str, ...]],
+    size: tuple[int, int],
+    apart: bool,
+) -> None:
+    app = still_app(monkeypatch, private, sample)
+    asked = app.collector.specs.asked
+    assert asked is not None
+    long = tuple(DiffLine(" ", f"line {number}", 0) for number in range(200))
+    last = (DiffLine("@", "the end", 1), DiffLine("+", "what decides", 1))
+    app.collector.specs = msgspec.structs.replace(
+        app.collector.specs, asked=msgspec.structs.replace(asked, diff=(*asked.diff, *long, *last))
+    )
+
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        app.go("approvals")
+        await pilot.pause(0.2)
+        screen = app.screen
+        assert isinstance(screen, ApprovalsScreen) and screen.apart is apart
+        assert "what decides" not in screen_text(app)
+        assert 2 in screen.unseen, "the last hunk is below"
+        assert screen.query_one("#third").display is apart
+        if apart:
+            assert "clocks" in screen_text(app) and "what decides" not in screen.detail_panel.text
+            await pilot.press("tab", "tab", "G")
+        else:
+            await pilot.press("tab", "G")
+        await pilot.pause(0.2)
+        assert "what decides" in screen_text(app), screen_text(app)
+        assert 2 not in screen.unseen and 1 in screen.unseen, "its middle was never on the screen"
+        for _ in range(40):
+            await pilot.press("n")
+            await pilot.pause(0.02)
+        assert not screen.unseen and app.situation().unseen == 0
+
+    play(app, story, size)
 
 
 def test_x_in_the_why_sheet_asks_for_the_smaller_request(

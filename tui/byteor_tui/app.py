@@ -275,7 +275,7 @@ class ConsoleApp(Fetching):
         self.pacer.adjust()
 
     def on_key(self, event: events.Key) -> None:
-        """Keys typed before prompt or palette had the keyboard arrive here: they are its text, none is an act."""
+        """Keys typed before prompt or palette had the keyboard arrive here: they are its text, no acts."""
         self.pacer.key_pressed()
         if getattr(self.screen, "reads_what_was_typed", False):
             self.screen.post_message(events.Key(event.key, event.character))  # read once it is composed

@@ -115,7 +115,7 @@ def pager(app: ConsoleApp) -> None:
     screen = app.front
     if not isinstance(screen, PairScreen):
         return
-    text = "\n".join("".join(part for part, _ in line).rstrip() for line in screen.detail_panel.all_lines)
+    text = "\n".join("".join(part for part, _ in line).rstrip() for line in screen.told)
     command = shlex.split(os.environ.get("PAGER") or "less")
     with tempfile.NamedTemporaryFile("w", prefix="byteor-", suffix=".txt") as file:
         file.write(text + "\n")

@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Iterable, Sequence
 
-from byteor_tui.actions.situation import Situation, why_not_mine
-from byteor_tui.model.evidence import Approval, Environment
-from byteor_tui.model.policy import environment_of, reason_for
-from byteor_tui.model.replays import Replay
+import msgspec
+from textual.containers import Container
+from textual.widget import Widget
+
+from byteor_tui.actions.situation import Situation
+from byteor_tui.model.evidence import Approval
+from byteor_tui.model.policy import environment_of
 from byteor_tui.model.seen import Piece, Seen
 from byteor_tui.model.specs import Asked
-from byteor_tui.model.text import age, day_clock, short_hash, wall_clock
+from byteor_tui.model.text import age
 from byteor_tui.model.view import View
-from byteor_tui.screens.diff import hunk_line
 from byteor_tui.screens.pair import Content, PairScreen
-from byteor_tui.screens.text_lines import Cell, Col, field, fields, header, paragraph, row, title
+from byteor_tui.screens.request_lines import SECOND_NS, Drawn, diff_drawn, diff_title, terms_drawn
+from byteor_tui.screens.text_lines import Cell, Col, header, row, title
 from byteor_tui.tones import Line, Tone
+from byteor_tui.widgets.rule import Rule
+from byteor_tui.widgets.scroll_lines import ScrollLines
 
 COLS = (Col("STATE", 8), Col("REQUEST", 8), Col("LEFT", 7, right=True), Col("ENV", 10), Col("ASKS", 14))
 ORDER = ("pending", "approved", "used", "denied", "revoked", "expired")
 TONES = {"pending": Tone.WARN, "approved": Tone.GOOD, "denied": Tone.ALARM, "revoked": Tone.ALARM}
-SECOND_NS = 1_000_000_000
-Drawn = tuple[Line, Piece | None]
+TOO_LOW = ("-low", "-flat", "-sliver")
 
 
 class ApprovalsScreen(PairScreen):
-    """Remembers which hunks of which request were on the screen. ``wanted_spec`` is read by the app."""
+    """Remembers which hunks of which request were on the screen. ``wanted_spec`` is read by the app.
+
+    Where it is wide the diff has a column of its own; else it stands below the terms. ``_drawn`` is what
+    each panel was last asked to show, with the document that it belongs to.
+    """
 
     screen_id = "approvals"
 
     def __init__(self) -> None:
         super().__init__()
         self.wanted_spec = ""
+        self.on_diff = False
         self._seen = Seen()
-        self._drawn: list[Drawn] = []
+        self._drawn: dict[str, tuple[str, list[Drawn]]] = {}
         self._document = ""
         self._chosen: Approval | None = None
         self._asked: Asked | None = None
+
+    def compose_more(self) -> Iterable[Widget]:
+        with Container(id="third"):
+            yield Rule(id="diff-rule", classes="rule")
+            yield ScrollLines(id="diff")
 
     def content(self, view: View, chosen: str | None) -> Content:
         found_all = view.evidence.approvals
@@ -53,16 +67,21 @@ class ApprovalsScreen(PairScreen):
         asked = view.specs.asked
         self._asked = asked if asked is not None and asked.spec_hash == self.wanted_spec else None
         index = list(rows).index(one.request_id) + 1 if one is not None else 0
+        environment = environment_of(one, view.evidence.environments) if one is not None else None
+        certificate = one.certificate if one is not None else ""
+        shown = next(
+            (row for row in view.evidence.replays if certificate and row.digest == certificate), None
+        )
+        self._document = document_of(one, self._asked) if one is not None else ""
+        asked, apart = self._asked, self.apart
 
         def draw(width: int) -> list[Line]:
             if one is None:
-                self._drawn = []
-                return []
-            environment = environment_of(one, view.evidence.environments)
-            shown = next((row for row in view.evidence.replays if row.digest == one.certificate), None)
-            self._drawn = drawn(one, self._asked, environment, shown, view.kid, now, width)
-            self._document = document_of(one, self._asked)
-            return [line for line, _ in self._drawn]
+                return self._note_drawn("detail", [])
+            lines = terms_drawn(one, asked, environment, shown, view.kid, now, width)
+            if not apart:
+                lines += [((), None), (title(diff_title(asked)), None), *diff_drawn(asked, width)]
+            return self._note_drawn("detail", lines)
 
         return Content(
             keys=tuple(rows),
@@ -72,7 +91,7 @@ class ApprovalsScreen(PairScreen):
             detail_title=f"{one.short}  {one.action} in {one.env}" if one else "Request",
             detail_note=f"{index} of {len(rows)}" if one else "",
             detail=draw,
-            stamp=(one, self._asked, now if one is not None and one.ends() else 0, view.kid),
+            stamp=(one, asked, now if one is not None and one.ends() else 0, view.kid, apart),
             empty=(
                 found_all.error or "no requests",
                 "byteor approval request SPEC --env=ENV --reason=TEXT makes one",
@@ -81,24 +100,70 @@ class ApprovalsScreen(PairScreen):
 
     def draw_body(self, view: View) -> None:
         super().draw_body(view)
-        window = self.detail_panel.window
-        if self._chosen is not None and len(self._drawn) == self.detail_panel.total:
-            self._seen.note(self._document, (self._drawn[index][1] for index in window))
+        if self.apart:
+            tone = Tone.KEY if self.on_diff else Tone.TITLE
+            unseen = len(self.unseen) if self._chosen is not None else 0
+            self.rule("diff-rule", diff_title(self._asked), f"{unseen} unseen" if unseen else "", tone)
+            self.diff_panel.show_all(self._document, (self._asked, self._chosen is None), self._draw_diff)
+        if self._chosen is not None:
+            for name, panel in self._panels():
+                of, lines = self._drawn.get(name, ("", []))
+                if of == self._document and len(lines) == panel.total:
+                    self._seen.note(of, (lines[index][1] for index in panel.window))
+
+    def _draw_diff(self, width: int) -> list[Line]:
+        return self._note_drawn("diff", diff_drawn(self._asked, width) if self._chosen is not None else [])
+
+    def _note_drawn(self, panel: str, lines: list[Drawn]) -> list[Line]:
+        self._drawn[panel] = (self._document, lines)
+        return [line for line, _ in lines]
+
+    @property
+    def apart(self) -> bool:
+        """Whether the diff has a column of its own now."""
+        return self.has_class("-wide") and not self.zoomed and not any(map(self.has_class, TOO_LOW))
+
+    @property
+    def diff_panel(self) -> ScrollLines:
+        return self.query_one("#diff", ScrollLines)
+
+    @property
+    def moved_panel(self) -> ScrollLines:
+        return self.diff_panel if self.on_diff and self.apart else self.detail_panel
+
+    @property
+    def told(self) -> Sequence[Line]:
+        return [line for name, panel in self._panels() for line in (*panel.all_lines, ())]
+
+    def _panels(self) -> list[tuple[str, ScrollLines]]:
+        """Those that the request stands in now."""
+        return [("detail", self.detail_panel), *([("diff", self.diff_panel)] if self.apart else [])]
 
     @property
     def unseen(self) -> list[int]:
         """Hunks of the request under the cursor that were not on the screen yet; 0 is its terms."""
-        return self._seen.unseen(self._document, (piece for _, piece in self._drawn))
+        drawn = [self._drawn.get(name, ("", [])) for name, _ in self._panels()]
+        if any(of != self._document or not lines for of, lines in drawn):
+            return [0]  # not even drawn
+        return self._seen.unseen(self._document, (piece for _, lines in drawn for _, piece in lines))
 
     def situation(self, now: Situation) -> Situation:
         asked = self._asked
-        unseen, why = len(self.unseen) if self._drawn else 1, ""
+        unseen, why = len(self.unseen), ""
         if self._chosen is not None and (asked is None or not asked.path):
             unseen, why = (
                 1,
                 "the asked spec is not on this host: start with --spec FILE, or run from its folder",
             )
         return msgspec.structs.replace(now, approval=self._chosen, unseen=unseen, unseen_why=why)
+
+    def act_panel(self) -> None:
+        """List, request, diff where it stands apart, and the list again."""
+        if self.on_detail and not self.on_diff and self.apart:
+            self.on_diff = True
+            return
+        self.on_diff = False
+        super().act_panel()
 
     def act_next(self) -> None:
         """The next hunk that was not seen, else the next one."""
@@ -109,12 +174,11 @@ class ApprovalsScreen(PairScreen):
         self._to_hunk(forward=False)
 
     def _to_hunk(self, *, forward: bool) -> None:
-        panel = self.detail_panel
         unseen = self.unseen
-        first: dict[int, int] = {}
-        for index, (_, piece) in enumerate(self._drawn):
-            if piece is not None and (piece.hunk not in unseen or not self._was_seen(piece)):
-                first.setdefault(piece.hunk, index)
+        name, panel = self._panels()[-1]
+        if forward and unseen and self._first_lines("detail").get(unseen[0]) is not None:
+            name, panel = "detail", self.detail_panel
+        first = self._first_lines(name)
         if forward and unseen and unseen[0] in first:
             panel.to_line(max(0, first[unseen[0]] - 1))
         elif forward:
@@ -122,12 +186,17 @@ class ApprovalsScreen(PairScreen):
         else:
             panel.to_line(next((i for i in sorted(first.values(), reverse=True) if i < panel.top), 0))
 
+    def _first_lines(self, panel: str) -> dict[int, int]:
+        """Of each hunk in a panel its first line, of a hunk that was not seen whole the first such line."""
+        unseen = self.unseen
+        first: dict[int, int] = {}
+        for index, (_, piece) in enumerate(self._drawn.get(panel, ("", []))[1]):
+            if piece is not None and (piece.hunk not in unseen or not self._was_seen(piece)):
+                first.setdefault(piece.hunk, index)
+        return first
+
     def _was_seen(self, piece: Piece) -> bool:
         return not self._seen.unseen(self._document, (piece,))
-
-
-def _urgency(one: Approval) -> tuple[int, int]:
-    return (ORDER.index(one.state), one.ends() or -one.created)
 
 
 def said(one: Approval) -> str:
@@ -152,143 +221,3 @@ def cells(one: Approval, now: int) -> tuple[Cell, ...]:
         (one.env, Tone.PLAIN),
         (f"{one.requester}: {one.reason}", Tone.PLAIN),
     )
-
-
-def drawn(
-    one: Approval,
-    asked: Asked | None,
-    environment: Environment | None,
-    shown: Replay | None,
-    kid: str,
-    now: int,
-    width: int,
-) -> list[Drawn]:
-    """Everything of a request, each line with the piece of a hunk that it is. Hunk 0 are the terms."""
-    terms = [
-        *_terms(one, shown, now, width),
-        *_people(one, kid, width),
-        *_changes(one, asked, shown, width),
-        *_policy(one, environment, width),
-    ]
-    lines: list[Drawn] = [(line, Piece(0, index)) for index, line in enumerate(terms)]
-    lines.append(((), None))
-    if asked is None or not asked.path:
-        said = "reading the asked spec ..." if asked is None else "the asked spec is not on this host"
-        return lines + [(line, None) for line in paragraph(said, width, Tone.WARN)]
-    hunks = 1 + max((piece.hunk for piece in asked.diff), default=-1)
-    if not asked.diff:
-        return [*lines, (((" the spec that runs is the one that is asked for", Tone.GOOD),), None)]
-    base = f"running {short_hash(asked.base)}" if asked.base else "nothing runs here"
-    head = f" diff  {base} -> asked {short_hash(asked.spec_hash)}, {hunks} hunks"
-    lines.append((((head, Tone.HEAD),), None))
-    for index, hunk in enumerate(asked.diff):
-        parts = hunk_line(hunk, width)
-        lines += [(line, Piece(hunk.hunk + 1, index, part, len(parts))) for part, line in enumerate(parts)]
-    return lines
-
-
-def _dry_run(one: Approval, shown: Replay | None) -> str:
-    """The dry run that the request shows: how it went, when this host has it."""
-    if not one.certificate:
-        return "none was shown"
-    if shown is None:
-        return f"{short_hash(one.certificate)}, not on this host"
-    went = f"{shown.verdict}, {shown.records:,} records, effects withheld {shown.withheld:,}"
-    return f"{short_hash(one.certificate)} at {wall_clock(shown.at_unix_ns)}: {went}"
-
-
-def _terms(one: Approval, shown: Replay | None, now: int, width: int) -> list[Line]:
-    uses = f"{one.uses} of {one.max_uses}"
-    ends = one.ends()
-    left = age((ends - now) * SECOND_NS) + " left" if ends else one.state
-    return fields(
-        (
-            ("asks", f'{one.requester}, {age((now - one.created) * SECOND_NS)} ago: "{one.reason}"'),
-            ("target", f"{one.action} in {one.env} ({one.posture}), spec {short_hash(one.spec_hash)}"),
-            ("may do", ", ".join(one.capabilities) or "no side effect"),
-            (
-                "clocks",
-                f"{left}; answers to {_at(one.request_ends, now)}, valid to {_at(one.approval_ends, now)}",
-            ),
-            ("key set", _keys(one, now)),
-            ("run time", _run_time(one, shown, now)),
-            ("uses", uses),
-            ("dry run", _dry_run(one, shown)),
-            ("digest", one.digest),
-        ),
-        width,
-    )
-
-
-def _keys(one: Approval, now: int) -> str:
-    """How long the keys count by which it is judged; who signs then signs nothing."""
-    if not one.keys_end:
-        return ""
-    left = age((one.keys_end - now) * SECOND_NS)
-    if one.keys_end <= now:
-        return "has ended: no answer counts until there is a new one"
-    short = "; ends before the approval does" if one.keys_end < one.approval_ends else ""
-    return f"{left} left, to {_at(one.keys_end, now)}{short}"
-
-
-def _run_time(one: Approval, shown: Replay | None, now: int) -> str:
-    """Of a replay, as its dry run took, with its stages' effects left out; a run has no end to tell."""
-    if shown is None or not shown.took_ns or one.action != "replay_execute":
-        return ""
-    fits = now + shown.took_ns // SECOND_NS < one.approval_ends
-    least = f"{shown.took_ns / SECOND_NS:.1f} s" if shown.took_ns < 60 * SECOND_NS else age(shown.took_ns)
-    return f"{least} in the dry run, effects come on top -> {'fits' if fits else 'does not fit'}"
-
-
-def _at(unix_s: int, now_s: int) -> str:
-    return day_clock(unix_s * SECOND_NS, now_s * SECOND_NS)
-
-
-def _people(one: Approval, kid: str, width: int) -> list[Line]:
-    quorum = ", ".join(f"{n} of {group if group != '*' else 'anybody'}" for group, n in one.quorum)
-    needed = sum(n for _, n in one.quorum)
-    lines = field("quorum", f"{quorum}: {len(one.approved_by)} of {needed}", width)
-    for who in one.approved_by:
-        lines += field("", f"[x] {who}", width, Tone.GOOD)
-    if one.denied_by:
-        lines += field("", f"[-] denied by {one.denied_by}", width, Tone.ALARM)
-    able = [signer.principal for signer in one.signers if signer.can]
-    if one.open:
-        lines += field("", f"[ ] still can: {', '.join(able) or 'nobody'}", width)
-    for who, why in one.void:
-        lines += field("not counted", f"{who}: {why}", width, Tone.WARN)
-    refusal = why_not_mine(one, kid)
-    if one.open:
-        lines += field("you", refusal or f"may sign with {kid}", width, Tone.WARN if refusal else Tone.GOOD)
-    return lines
-
-
-def _changes(one: Approval, asked: Asked | None, shown: Replay | None, width: int) -> list[Line]:
-    """What will be otherwise, the gravest first; nothing here is a figure that nobody measured."""
-    lines: list[Line] = []
-    for name in asked.gained if asked is not None else ():
-        kind, _, place = name.partition(":")
-        what = f"! new {kind} {place}: it has no such right now" if place else f"! new {name}"
-        lines += paragraph(what, width, Tone.ALARM)
-    for name in asked.lost if asked is not None else ():
-        lines += paragraph(f"gives up {name}", width)
-    if one.action == "replay_execute" and shown is not None:
-        what = (
-            f"! {shown.withheld:,} messages that the dry run withheld reach stages that act; not reversible"
-        )
-        lines += paragraph(what, width, Tone.ALARM if shown.withheld else Tone.PLAIN)
-    elif one.posture == "prod" and one.capabilities:
-        lines += paragraph("! prod: what leaves the machine does not come back", width, Tone.ALARM)
-    if one.max_uses > 1:
-        lines += paragraph(f"covers {one.max_uses} runs, not one", width, Tone.WARN)
-    return [title("what changes"), *(lines or paragraph("no right is gained or lost", width, Tone.GOOD))]
-
-
-def _policy(one: Approval, environment: Environment | None, width: int) -> list[Line]:
-    if environment is None:
-        return paragraph(f"{one.env} is no environment of this host", width, Tone.WARN)
-    found = reason_for(environment, replay=one.action == "replay_execute")
-    lines = [title("policy"), *paragraph(found.text, width)]
-    if environment.frozen:
-        lines += field("FROZEN", environment.frozen, width, Tone.ALARM)
-    return lines

@@ -52,6 +52,11 @@ class PairScreen(Skeleton):
             with Container(id="right"):
                 yield Rule(id="detail-rule", classes="rule")
                 yield ScrollLines(id="detail")
+            yield from self.compose_more()
+
+    def compose_more(self) -> Iterable[Widget]:
+        """Panels right of the detail, for a screen that has some."""
+        return ()
 
     def content(self, view: View, chosen: str | None) -> Content:
         """The list, and the detail of ``chosen`` (the key under the cursor)."""
@@ -60,6 +65,16 @@ class PairScreen(Skeleton):
     @property
     def detail_panel(self) -> ScrollLines:
         return self.query_one("#detail", ScrollLines)
+
+    @property
+    def moved_panel(self) -> ScrollLines:
+        """What the keys move while they do not move the list."""
+        return self.detail_panel
+
+    @property
+    def told(self) -> Sequence[Line]:
+        """Everything that is told of what is under the cursor, for the pager."""
+        return self.detail_panel.all_lines
 
     def draw_body(self, view: View) -> None:
         content = self.content(view, self.table.cursor_key)
@@ -148,10 +163,10 @@ class PairScreen(Skeleton):
         self._move(10**9)
 
     def _page(self) -> int:
-        return max(1, self.detail_panel.size.height - 1) if self.on_detail else self.table.page()
+        return max(1, self.moved_panel.size.height - 1) if self.on_detail else self.table.page()
 
     def _move(self, by: int) -> None:
         if self.on_detail:
-            self.detail_panel.scroll_by_lines(by)
+            self.moved_panel.scroll_by_lines(by)
         else:
             self.table.move(by)

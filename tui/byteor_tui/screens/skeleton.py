@@ -23,7 +23,7 @@ from byteor_tui.widgets.rule import Rule
 from byteor_tui.widgets.top_bar import TopBar
 
 
-class Skeleton(Screen[None]):
+class Skeleton(Screen[None], inherit_bindings=False):  # Textual's own would take `tab` from the panels
     """``draw`` is called by the app's tick and after every key; it must be cheap when nothing changed.
 
     ``ready`` says that the widgets to draw on exist. ``wanted`` is the id that the cursor goes to as soon as
