@@ -6,11 +6,14 @@ import os
 import resource
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import apsw
 
-from byteor.acts.doctor_checks import Check, Facts, SoftwareFacts, TerminalFacts, diagnose
+from byteor._version import __version__
+from byteor.acts.doctor_checks import Facts, SoftwareFacts, TerminalFacts, diagnose
+from byteor.acts.doctor_kept import Result, host_name
 from byteor.atomic import check_private_folder
 from byteor.errors import ByteorError
 from byteor.indexbus import IndexBusError, kernel_name
@@ -26,13 +29,53 @@ from byteor.runtime.tuning import profile_of
 from byteor_store.database import OLDEST_SQLITE
 
 LOOK_S = 0.25
+_CPUINFO = Path("/proc/cpuinfo")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
-def doctor(profile: str) -> tuple[Check, ...]:
+def doctor(profile: str) -> Result:
     """All checks for ``profile``; takes about ``LOOK_S``. Raises ``E_PROFILE``."""
     wanted = profile_of(profile)
-    return diagnose(read_facts(), wanted)
+    facts = read_facts()
+    checks = diagnose(facts, wanted)
+    return Result(
+        host=host_name(),
+        at_unix_ns=time.time_ns(),
+        profile=profile,
+        ok=all(check.status != "fail" for check in checks),
+        facts=in_words(facts),
+        checks=checks,
+    )
+
+
+def in_words(facts: Facts) -> dict[str, str]:
+    """What two hosts are compared by: what they are, not how busy they were."""
+    cpu, shm, clock, software = facts.host.cpu, facts.host.shm, facts.clock, facts.software
+    lock = facts.host.memory.lock_limit_bytes
+    limit = f", {cpu.quota:g} allowed" if cpu.quota is not None else ""
+    return {
+        "byteor": f"{__version__}, {software.indexbus_kernel} kernel",
+        "linux": software.kernel_release,
+        "cpu": _cpu_model(),
+        "cpus": f"{len(cpu.allowed)} of {len(cpu.online)}, {len(cpu.cores)} cores{limit}",
+        "isolated": ",".join(map(str, cpu.isolated)) or "none",
+        "governor": facts.governor or "not scaled",
+        "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') >> 20:,} MiB",
+        "shm": f"{shm.total_bytes >> 20:,} MiB {shm.filesystem}",
+        "real time": "permitted" if facts.host.realtime_works else "refused",
+        "lock": "no limit" if lock is None else f"{lock >> 10:,} KiB",
+        "clock": f"{clock.source or 'unknown'}, {'' if clock.synchronised else 'not '}synchronised",
+        "sqlite": software.sqlite,
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = _CPUINFO.read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, os.uname().machine)
 
 
 def read_facts() -> Facts:

@@ -18,20 +18,31 @@ def command(
     profile: Annotated[
         str, typer.Option(metavar="NAME", help="default, low-latency or isolated-core.")
     ] = "default",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and keep no result.")] = False,
     json: Json = False,
 ) -> int:
-    """Check this host and say how to mend what is wrong. Exit 1 when a check fails; warnings pass."""
-    from byteor.acts.doctor import doctor
-    from byteor.cli.output import emit_json, emit_text
-    from byteor.errors import Exit
+    """Check this host and say how to mend what is wrong. Exit 1 when a check fails; warnings pass.
 
-    checks = doctor(profile)
-    ok = all(check.status != "fail" for check in checks)
+    Results are kept, the newest 50: the console shows how a check went before, and hosts beside each other.
+    """
+    import msgspec
+
+    from byteor.acts.doctor import doctor
+    from byteor.acts.doctor_kept import keep
+    from byteor.cli.output import emit_json, emit_text, note
+    from byteor.errors import ByteorError, Exit
+
+    found = doctor(profile)
+    if not dry_run:
+        try:
+            keep(found)
+        except (ByteorError, OSError) as error:
+            note(f"this result is not kept: {error}")
     if json:
-        emit_json("doctor", {"ok": ok, "profile": profile, "checks": checks})
+        emit_json("doctor", msgspec.structs.asdict(found))
     else:
-        emit_text("\n".join([*map(_line, checks), _verdict(checks, profile)]))
-    return Exit.OK if ok else Exit.CHECK_FAILED
+        emit_text("\n".join([*map(_line, found.checks), _verdict(found.checks, profile)]))
+    return Exit.OK if found.ok else Exit.CHECK_FAILED
 
 
 def _line(check: Check) -> str:

@@ -20,7 +20,7 @@ from byteor_store import audit_path
 # A verb that stands neither here nor has --dry-run fails the test below.
 ONLY_READ = """
 validate describe hash dot diff capabilities stages compatibility explain schema watch edge.list
-ps top logs metrics snapshot incident-bundle replay doctor
+ps top logs metrics snapshot incident-bundle replay
 region.ls region.inspect region.dump region.watch
 journal.ls journal.cat journal.stat journal.verify journal.slice
 bundle.verify bundle.show bundle.diff incident.list incident.show incident.timeline determinism.check

@@ -31,7 +31,7 @@ from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.working import Working
 
 LOOK_FOR_RUNS_S = 1.0
-KEPT_CHECKS = 20
+KEPT_CHECKS = 200
 
 
 class Fetching(Working):
@@ -147,10 +147,13 @@ class Fetching(Working):
         self.paint()
 
     def on_checks_read(self, message: ChecksRead) -> None:
-        before = self.checks.before
-        if self.checks.rows and not self.checks.running:
-            before = (*before, (self.checks.at_unix_ns, self.checks.rows))[-KEPT_CHECKS:]
-        self.checks = msgspec.structs.replace(message.checks, before=before)
+        """Results that nobody kept, a read-only console's own, stay as long as the console does."""
+        fresh = message.checks
+        mine = (*self.checks.before, *([self.checks.now] if self.checks.rows else []))
+        known = {(one.host, one.at_unix_ns): one for one in (*mine, *fresh.before)}
+        known.pop((fresh.host, fresh.at_unix_ns), None)
+        before = sorted(known.values(), key=lambda one: one.at_unix_ns)
+        self.checks = msgspec.structs.replace(fresh, before=tuple(before)[-KEPT_CHECKS:])
         self.paint()
 
     def on_audit_page_read(self, message: AuditPageRead) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from byteor_tui.glyphs import ASCII, BLOCKS
 from byteor_tui.model.bundle_pages import BundlePages
-from byteor_tui.model.evidence import AuditRow, Check, Checks
+from byteor_tui.model.evidence import AuditRow, Check, Checks, Past
 from byteor_tui.model.sides import sides_of
 from byteor_tui.screens import audit, diff, doctor, incidents
 from byteor_tui.tones import Line
@@ -74,7 +74,37 @@ def test_a_check_tells_each_time_that_it_said_something_else() -> None:
     def rows(verdict: str) -> tuple[Check, ...]:
         return (Check("shm", verdict, f"is {verdict}"),)
 
-    before = tuple((n * SECOND, rows(word)) for n, word in enumerate(("pass", "pass", "warn")))
-    told = text(doctor.history(rows("pass")[0], Checks(rows("pass"), 9 * SECOND, before=before), 80))
+    before = tuple(
+        Past("here", n * SECOND, "default", rows(word)) for n, word in enumerate(("pass", "pass", "warn"))
+    )
+    other = (
+        Past("there", SECOND, "default", rows("fail")),
+        Past("here", SECOND, "low-latency", rows("fail")),
+    )
+    now = Checks(rows("pass"), 9 * SECOND, before=before, host="here")
+    told = text(doctor.history(rows("pass")[0], now, 80))
     assert "4 runs" in told and told.count("is pass") == 2 and told.count("is warn") == 1
+    now = msgspec.structs.replace(now, before=(*before, *other))
+    told = text(doctor.history(rows("pass")[0], now, 80))
+    assert told.count("is fail (--profile low-latency)") == told.count("is fail") == 1
     assert doctor.history(rows("pass")[0], Checks(rows("pass"), 9 * SECOND), 80) == []
+
+
+def test_two_hosts_are_compared_by_what_they_are_and_by_their_checks() -> None:
+    def past(host: str, linux: str, *said: str) -> Past:
+        checks = tuple(
+            Check(name, "pass", text) for name, text in zip(("cpu", "shm", "new"), said, strict=False)
+        )
+        return Past(host, SECOND, "default", checks, (("linux", linux), ("memory", "8 MiB")))
+
+    here = past("here", "6.1", "2% busy", "is tmpfs", "yes")
+    now = Checks(
+        here.rows, 2 * SECOND, host="here", facts=here.facts, before=(past("here", "6.1", "9% busy", "x"),)
+    )
+    told = text(doctor.compared(now, 120))
+    assert "this host, then and now" in told and "linux" not in told and "busy" not in told
+    assert "pass: is tmpfs" in told and "not checked" in told and "3 of 5 alike" in told
+    other = past("there", "5.15", "2% busy", "is tmpfs", "yes")
+    told = text(doctor.compared(msgspec.structs.replace(now, before=(*now.before, other)), 120))
+    assert "hosts compared" in told and "6.1" in told and "5.15" in told and "4 of 5 alike" in told
+    assert doctor.compared(now, 60) == [], "there is no room for two columns"

@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from byteor.errors import ByteorError
 from byteor_tui.acts import preparing
 from byteor_tui.messages import AuditPageRead, ChecksRead
-from byteor_tui.model.evidence import Check, Checks
-from byteor_tui.model.text import clean
+from byteor_tui.model.evidence import Checks
 
 if TYPE_CHECKING:
     from byteor_tui.app import ConsoleApp
@@ -130,27 +131,20 @@ def pager(app: ConsoleApp) -> None:
 
 def check(app: ConsoleApp) -> None:
     """Run the doctor in a process of its own; what it found comes as a message."""
-    app.checks = Checks(app.checks.rows, app.checks.at_unix_ns, running=True)
+    app.checks = msgspec.structs.replace(app.checks, running=True)
     threading.Thread(target=_check, args=(app,), name="byteor-doctor", daemon=True).start()
 
 
 def _check(app: ConsoleApp) -> None:
     from byteor_tui.actions.verbs import run_verb
+    from byteor_tui.model.checked import checks_of
 
-    now = time.time_ns()
+    argv = ("doctor", "--dry-run") if app.session.read_only else ("doctor",)
     try:
-        found = run_verb(("doctor",)).document
+        found = checks_of(run_verb(argv).document)
     except ByteorError as error:
-        app.post_message(ChecksRead(Checks((), now, error=error.message)))
-        return
-    rows = found.get("checks")
-    checks = tuple(
-        Check(*(clean(str(row.get(name, ""))) for name in ("id", "status", "detail", "fix")))
-        for row in (rows if isinstance(rows, list) else [])
-        if isinstance(row, dict)
-    )
-    said = "" if checks else clean(str(found.get("message", "byteor doctor said nothing")))
-    app.post_message(ChecksRead(Checks(checks, now, error=said)))
+        found = Checks((), time.time_ns(), error=error.message)
+    app.post_message(ChecksRead(found))
 
 
 def next_page(app: ConsoleApp) -> None:

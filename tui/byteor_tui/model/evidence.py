@@ -142,14 +142,31 @@ class Check(msgspec.Struct, frozen=True):
     fix: str = ""
 
 
+class Past(msgspec.Struct, frozen=True):
+    """What the checks of a host said at a moment. ``facts`` are what the host is, by name."""
+
+    host: str
+    at_unix_ns: int
+    profile: str
+    rows: tuple[Check, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+
+
 class Checks(msgspec.Struct, frozen=True):
-    """``before`` are the results of this console so far, with their times, the oldest first."""
+    """``before`` are kept results of this host and others, the oldest first, this one not among them."""
 
     rows: tuple[Check, ...] = ()
     at_unix_ns: int = 0
     running: bool = False
     error: str = ""
-    before: tuple[tuple[int, tuple[Check, ...]], ...] = ()
+    before: tuple[Past, ...] = ()
+    host: str = ""
+    profile: str = "default"
+    facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def now(self) -> Past:
+        return Past(self.host, self.at_unix_ns, self.profile, self.rows, self.facts)
 
 
 class Tuned(msgspec.Struct, frozen=True):

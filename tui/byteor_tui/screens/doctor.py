@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from byteor_tui.model.evidence import Check, Checks, Tuned
-from byteor_tui.model.text import wall_clock
+import re
+
+from byteor_tui.model.evidence import Check, Checks, Past, Tuned
+from byteor_tui.model.text import day_clock, wall_clock
 from byteor_tui.model.view import View
 from byteor_tui.screens.pair import Content, PairScreen
-from byteor_tui.screens.text_lines import Cell, Col, field, header, paragraph, row, title
-from byteor_tui.tones import Line, Tone
+from byteor_tui.screens.text_lines import Cell, Col, cut, field, header, paragraph, row, title
+from byteor_tui.tones import Line, Tone, pad
 
 COLS = (Col("CHECK", 22), Col("VERDICT", 8), Col("DETAIL", 20))
 ORDER = {"fail": 0, "warn": 1, "pass": 2}
 TONES = {"fail": Tone.ALARM, "warn": Tone.WARN, "pass": Tone.GOOD}
+TURNS, WHEN, PAIRS_FROM = 8, 14, 90
+FIGURES = re.compile(r"[\d.,]+")
 MARKS = {"fail": "!", "warn": "?", "pass": " "}
 
 
@@ -38,8 +42,9 @@ class DoctorScreen(PairScreen):
             detail_note=wall_clock(checks.at_unix_ns) if checks.at_unix_ns else "",
             detail=lambda width: [
                 *(detail(found, width) if found else []),
-                *(history(found, checks, width) if found else []),
                 *tuned(view.evidence.tuning, view.frame.name if view.frame is not None else "", width),
+                *(history(found, checks, width, view.now_unix_ns) if found else []),
+                *compared(checks, width, view.now_unix_ns),
             ],
             stamp=(found, checks.at_unix_ns, view.evidence.tuning),
             empty=(checks.error or ("running ..." if checks.running else "no checks yet: r runs them"),),
@@ -65,27 +70,79 @@ def detail(one: Check, width: int) -> list[Line]:
     return lines
 
 
-def history(one: Check, checks: Checks, width: int) -> list[Line]:
-    """What this check said before, the newest first, each time that it said something else."""
-    said = [
-        (at, was)
-        for at, rows in (*checks.before, (checks.at_unix_ns, checks.rows))
-        for was in rows
-        if was.id == one.id
-    ]
-    if len(said) < 2:
+def history(one: Check, checks: Checks, width: int, now_unix_ns: int = 0) -> list[Line]:
+    """What this check said before on this host, the newest first, each time that it said something else."""
+    here = [past for past in (*checks.before, checks.now) if past.host == checks.host]
+    last: dict[str, tuple[str, str]] = {}
+    turns: list[tuple[Past, Check]] = []
+    runs = 0
+    for past in here:
+        was = next((row for row in past.rows if row.id == one.id), None)
+        if was is None:
+            continue
+        runs += 1
+        if last.get(past.profile) != (was.verdict, was.detail):  # a profile judges in its own way
+            last[past.profile] = (was.verdict, was.detail)
+            turns.append((past, was))
+    if runs < 2:
         return []
-    turns = [
-        (at, was)
-        for index, (at, was) in enumerate(said)
-        if not index or (was.verdict, was.detail) != (said[index - 1][1].verdict, said[index - 1][1].detail)
-    ]
-    lines: list[Line] = [(), title(f"history of this console: {len(said)} runs of the checks")]
-    for at, was in reversed(turns):
-        lines += field(
-            wall_clock(at), f"{was.verdict}: {was.detail}", width, TONES.get(was.verdict, Tone.WARN)
-        )
+    lines: list[Line] = [(), title(f"history: {runs} runs of the checks, those that said something else")]
+    for past, was in turns[: -TURNS - 1 : -1]:
+        under = f" (--profile {past.profile})" if past.profile != checks.profile else ""
+        when = day_clock(past.at_unix_ns, now_unix_ns or checks.at_unix_ns)
+        said = f"{was.verdict}: {was.detail}{under}"
+        lines += field(when, said, width, TONES.get(was.verdict, Tone.WARN), label=WHEN)
+    if len(turns) > TURNS:
+        lines += paragraph(f"and {len(turns) - TURNS} before", width, Tone.DIM)
     return lines
+
+
+def other_side(checks: Checks) -> Past | None:
+    """What to hold this host beside: the newest result of another one, else this one's oldest."""
+    others = [past for past in checks.before if past.host != checks.host]
+    return others[-1] if others else next(iter(checks.before), None)
+
+
+def compared(checks: Checks, width: int, now_unix_ns: int = 0) -> list[Line]:
+    """This host beside another, or beside itself some time ago: facts, then checks, what differs marked."""
+    other = other_side(checks)
+    if other is None or width < PAIRS_FROM:
+        return []
+    when = day_clock(other.at_unix_ns, now_unix_ns or checks.at_unix_ns)
+    half = (width - 21) // 2
+    heads = (f"{checks.host} now", f"{other.host} {when}")
+    lines: list[Line] = [
+        (),
+        title("hosts compared" if other.host != checks.host else "this host, then and now"),
+    ]
+    lines.append(((f"   {'':<16} {pad(heads[0], half)} {heads[1]}", Tone.HEAD),))
+    then, was = dict(other.facts), {row.id: row for row in other.rows}
+    pairs = [
+        (name, Check(name, "", said), Check(name, "", then.get(name, "-"))) for name, said in checks.facts
+    ]
+    pairs += [(row.id, row, was.get(row.id, Check(row.id, "-", "not checked"))) for row in checks.rows]
+    differ = [pair for pair in pairs if not alike(*pair[1:])]
+    for name, mine, theirs in differ:
+        lines.append(
+            (
+                (" ~ ", Tone.WARN),
+                (f"{pad(name, 16)} ", Tone.DIM),
+                (f"{cut(_said(mine), half)} ", TONES.get(mine.verdict, Tone.PLAIN)),
+                (cut(_said(theirs), half), TONES.get(theirs.verdict, Tone.PLAIN)),
+            )
+        )
+    return [*lines, ((f"   {len(pairs) - len(differ)} of {len(pairs)} alike", Tone.DIM),)]
+
+
+def alike(one: Check, other: Check) -> bool:
+    """A fact to the letter; a check in its verdict and words, whatever it counted just then."""
+    if one.verdict != other.verdict or not one.verdict:
+        return (one.verdict, one.detail) == (other.verdict, other.detail)
+    return bool(FIGURES.sub("#", one.detail) == FIGURES.sub("#", other.detail))
+
+
+def _said(one: Check) -> str:
+    return f"{one.verdict}: {one.detail}" if one.verdict else one.detail
 
 
 def tuned(rows: tuple[Tuned, ...], run: str, width: int) -> list[Line]:

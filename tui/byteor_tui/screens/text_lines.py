@@ -56,6 +56,11 @@ def wrap(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, max(8, width), break_on_hyphens=False) or ([""] if text else [])
 
 
+def cut(text: str, width: int) -> str:
+    """``text`` in exactly ``width`` cells; two points say that there is more of it."""
+    return pad(text, width - 2) + ".." if cell_len(text) > width > 3 else pad(text, width)
+
+
 def pieces(text: str, width: int) -> list[str]:
     """``text`` in pieces of ``width`` characters, as it is: for text whose blanks mean something."""
     width = max(8, width)
@@ -99,8 +104,6 @@ def row(cols: Sequence[Col], cells: Sequence[Cell], width: int, cursor: str, mar
     """One row: cursor and mark first, so that both are there without colour and at any width."""
     spans: list[Span] = [(f" {cursor}", Tone.KEY), (f"{mark[0]:<2}", mark[1])]
     for index, ((col, size), (text, tone)) in enumerate(zip(_placed(cols, width), cells, strict=False)):
-        said = pad(text, size, right=col.right)
-        if cell_len(text) > size and not col.right and size > 3:
-            said = pad(text, size - 2) + ".."
+        said = pad(text, size, right=True) if col.right else cut(text, size)
         spans.append(((" " if index else "") + said, tone))
     return tuple(spans)
