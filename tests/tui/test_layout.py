@@ -32,7 +32,7 @@ DECIDES = {
     "stages": ("!detect", "FAILED", "?annotate", "STALE"),
     "approvals": ("pending", "00000031", "4:12"),
     "diff": ("changed", "stages.detect.key"),
-    "incidents": ("open", "INC-20260101-0017"),
+    "incidents": ("open", "detect failed"),
     "replay": ("2 diverged", "INC-20260101-0017", "equal"),
     "audit": ("12:03:10", "approval_signed"),
     "doctor": ("clock", "fail", "shm", "warn"),

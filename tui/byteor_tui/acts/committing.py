@@ -23,7 +23,7 @@ def sign(app: ConsoleApp) -> None:
         return
     facts = (
         ("you sign", f"{asked.digest} = terms, diff, dry run and clocks as shown"),
-        ("effect", f"{asked.action} in {asked.env} ({asked.posture}), spec {short_hash(asked.spec_hash)}"),
+        ("effect", _effect(app, asked)),
         ("may do", ", ".join(asked.capabilities) or "no side effect"),
         ("with", f"{now.kid}, {now.key_file}"),
     )
@@ -34,6 +34,8 @@ def sign(app: ConsoleApp) -> None:
             act="sign",
             title=f"SIGN {asked.short}: {asked.action.upper()} IN {asked.env.upper()}",
             target=_request_target(asked),
+            name=asked.short,
+            seen_unix_ns=time.time_ns(),
             argv=argv,
             facts=facts,
             code=_code(asked.posture),
@@ -44,6 +46,16 @@ def sign(app: ConsoleApp) -> None:
         ),
         lambda: _current_request(app, asked.request_id),
     )
+
+
+def _effect(app: ConsoleApp, asked: Approval) -> str:
+    """What the signature lets happen; of a replay with the messages that its dry run withheld."""
+    said = f"{asked.action} in {asked.where}, spec {short_hash(asked.spec_hash)}"
+    replays = app.collector.latest.replays
+    shown = next((one for one in replays if asked.certificate and one.digest == asked.certificate), None)
+    if asked.action != "replay_execute" or shown is None:
+        return said
+    return f"{said}: {shown.withheld:,} messages that the dry run withheld reach stages that act"
 
 
 def deny(app: ConsoleApp) -> None:
@@ -72,6 +84,8 @@ def deny(app: ConsoleApp) -> None:
                 act="deny",
                 title=f"DENY {asked.short}: {asked.action.upper()} IN {asked.env.upper()}",
                 target=_request_target(asked),
+                name=asked.short,
+                seen_unix_ns=time.time_ns(),
                 argv=argv,
                 facts=facts,
                 code=_code(asked.posture),
@@ -100,14 +114,17 @@ def execute(app: ConsoleApp) -> None:
         return
     facts = (
         ("effect", f"{chosen.records:,} records go again, now with every side effect"),
+        ("replay", chosen.id),
         ("of", chosen.source),
         ("dry run", f"{chosen.verdict}: {chosen.certificate or 'no certificate'}"),
         ("approval", now.approved_request),
     )
     armed = Armed(
         act="execute",
-        title=f"EXECUTE REPLAY {chosen.id} IN {now.env.upper()}",
+        title=f"EXECUTE IN {now.env.upper()}: REPLAY {chosen.short}",
         target=Target("replay", chosen.id, f"{chosen.certificate}/{chosen.records}"),
+        name=chosen.short,
+        seen_unix_ns=time.time_ns(),
         argv=commands.execute(
             chosen.what, now.env, now.approved_request, chosen.certificate, time.time_ns(), folder
         ),
@@ -147,6 +164,8 @@ def freeze_env(app: ConsoleApp) -> None:
             act="freeze",
             title=f"FREEZE {name.upper()}",
             target=_environment_target(environment, name),
+            name=name,
+            seen_unix_ns=time.time_ns(),
             argv=commands.freeze(name, reason.strip()),
             facts=(
                 ("effect", f"every side effect in {name} is denied within a second, for everybody"),
@@ -175,6 +194,8 @@ def _unfreeze(app: ConsoleApp, environment: Environment) -> None:
         act="unfreeze",
         title=f"LIFT THE FREEZE OF {name.upper()}",
         target=_environment_target(environment, name),
+        name=name,
+        seen_unix_ns=time.time_ns(),
         argv=commands.unfreeze(name, now.kid, now.key_file),
         facts=(
             ("frozen", environment.frozen),

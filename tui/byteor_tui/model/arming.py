@@ -6,6 +6,7 @@ random characters, new each time, must be typed; it dies after thirty seconds, a
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from enum import StrEnum
 
@@ -23,10 +24,18 @@ class Target(msgspec.Struct, frozen=True):
     id: str
     revision: str
 
+    @property
+    def short(self) -> str:
+        """The revision as people can hold two beside each other; of a long one a digest."""
+        if len(self.revision) <= 12 and self.revision.isalnum():
+            return self.revision
+        return hashlib.sha256(self.revision.encode()).hexdigest()[:7]
+
 
 class Armed(msgspec.Struct, frozen=True):
     """An act that waits for its code. ``argv`` is what will run; ``facts`` say what it does, in words.
 
+    ``name`` is the target as people call it; ``seen_unix_ns`` when it was captured.
     ``needs_secret`` asks for the key's passphrase after the code. ``shape`` is ``prod`` where the frame is
     drawn double.
     """
@@ -41,6 +50,8 @@ class Armed(msgspec.Struct, frozen=True):
     verb: str
     needs_secret: bool = False
     shape: str = ""
+    name: str = ""
+    seen_unix_ns: int = 0
 
 
 class Outcome(StrEnum):

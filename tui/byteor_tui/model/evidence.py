@@ -89,6 +89,11 @@ class Approval(msgspec.Struct, frozen=True):
         return self.request_id[:8]
 
     @property
+    def where(self) -> str:
+        """The environment, with its posture where the name does not say it."""
+        return self.env if self.env == self.posture else f"{self.env} ({self.posture})"
+
+    @property
     def open(self) -> bool:
         return self.state == "pending"
 

@@ -43,6 +43,11 @@ class Replay(msgspec.Struct, frozen=True):
     took_ns: int = 0
 
     @property
+    def short(self) -> str:
+        """The part of what was replayed that differs from others of its pipeline."""
+        return (self.what or self.id)[-20:].lstrip("-")
+
+    @property
     def diverged(self) -> int:
         return sum(number for name, number in self.counts if name in DIFFERENCES)
 

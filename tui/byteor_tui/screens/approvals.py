@@ -22,7 +22,7 @@ from byteor_tui.tones import Line, Tone
 from byteor_tui.widgets.rule import Rule
 from byteor_tui.widgets.scroll_lines import ScrollLines
 
-COLS = (Col("STATE", 8), Col("REQUEST", 8), Col("LEFT", 7, right=True), Col("ENV", 10), Col("ASKS", 14))
+COLS = (Col("STATE", 8), Col("REQUEST", 8), Col("LEFT", 7, right=True), Col("ENV", 7), Col("ASKS", 14))
 ORDER = ("pending", "approved", "used", "denied", "revoked", "expired")
 TONES = {"pending": Tone.WARN, "approved": Tone.GOOD, "denied": Tone.ALARM, "revoked": Tone.ALARM}
 TOO_LOW = ("-low", "-flat", "-sliver")

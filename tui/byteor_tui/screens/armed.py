@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 
 from byteor_tui.glyphs import Glyphs
 from byteor_tui.model.arming import LIFE_S, Armed, Commit, Outcome, Target, commit
+from byteor_tui.model.text import wall_clock
 from byteor_tui.screens.text_lines import field, paragraph
 from byteor_tui.tones import Line, Tone, pad
 from byteor_tui.widgets.lines_panel import LinesPanel
@@ -119,9 +120,10 @@ class ArmedScreen(ModalScreen[Commit | None]):
         )
 
     def _captured(self) -> str:
-        now = self._current()
-        said = {True: "unchanged since", False: Outcome.MOVED.value}
-        return Outcome.GONE.value if now is None else said[now == self.armed.target]
+        now, armed = self._current(), self.armed
+        said = "unchanged since" if now == armed.target else Outcome.MOVED.value
+        seen = f"{armed.name} rev {armed.target.short} at {wall_clock(armed.seen_unix_ns)}"
+        return Outcome.GONE.value if now is None else f"{seen}: {said}"
 
     def _captured_tone(self) -> Tone:
         return Tone.PLAIN if self._current() == self.armed.target else Tone.ALARM

@@ -31,7 +31,7 @@ COLS = (
     Col("ACTION", 21),
     Col("ACTOR", 8),
     Col("VERDICT", 10),
-    Col("ABOUT", 12),
+    Col("ABOUT", 12, tail=True),
 )
 DECISIONS = {
     "Allow": Tone.GOOD,

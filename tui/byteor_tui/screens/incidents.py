@@ -14,7 +14,7 @@ from byteor_tui.screens.pair import Content, PairScreen
 from byteor_tui.screens.text_lines import Cell, Col, beside, field, fields, header, paragraph, row, title
 from byteor_tui.tones import Line, Tone
 
-COLS = (Col("STATE", 13), Col("INCIDENT", 24), Col("AGE", 6, right=True), Col("WHAT", 16))
+COLS = (Col("STATE", 13), Col("AGE", 6, right=True), Col("WHAT", 28), Col("INCIDENT", 12, tail=True))
 TONES = {"open": Tone.ALARM, "investigating": Tone.WARN, "explained": Tone.PLAIN, "closed": Tone.DIM}
 TIMELINE_FROM = 60
 BESIDE_FROM, AUDIT = 110, 52
@@ -59,9 +59,9 @@ def mark(one: Incident) -> Cell:
 def cells(one: Incident, now_unix_ns: int) -> tuple[Cell, ...]:
     return (
         (one.state, TONES.get(one.state, Tone.PLAIN)),
-        (one.id, Tone.PLAIN),
         (age(now_unix_ns - one.at_unix_ns), Tone.DIM),
         (one.title, Tone.PLAIN),
+        (one.id, Tone.DIM),
     )
 
 

@@ -49,7 +49,7 @@ def top(view: View, width: int) -> Line:
     unknown = len(frame.needs) - alerts
     left: list[Part] = [
         (9, (("byteor", Tone.TITLE),)),
-        (6, (((frame.env or view.env).upper(), Tone.HEAD),)),
+        (1, (((frame.env or view.env).upper(), Tone.HEAD),)),
         (0, mode),
         (4, ((frame.name, Tone.TITLE),)),
         (8, ((short_hash(frame.spec_hash), Tone.DIM),)),
@@ -185,7 +185,7 @@ def _need(need: Need, width: int, height: int) -> list[Line]:
     start: Line = (
         (f" {need.mark.value} ", tone),
         (f"{wall_clock(need.since_unix_ns)} ", Tone.DIM),
-        (pad(need.subject, min(16, max(8, width // 6))) + " ", tone),
+        (pad(need.subject, min(16, max(13 if width >= 50 else 8, width // 6))) + " ", tone),
     )
     indent = span_width(start)
     parts = textwrap.wrap(need.text, max(10, width - indent - 1)) or [""]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from byteor_tui.model.text import age, wall_clock
 from byteor_tui.model.view import View
-from byteor_tui.tones import Line, Tone, pad
+from byteor_tui.screens.text_lines import cut
+from byteor_tui.tones import Line, Tone
 
 SECOND_NS = 1_000_000_000
 TONES = {"pending": Tone.WARN, "approved": Tone.GOOD, "denied": Tone.ALARM, "open": Tone.ALARM}
@@ -22,7 +23,7 @@ def approvals(view: View, width: int, height: int) -> list[Line]:
             (
                 (f" {one.state:<9}", TONES.get(one.state, Tone.DIM)),
                 (f"{one.short} {left:>6}  ", Tone.DIM),
-                (pad(said, max(0, width - 28)), Tone.PLAIN),
+                (cut(said, max(0, width - 28)), Tone.PLAIN),
             )
         )
     return lines or [((" none", Tone.DIM),)]
@@ -34,7 +35,7 @@ def incidents(view: View, width: int, height: int) -> list[Line]:
         (
             (f" {one.state:<14}", TONES.get(one.state, Tone.DIM)),
             (f"{wall_clock(one.at_unix_ns)}  ", Tone.DIM),
-            (pad(one.title, max(0, width - 26)), Tone.PLAIN),
+            (cut(one.title, max(0, width - 26)), Tone.PLAIN),
         )
         for one in view.evidence.incidents.rows[:height]
     ]
@@ -58,7 +59,7 @@ def checks(view: View, width: int, height: int) -> list[Line]:
         (
             (" ! " if one.verdict == "fail" else " ? ", Tone.ALARM if one.verdict == "fail" else Tone.WARN),
             (f"{one.id:<18} ", Tone.PLAIN),
-            (pad(one.detail, max(0, width - 23)), Tone.DIM),
+            (cut(one.detail, max(0, width - 23)), Tone.DIM),
         )
         for one in bad[:height]
     ]

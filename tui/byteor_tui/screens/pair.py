@@ -88,7 +88,11 @@ class PairScreen(Skeleton):
             self.table.show(keys, content.header, row)
         else:
             said = {f"empty {number}": text for number, text in enumerate(content.empty)}
-            self.table.show(tuple(said), lambda width: (), lambda key, width: ((f" {said[key]}", Tone.DIM),))
+
+            def sentence(key: str, width: int) -> Line:
+                return ((f" {said[key]}", Tone.DIM),)
+
+            self.table.show(tuple(said), lambda width: (), sentence, sentences=True)
         self.follow_wanted()
         if keys and self.table.cursor_key != self._last_key:
             self._last_key = self.table.cursor_key

@@ -21,7 +21,7 @@ from byteor_tui.tones import Line, Tone
 if TYPE_CHECKING:
     from byteor_tui.app import ConsoleApp
 
-COLS = (Col("VERDICT", 12), Col("REPLAY", 24), Col("AGE", 6, right=True), Col("MODE", 12))
+COLS = (Col("VERDICT", 12), Col("OF", 20, tail=True), Col("AGE", 6, right=True), Col("MODE", 12))
 TOPOLOGY_FROM = 110
 
 

@@ -15,7 +15,7 @@ from byteor_tui.model.topology import chain
 from byteor_tui.model.view import View
 from byteor_tui.screens import overview_lines as overview
 from byteor_tui.screens import timeline_lines
-from byteor_tui.screens.text_lines import field, fields, paragraph, pieces, title
+from byteor_tui.screens.text_lines import cut, field, fields, paragraph, pieces, title
 from byteor_tui.tones import Line, Span, Tone, pad
 
 LIST_FROM = 110
@@ -183,7 +183,7 @@ def around(player: Player, width: int) -> list[Line]:
                     f" {sign}{mark}{found.origin:>10,}  ",
                     Tone.KEY if sign == ">" else Tone.ALARM if found.differs else Tone.DIM,
                 ),
-                (pad(_text(found.payload) if found.payload is not None else "-", half), Tone.PLAIN),
+                (cut(_text(found.payload) if found.payload is not None else "-", half), Tone.PLAIN),
                 (" -> ", Tone.DIM),
                 (came, Tone.ALARM if found.differs else Tone.PLAIN),
             )

@@ -76,7 +76,7 @@ def _terms(one: Approval, shown: Replay | None, now: int, width: int) -> list[Li
     return fields(
         (
             ("asks", f'{one.requester}, {age((now - one.created) * SECOND_NS)} ago: "{one.reason}"'),
-            ("target", f"{one.action} in {one.env} ({one.posture}), spec {short_hash(one.spec_hash)}"),
+            ("target", f"{one.action} in {one.where}, spec {short_hash(one.spec_hash)}"),
             ("may do", ", ".join(one.capabilities) or "no side effect"),
             (
                 "clocks",

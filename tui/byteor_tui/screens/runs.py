@@ -71,7 +71,7 @@ def header_line(width: int) -> Line:
     """Titles over ``run_line``."""
     if width < 60:
         return (("  STATE    NAME", Tone.HEAD),)
-    return ((f"    {'STATE':<9} {'NAME':<20} {'ENV':<8} {'STARTED':>9}  RUN", Tone.HEAD),)
+    return ((f"    {'STATE':<9} {'NAME':<20} {'ENV':<8} {'AGE':>9}  RUN", Tone.HEAD),)
 
 
 def run_line(run: Run, width: int, now_unix_ns: int, *, cursor: str) -> Line:
@@ -82,13 +82,14 @@ def run_line(run: Run, width: int, now_unix_ns: int, *, cursor: str) -> Line:
     if width < 60:
         return ((cursor, Tone.KEY), (mark, tone), (f"{run.state:<8} ", tone), (name, Tone.PLAIN))
     started = age(now_unix_ns - run.started_unix_ns)
+    run_id, room = clean(run.run_id), max(8, width - 55)  # ids of one pipeline begin alike
     return (
         (f" {cursor}", Tone.KEY),
         (f"{mark} ", tone),
         (f"{run.state:<9} ", tone),
         (pad(name, 20), Tone.PLAIN),
         (f" {pad(clean(run.env) or '-', 8)} {started:>9}  ", Tone.DIM),
-        (clean(run.run_id), Tone.PLAIN),
+        (run_id if len(run_id) <= room else ".." + run_id[2 - room :], Tone.PLAIN),
     )
 
 

@@ -12,6 +12,7 @@ from byteor_tui.glyphs import Glyphs, trend
 from byteor_tui.model.frame import Mark, StageRow
 from byteor_tui.model.text import count, milliseconds
 from byteor_tui.screens.delta import FIGURES
+from byteor_tui.screens.text_lines import cut
 from byteor_tui.tones import Line, Span, Tone, pad
 
 UNKNOWN = "?"
@@ -100,8 +101,8 @@ COLUMNS = (
     Column(
         "note",
         "NOTE",
-        10,
-        lambda row, width, glyphs: row.note,
+        15,
+        lambda row, width, glyphs: cut(row.note, width),
         right=False,
         most=40,
         tone=lambda row: Tone.DIM,

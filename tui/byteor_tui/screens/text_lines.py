@@ -69,11 +69,15 @@ def pieces(text: str, width: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Col:
-    """A column of a list. The last one takes what is left, also when that is less than its ``width``."""
+    """A column of a list. The last one takes what is left, also when that is less than its ``width``.
+
+    ``tail`` is for ids, which begin alike: of a long one the end is shown.
+    """
 
     title: str
     width: int
     right: bool = False
+    tail: bool = False
 
 
 Cell = tuple[str, Tone]
@@ -104,6 +108,8 @@ def row(cols: Sequence[Col], cells: Sequence[Cell], width: int, cursor: str, mar
     """One row: cursor and mark first, so that both are there without colour and at any width."""
     spans: list[Span] = [(f" {cursor}", Tone.KEY), (f"{mark[0]:<2}", mark[1])]
     for index, ((col, size), (text, tone)) in enumerate(zip(_placed(cols, width), cells, strict=False)):
+        if col.tail and len(text) > size > 3:
+            text = ".." + text[2 - size :]
         said = pad(text, size, right=True) if col.right else cut(text, size)
         spans.append(((" " if index else "") + said, tone))
     return tuple(spans)

@@ -27,6 +27,7 @@ class LiveTable(Toned):
         self._keys: tuple[str, ...] = ()
         self._index: dict[str, int] = {}
         self._top = 0
+        self._sentences = False
         self._header: Callable[[int], Line] | None = None
         self._draw: DrawRow | None = None
         self._lines: dict[int, tuple[Line, bool]] = {}
@@ -38,9 +39,11 @@ class LiveTable(Toned):
         """Rows in the order shown."""
         return self._keys
 
-    def show(self, keys: Sequence[str], header: Callable[[int], Line], draw: DrawRow) -> None:
-        """Show these rows. ``draw`` is called for visible rows only."""
-        self._header, self._draw = header, draw
+    def show(
+        self, keys: Sequence[str], header: Callable[[int], Line], draw: DrawRow, *, sentences: bool = False
+    ) -> None:
+        """Show these rows. ``draw`` is called for visible rows only; ``sentences`` have no cursor."""
+        self._header, self._draw, self._sentences = header, draw, sentences
         fresh = tuple(keys)
         if fresh != self._keys:
             self._keep_cursor(fresh)
@@ -133,7 +136,7 @@ class LiveTable(Toned):
             if index >= len(self._keys):
                 break
             key = self._keys[index]
-            lines[row] = (self._draw(key, width), key == self.cursor_key)
+            lines[row] = (self._draw(key, width), key == self.cursor_key and not self._sentences)
         old, self._lines = self._lines, lines
         changed = [row for row in range(height) if old.get(row) != lines.get(row)]
         for row in changed:
