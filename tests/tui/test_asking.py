@@ -11,6 +11,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from byteor_tui.actions import commands, verbs
+from byteor_tui.actions.registry import Danger, on_screen
 from byteor_tui.app import ConsoleApp
 from byteor_tui.model.evidence import Environment
 from byteor_tui.model.policy import reduced
@@ -18,6 +19,7 @@ from byteor_tui.model.specs import DiffLine, SpecText
 from byteor_tui.screens.approvals import ApprovalsScreen
 from byteor_tui.shot import screen_text
 from byteor_tui.widgets.prompt import Prompt
+from tests.tui.test_armed import until
 from tests.tui.test_keys import play
 from tests.tui.waiting import shown, until
 from tests.tui.world import still_app
@@ -121,14 +123,11 @@ def test_what_is_typed_faster_than_the_palette_opens_is_looked_for(
                 app.post_message(events.Key(KEYS.get(letter, letter), letter))
 
         type_at_once(":stage detect")
-        await pilot.pause(0.2)
-        assert " : stage detect_" in screen_text(app)
+        await until(pilot, lambda: " : stage detect_" in screen_text(app))
         await pilot.press("enter")
-        await pilot.pause(0.1)
-        assert (app.here.screen, app.here.item) == ("stages", "detect")
+        await until(pilot, lambda: (app.here.screen, app.here.item) == ("stages", "detect"))
         type_at_once("ga")
-        await pilot.pause(0.2)
-        assert app.here.screen == "approvals"
+        await until(pilot, lambda: app.here.screen == "approvals")
         assert not ran and app.is_running
 
     play(still_app(monkeypatch, private, sample), story)
@@ -154,7 +153,7 @@ def test_a_wide_diff_stands_apart_and_counts_as_seen_only_where_it_was(
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         app.go("approvals")
-        await pilot.pause(0.2)
+        await until(pilot, lambda: app.here.item)
         screen = app.screen
         assert isinstance(screen, ApprovalsScreen) and screen.apart is apart
         assert "what decides" not in screen_text(app)
@@ -174,6 +173,28 @@ def test_a_wide_diff_stands_apart_and_counts_as_seen_only_where_it_was(
         assert not screen.unseen and app.situation().unseen == 0
 
     play(app, story, size)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_dead_key_says_why_it_does_nothing(
+    private: Path, sample: Any, monkeypatch: pytest.MonkeyPatch, ran: list[tuple[str, ...]], read_only: bool
+) -> None:
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        app.go("approvals")
+        await until(pilot, lambda: app.here.item)
+        acts = [act for act in on_screen("approvals") if act.danger is not Danger.LOOKS]
+        assert {act.id for act in acts} >= {"sign", "deny", "freeze_env"}
+        for act in acts if read_only else [act for act in acts if act.id == "sign"]:
+            before = len(app.log_pane.entries)
+            await pilot.press(act.keys[0])
+            assert isinstance(app.screen, ApprovalsScreen) and not app.screen.prompt.open, act.id
+            said = app.log_pane.entries[before:]
+            assert len(said) == 1 and said[0].text.startswith(f"{act.label}: "), act.id
+            assert ("read-only" if read_only else "not seen yet") in said[0].text, said[0].text
+        assert not ran
+
+    app = still_app(monkeypatch, private, sample, read_only=read_only)
+    play(app, story, (80, 24))
 
 
 def test_x_in_the_why_sheet_asks_for_the_smaller_request(

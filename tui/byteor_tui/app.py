@@ -16,7 +16,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from byteor.errors import ByteorError, Exit
 from byteor_tui import glyphs
 from byteor_tui.actions.registry import ACTIONS, BY_ID, Action, Danger, on_screen, remapped
-from byteor_tui.actions.situation import Situation, missing
+from byteor_tui.actions.situation import Situation, missing, why_dead
 from byteor_tui.acts import HANDLERS
 from byteor_tui.driver import ConsoleDriver
 from byteor_tui.fetching import Fetching
@@ -165,7 +165,7 @@ class ConsoleApp(Fetching):
     def go_to(self, place: Place) -> None:
         """Show a place out of the history or of a link, its moment too."""
         if place.screen == "replay" and place.at_unix_ns and not self.replaying:
-            self.seek_when_read(place.at_unix_ns)
+            self.seek_when_read(place.at_unix_ns, place.record)
         elif not self.replaying and (place.at_unix_ns or self.at_unix_ns):
             self.at_unix_ns = place.at_unix_ns
         self._show(place)
@@ -188,7 +188,8 @@ class ConsoleApp(Fetching):
         run = self.run_shown.run_id if self.run_shown is not None else ""
         if screen is None or not screen.ready:
             return Place("runs", run)
-        return Place(screen.screen_id, run, screen.item, self.cursor_ns)
+        record = self.player.index if self.replaying and self.player is not None else -1
+        return Place(screen.screen_id, run, screen.item, self.cursor_ns, record)
 
     @property
     def cursor_ns(self) -> int:
@@ -281,8 +282,13 @@ class ConsoleApp(Fetching):
             self.screen.post_message(events.Key(event.key, event.character))  # read once it is composed
             return
         front = self.front
-        if front is not None and front.ready and front.prompt.open:
+        if front is None or not front.ready:
+            return
+        if front.prompt.open:
             front.prompt.on_key(event)
+        elif said := why_dead(event.key, self.situation(), front.screen_id, self.actions):
+            self.say(said, ok=False)
+            self.paint()
 
     def on_app_blur(self) -> None:
         self.pacer.adjust()

@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import select
+import sys
 import threading
 import time
 from codecs import getincrementaldecoder
@@ -53,6 +54,8 @@ class ConsoleDriver(LinuxDriver):
         self.answers = Answers()
         super().__init__(*args, **given)
         self.exit_event = Ended()
+        if not self._file.isatty() and sys.__stdout__ is not None and sys.__stdout__.isatty():
+            self._file = sys.__stdout__  # `2>errors.log` would leave the terminal black
         threading.Thread(target=self._leave_when_gone, name="byteor-hangup", daemon=True).start()
 
     def ready(self, now_s: float) -> bool:

@@ -46,7 +46,7 @@ class Fetching(Working):
     looked_s = float("-inf")
     _bundle_asked = ""
     _player_of = ""
-    _player_at = 0
+    _player_at = (0, -1)
 
     def open_run(self, run: Run) -> None:
         raise NotImplementedError
@@ -65,9 +65,9 @@ class Fetching(Working):
         self._want_bundle(getattr(screen, "wanted_bundle", ""))
         self._want_player(getattr(screen, "wanted_replay", None))
 
-    def seek_when_read(self, unix_ns: int) -> None:
+    def seek_when_read(self, unix_ns: int, record: int) -> None:
         """Where to go in the recording once it is read."""
-        self._player_at = unix_ns
+        self._player_at = (unix_ns, record)
 
     def look_for_runs(self) -> None:
         if time.monotonic() - self.looked_s >= LOOK_FOR_RUNS_S:
@@ -126,9 +126,9 @@ class Fetching(Working):
             self.player_error = message.error.message
         elif message.recorded is not None:
             self.player = Player(message.replay, message.recorded)
-            if self._player_at:
-                self.player.seek(self._player_at)
-                self.replaying, self._player_at = True, 0
+            if self._player_at[0]:
+                self.player.seek(*self._player_at)
+                self.replaying, self._player_at = True, (0, -1)
         self.paint()
 
     def on_runs_found(self, message: RunsFound) -> None:

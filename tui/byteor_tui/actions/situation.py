@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from byteor_tui.actions.registry import Action, Need
+from byteor_tui.actions.registry import Action, Danger, Need, on_screen
 from byteor_tui.model.evidence import Approval, Incident
 
 
@@ -76,6 +76,17 @@ def reason(need: Need, now: Situation) -> str:
     if need is Need.CERTIFICATE and now.diverged:
         return f"{now.diverged} outputs differ from the recording: mend the stage, then r replays again"
     return f"needs {need.value}"
+
+
+def why_dead(key: str, now: Situation, screen: str, actions: tuple[Action, ...]) -> str:
+    """The sentence for somebody who pressed a key that is dead here; empty for a living or unbound one."""
+    act = next((one for one in on_screen(screen, actions=actions) if key in one.keys), None)
+    if act is None:
+        return ""
+    if now.read_only and act.danger is Danger.COMMITS:
+        return f"{act.label}: this console was started with --read-only, which binds no key that commits"
+    need = missing(act, now)
+    return "" if need is None else f"{act.label}: {reason(need, now)}"
 
 
 def why_not_mine(asked: Approval, kid: str) -> str:

@@ -12,21 +12,27 @@ SCHEME = "byteor"
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where somebody looks. ``item`` is the id under the cursor; ``at_unix_ns`` is 0 when live."""
+    """Where somebody looks. ``item`` is the id under the cursor; ``at_unix_ns`` is 0 when live.
+
+    ``record`` counts in the recording that is gone through: several records can have arrived at one time.
+    """
 
     screen: str = "overview"
     run: str = ""
     item: str = ""
     at_unix_ns: int = 0
+    record: int = -1
 
 
 def link_of(place: Place) -> str:
-    """``byteor://RUN/SCREEN?item=..&at=..``; a place without a run has ``-`` there."""
+    """``byteor://RUN/SCREEN?item=..&at=..&record=..``; a place without a run has ``-`` there."""
     query = {}
     if place.item:
         query["item"] = place.item
     if place.at_unix_ns:
         query["at"] = str(place.at_unix_ns)
+    if place.record >= 0:
+        query["record"] = str(place.record)
     tail = f"?{urlencode(query)}" if query else ""
     return f"{SCHEME}://{quote(place.run or '-', safe='')}/{place.screen}{tail}"
 
@@ -36,14 +42,14 @@ def place_of(link: str, screens: tuple[str, ...]) -> Place:
     try:
         parts = urlsplit(link.strip())
         query = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
-        at = int(query.get("at", "0"))
+        at, record = int(query.get("at", "0")), int(query.get("record", "-1"))
     except ValueError as error:
         raise _bad(link, str(error)) from None
     screen = parts.path.strip("/") or "overview"
-    if parts.scheme != SCHEME or screen not in screens or set(query) - {"item", "at"}:
+    if parts.scheme != SCHEME or screen not in screens or set(query) - {"item", "at", "record"}:
         raise _bad(link, f"byteor://RUN/SCREEN with one of {', '.join(screens)}")
     run = unquote(parts.netloc)
-    return Place(screen, "" if run == "-" else run, query.get("item", ""), at)
+    return Place(screen, "" if run == "-" else run, query.get("item", ""), at, record)
 
 
 def _bad(link: str, why: str) -> ByteorError:

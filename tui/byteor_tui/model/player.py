@@ -48,10 +48,11 @@ class Player:
         self.playing = False
         self.index = max(0, min(len(self.recorded) - 1, self.index + by))
 
-    def seek(self, unix_ns: int) -> None:
-        """To the last record that had arrived at ``unix_ns``."""
+    def seek(self, unix_ns: int, record: int = -1) -> None:
+        """To the last record that had arrived at ``unix_ns``, or to ``record`` when it had by then."""
         self.playing = False
-        self.index = self.recorded.index_at(unix_ns)
+        last = self.recorded.index_at(unix_ns)
+        self.index = record if 0 <= record <= last else last
 
     def to_difference(self, by: int) -> bool:
         """To the next record that differs, or the one before; False when there is none."""
