@@ -76,6 +76,11 @@ def short_hash(spec_hash: str) -> str:
     return spec_hash.removeprefix("sha256:")[:7]
 
 
+def numbered(count: int, noun: str) -> str:
+    """``1 hunk``, ``2 hunks``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def clean(text: str) -> str:
     """Foreign text on one line: what could steer a terminal or reorder the line becomes ``?``.
 

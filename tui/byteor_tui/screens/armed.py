@@ -91,9 +91,22 @@ class ArmedScreen(ModalScreen[Commit | None]):
         """The frame and what stands in it now; called by the app's tick too, so that it tells the truth."""
         if not self.is_mounted:
             return
-        self.query_one(LinesPanel).show(self._lines)
+        panel = self.query_one(LinesPanel)
+        if panel.size.width:
+            panel.styles.height = len(self._inner(panel.size.width)) + 2  # as tall as what it says
+        panel.show(self._lines)
 
     def _lines(self, width: int, height: int) -> list[Line]:
+        return framed(
+            self.armed.title,
+            self._inner(width),
+            width,
+            height,
+            prod=self.armed.shape == "prod",
+            ascii=self._glyphs.rule == "-",
+        )
+
+    def _inner(self, width: int) -> list[Line]:
         left = max(0, LIFE_S - (time.monotonic() - self.armed.born_s))
         inner: list[Line] = []
         for name, value in self.armed.facts:
@@ -110,14 +123,7 @@ class ArmedScreen(ModalScreen[Commit | None]):
         inner.append(((f" > {shown}_", Tone.KEY), (f"   Esc cancels   {left:.0f} s", Tone.DIM)))
         if self._said:
             inner += paragraph(self._said, width - 4, Tone.ALARM)
-        return framed(
-            self.armed.title,
-            inner,
-            width,
-            height,
-            prod=self.armed.shape == "prod",
-            ascii=self._glyphs.rule == "-",
-        )
+        return inner
 
     def _captured(self) -> str:
         now, armed = self._current(), self.armed

@@ -8,7 +8,7 @@ from pathlib import Path
 from byteor_tui.model.evidence import AuditRow
 from byteor_tui.model.frame import Mark
 from byteor_tui.model.specs import DiffLine, SpecFacts, SpecText
-from byteor_tui.model.text import short_hash, wall_clock
+from byteor_tui.model.text import numbered, short_hash, wall_clock
 from byteor_tui.model.topology import chain
 from byteor_tui.model.view import View
 from byteor_tui.screens.overview_lines import topology
@@ -29,16 +29,22 @@ class DiffScreen(PairScreen):
     def content(self, view: View, chosen: str | None) -> Content:
         facts, audit = view.specs, view.evidence.audit
         rows = {key: cells for key, cells in _rows(facts) if self.passes(key, {})}
-        note = "the same spec" if same(facts) else f"{len(facts.changes)} changes" if facts.b else "no file"
+        note = (
+            "the same spec"
+            if same(facts)
+            else numbered(len(facts.changes), "change")
+            if facts.b
+            else "no file"
+        )
         if facts.problems:
-            note = f"{len(facts.problems)} problems, " + note
+            note = f"{numbered(len(facts.problems), 'problem')}, {note}"
         return Content(
             keys=tuple(rows),
             header=lambda width: header(COLS, width),
             row=lambda key, width, cursor: row(COLS, rows[key][1:], width, cursor, rows[key][0]),
             note=note,
             detail_title=f"{_label(facts.a)} -> {_label(facts.b)}",
-            detail_note=f"{facts.hunks} hunks" if facts.hunks else "",
+            detail_note=numbered(facts.hunks, "hunk") if facts.hunks else "",
             detail=lambda width: detail(facts, chosen or "", width, audit.known),
             stamp=(id(facts), chosen, started_by(facts.a, audit.known), started_by(facts.b, audit.known)),
             empty=empty(facts),

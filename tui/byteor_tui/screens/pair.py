@@ -102,8 +102,11 @@ class PairScreen(Skeleton):
         tone = Tone.KEY if self.on_detail else Tone.TITLE
         alone = self.has_class("zoom-right")  # then the list's title is not to be seen
         name = f"{heading(self.screen_id)} > {content.detail_title}" if alone else content.detail_title
-        self.rule("detail-rule", name, content.detail_note, tone)
-        self.detail_panel.show_all(self._last_key or "", content.stamp, content.detail)
+        panel = self.detail_panel
+        panel.show_all(self._last_key or "", content.stamp, content.detail)
+        below = panel.total - panel.window.stop if panel.window else 0
+        more = f"{below} more below" if below > 0 else ""
+        self.rule("detail-rule", name, "  ".join(filter(None, (content.detail_note, more))), tone)
 
     @property
     def chosen(self) -> str:

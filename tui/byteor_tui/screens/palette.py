@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 
 from byteor_tui.glyphs import Glyphs
 from byteor_tui.model.filter import compile_filter
+from byteor_tui.screens.text_lines import cut
 from byteor_tui.tones import Line, Tone, pad
 from byteor_tui.widgets.lines_panel import LinesPanel
 from byteor_tui.widgets.live_table import LiveTable
@@ -96,6 +97,6 @@ def entry_line(entry: Entry, width: int, cursor: str) -> Line:
     return (
         (f" {cursor} ", Tone.KEY),
         (pad(entry.name, room), tone),
-        (f" {entry.key:>4}  ", Tone.KEY if entry.alive else Tone.DIM),
-        (entry.about, Tone.DIM),
+        (f" {entry.key:>6}  ", Tone.KEY if entry.alive else Tone.DIM),
+        (cut(entry.about, max(0, width - room - 12)), Tone.DIM),
     )

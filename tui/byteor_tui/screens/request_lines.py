@@ -8,7 +8,7 @@ from byteor_tui.model.policy import reason_for
 from byteor_tui.model.replays import Replay
 from byteor_tui.model.seen import Piece
 from byteor_tui.model.specs import Asked
-from byteor_tui.model.text import age, day_clock, short_hash, wall_clock
+from byteor_tui.model.text import age, day_clock, numbered, short_hash, wall_clock
 from byteor_tui.screens.diff import hunk_line
 from byteor_tui.screens.text_lines import field, fields, paragraph, title
 from byteor_tui.tones import Line, Tone
@@ -42,7 +42,8 @@ def diff_title(asked: Asked | None) -> str:
         return "diff"
     base = f"running {short_hash(asked.base)}" if asked.base else "nothing runs here"
     hunks = 1 + max((piece.hunk for piece in asked.diff), default=-1)
-    return f"diff  {base} -> asked {short_hash(asked.spec_hash)}{f', {hunks} hunks' if hunks else ''}"
+    said = f"diff  {base} -> asked {short_hash(asked.spec_hash)}"
+    return f"{said}, {numbered(hunks, 'hunk')}" if hunks else said
 
 
 def diff_drawn(asked: Asked | None, width: int) -> list[Drawn]:
