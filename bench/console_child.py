@@ -55,7 +55,7 @@ def main() -> None:
     from byteor_tui import app
     from byteor_tui.model.history import History
     from byteor_tui.model.reader import Reader
-    from byteor_tui.model.runs import Run
+    from byteor_tui.model.run import Run
     from byteor_tui.model.tape import MAX_FRAMES
 
     class Taped(Reader):

@@ -22,7 +22,7 @@ import pytest
 
 from byteor.errors import ByteorError
 from byteor.runtime.sample import RingSample, RunSample, WorkerSample
-from byteor_tui.model.runs import Run
+from byteor_tui.model.run import Run
 from tests.tui.waiting import PATIENCE_S, settled
 
 SECOND = 1_000_000_000

@@ -10,7 +10,7 @@ from scenes import Scene
 
 from byteor.acts import replays
 from byteor_tui.app import ConsoleApp
-from byteor_tui.model.runs import Run
+from byteor_tui.model.run import Run
 from byteor_tui.shot import screen_text
 
 SECOND = 1_000_000_000

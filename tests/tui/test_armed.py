@@ -18,7 +18,7 @@ from byteor_tui.app import ConsoleApp
 from byteor_tui.demo_people import PASSPHRASE, People, make_people
 from byteor_tui.demo_plan import PLAN
 from byteor_tui.model.arming import LIFE_S, Armed, Commit, Outcome, Target, commit, judge, new_code
-from byteor_tui.model.runs import Run
+from byteor_tui.model.run import Run
 from byteor_tui.model.session import Session
 from byteor_tui.screens.armed import ArmedScreen
 from byteor_tui.shot import screen_text

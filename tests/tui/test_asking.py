@@ -19,7 +19,6 @@ from byteor_tui.model.specs import DiffLine, SpecText
 from byteor_tui.screens.approvals import ApprovalsScreen
 from byteor_tui.shot import screen_text
 from byteor_tui.widgets.prompt import Prompt
-from tests.tui.test_armed import until
 from tests.tui.test_keys import play
 from tests.tui.waiting import shown, until
 from tests.tui.world import still_app
@@ -164,13 +163,12 @@ def test_a_wide_diff_stands_apart_and_counts_as_seen_only_where_it_was(
             await pilot.press("tab", "tab", "G")
         else:
             await pilot.press("tab", "G")
-        await pilot.pause(0.2)
-        assert "what decides" in screen_text(app), screen_text(app)
+        await shown(pilot, "what decides")
         assert 2 not in screen.unseen and 1 in screen.unseen, "its middle was never on the screen"
         for _ in range(40):
             await pilot.press("n")
-            await pilot.pause(0.02)
-        assert not screen.unseen and app.situation().unseen == 0
+        await until(pilot, lambda: not screen.unseen)
+        assert app.situation().unseen == 0
 
     play(app, story, size)
 

@@ -15,7 +15,7 @@ from byteor.errors import ByteorError
 from byteor.runtime.sample import RunSample
 from byteor_tui.actions import commands, verbs
 from byteor_tui.app import ConsoleApp
-from byteor_tui.model.runs import Run
+from byteor_tui.model.run import Run
 from byteor_tui.screens.runs import RunsScreen
 from byteor_tui.screens.sheet import SheetScreen
 from byteor_tui.shot import screen_text

@@ -11,7 +11,7 @@ import pytest
 
 from byteor.runtime.sample import RunSample
 from byteor_tui.app import ConsoleApp
-from byteor_tui.model.runs import Run
+from byteor_tui.model.run import Run
 from tests.tui.waiting import resized, shown
 
 SIZES = [

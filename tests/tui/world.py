@@ -31,7 +31,7 @@ from byteor_tui.model.evidence import (
 from byteor_tui.model.history import History
 from byteor_tui.model.reader import Reader
 from byteor_tui.model.replays import Replay
-from byteor_tui.model.runs import Run
+from byteor_tui.model.run import Run
 from byteor_tui.model.session import Session
 from byteor_tui.model.specs import Asked, SpecText, compared
 from byteor_tui.model.topology import topology_of

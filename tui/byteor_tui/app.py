@@ -25,7 +25,8 @@ from byteor_tui.model.frame import Frame
 from byteor_tui.model.link import Place
 from byteor_tui.model.log import Log
 from byteor_tui.model.reader import Reader
-from byteor_tui.model.runs import Run, open_source
+from byteor_tui.model.run import Run
+from byteor_tui.model.runs import open_source
 from byteor_tui.model.session import Session
 from byteor_tui.model.snapshots import run_folder_of
 from byteor_tui.model.source import Source

@@ -22,7 +22,8 @@ from byteor.errors import ByteorError, Exit
 from byteor_tui.demo_people import People, make_people
 from byteor_tui.demo_plan import PLAN, faulty_plan
 from byteor_tui.demo_receiver import receiver
-from byteor_tui.model.runs import Run, find_runs
+from byteor_tui.model.run import Run
+from byteor_tui.model.runs import find_runs
 from byteor_tui.model.session import Session
 
 HEADLESS_S = 5.0

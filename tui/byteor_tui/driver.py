@@ -54,8 +54,9 @@ class ConsoleDriver(LinuxDriver):
         self.answers = Answers()
         super().__init__(*args, **given)
         self.exit_event = Ended()
-        if not self._file.isatty() and sys.__stdout__ is not None and sys.__stdout__.isatty():
-            self._file = sys.__stdout__  # `2>errors.log` would leave the terminal black
+        out, err = sys.__stdout__, sys.__stderr__
+        if out is not None and out.isatty() and not (err is not None and err.isatty()):
+            self._file = out  # with Textual's choice `2>errors.log` would leave the terminal black
         threading.Thread(target=self._leave_when_gone, name="byteor-hangup", daemon=True).start()
 
     def ready(self, now_s: float) -> bool:

@@ -24,7 +24,8 @@ from byteor_tui.model.bundle_pages import BundlePages, read_pages
 from byteor_tui.model.evidence import Checks
 from byteor_tui.model.player import Player
 from byteor_tui.model.replays import Replay
-from byteor_tui.model.runs import Run, find_runs, find_snapshots, the_one
+from byteor_tui.model.run import Run
+from byteor_tui.model.runs import find_runs, find_snapshots, the_one
 from byteor_tui.screens.audit import AuditScreen
 from byteor_tui.screens.runs import RunsScreen
 from byteor_tui.screens.skeleton import Skeleton

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from byteor.errors import ByteorError, Exit
 from byteor.front import report_error
 from byteor_tui.model.link import Place
-from byteor_tui.model.runs import Run, find_run, find_runs, open_source, the_one
+from byteor_tui.model.run import Run
+from byteor_tui.model.runs import find_run, find_runs, open_source, the_one
 from byteor_tui.model.session import Session
 from byteor_tui.terminal import WayOut, is_dumb, is_terminal, is_web
 

@@ -10,7 +10,7 @@ from byteor_tui.model.bundle_pages import BundlePages
 from byteor_tui.model.evidence import AuditPage, Checks
 from byteor_tui.model.recorded import Recorded
 from byteor_tui.model.replays import Replay
-from byteor_tui.model.runs import Run
+from byteor_tui.model.run import Run
 
 
 class RunsFound(Message):

@@ -14,7 +14,7 @@ from byteor.atomic import write_file
 from byteor.errors import ByteorError, Exit
 from byteor_tui.actions.places import PLACE_IDS
 from byteor_tui.app import ConsoleApp
-from byteor_tui.model.runs import Run
+from byteor_tui.model.run import Run
 from byteor_tui.model.session import Session
 from byteor_tui.screens.skeleton import Skeleton
 from byteor_tui.svg import picture

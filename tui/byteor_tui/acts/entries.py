@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from byteor_tui.actions.entry import Entry
 from byteor_tui.actions.registry import key_label
 from byteor_tui.actions.situation import missing
 
 if TYPE_CHECKING:
     from byteor_tui.app import ConsoleApp
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """``alive`` is False for an act whose needs are not met: it is shown, and does nothing."""
-
-    name: str
-    about: str
-    key: str
-    alive: bool
-    do: Callable[[], object]
 
 
 def entries(app: ConsoleApp) -> dict[str, Entry]:

@@ -5,24 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
+from byteor_tui.model.run import Run
 
 if TYPE_CHECKING:
     from byteor_tui.model.source import Source
-
-
-class Run(msgspec.Struct, frozen=True):
-    """A run as the console lists it. ``folder`` is what a source opens."""
-
-    run_id: str
-    name: str
-    state: str
-    env: str
-    pid: int
-    alive: bool
-    started_unix_ns: int
-    folder: str
-    kind: str = ""
 
 
 def find_runs() -> list[Run]:

@@ -9,7 +9,7 @@ import msgspec
 
 from byteor.errors import ByteorError, Exit
 from byteor.runtime.sample import LaneSample, RingSample, RunSample, WorkerSample
-from byteor_tui.model.runs import Run
+from byteor_tui.model.run import Run
 
 SUFFIX = ".snapshot.json"
 MAX_BYTES = 16 << 20

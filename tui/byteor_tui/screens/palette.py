@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
+from byteor_tui.actions.entry import Entry
 from byteor_tui.glyphs import Glyphs
 from byteor_tui.model.filter import compile_filter
 from byteor_tui.screens.text_lines import cut
 from byteor_tui.tones import Line, Tone, pad
 from byteor_tui.widgets.lines_panel import LinesPanel
 from byteor_tui.widgets.live_table import LiveTable
-
-if TYPE_CHECKING:
-    from byteor_tui.acts.entries import Entry
 
 
 class PaletteScreen(ModalScreen[str | None]):

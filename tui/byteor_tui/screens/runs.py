@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from textual.widget import Widget
 
-from byteor_tui.model.runs import Run
+from byteor_tui.model.run import Run
 from byteor_tui.model.text import age, clean
 from byteor_tui.model.view import View
 from byteor_tui.screens.skeleton import Skeleton
