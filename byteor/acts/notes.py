@@ -54,7 +54,12 @@ def check(text: str) -> None:
     """Raises ``E_NOTE`` for what ``note`` refuses."""
     if not text.strip():
         raise ByteorError("E_NOTE", "a note needs a text", hint="byteor note TEXT", exit=Exit.INVALID)
-    if len(text.encode()) > MAX_BYTES:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        hint = "write it in UTF-8"
+        raise ByteorError("E_NOTE", "a note's bytes are no text", hint=hint, exit=Exit.INVALID) from None
+    if size > MAX_BYTES:
         raise ByteorError(
             "E_NOTE", "a note is at most 16 KiB long", hint="put it into a file", exit=Exit.INVALID
         )

@@ -35,7 +35,7 @@ def test_the_newest_handover_is_kept_with_its_number() -> None:
     assert found is not None and (found.audit_seq, found.text) == (seq, "second\nline")
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "x" * 17_000])
+@pytest.mark.parametrize("text", ["", "  \n", "x" * 17_000, "a\udcff"])
 def test_a_note_without_text_or_too_long_is_refused_and_not_written(text: str) -> None:
     with pytest.raises(ByteorError) as caught:
         note("mark", text)
