@@ -106,6 +106,7 @@ class Capture:
         self._asked: dict[tuple[int, int], Ask] = {}
         self._undecided: set[int] = set()
         self._decided_lock = threading.Lock()
+        self._writing_decided = threading.Lock()
         self._retry_at = 0.0
         self._unnoted = 0
         self._without_room: list[object] = []  # notes of the end
@@ -171,6 +172,10 @@ class Capture:
             self._without_room.append(facts)
 
     def _write_decided(self) -> None:
+        with self._writing_decided:  # of two at once, the later part could come to stand before the earlier
+            self._write_decided_in_turn()
+
+    def _write_decided_in_turn(self) -> None:
         for (worker, end), ask in list(self._asked.items()):
             if (turns := ask()) is None:
                 self.undecided(worker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ from byteor.incident.recording import (
     prune,
     sound_part,
 )
-from byteor.incident.replay.inputs import extent
+from byteor.incident.replay.inputs import extent, note_of
 from byteor.incident.select import Selection, parse_where, selected
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal_disk import segments
@@ -269,3 +270,28 @@ def test_what_lies_before_damage_can_still_be_cut_out(tmp_path: Path, scene: Sce
     )
     kept = [frame for _, frame in sound_part(recording).read() if frame.kind == INGRESS]
     assert [p for frame in kept for p in frame.payloads()] == messages[:40]
+
+
+def test_turns_stand_in_the_order_in_which_they_were_asked_for(tmp_path: Path, scene: Scene) -> None:
+    capture = Capture(tmp_path / "c", scene.facts(), scene.spec.canonical, CaptureSettings())
+    asked, asked_again = threading.Event(), threading.Event()
+    given = iter([(0, 1), (1, 1)])
+
+    def ask() -> tuple[int, ...]:
+        turns = next(given, ())
+        if turns and turns[0] == 0:
+            asked.set()
+            asked_again.wait(0.2)  # as long as somebody else gets in between, where that is possible
+        elif turns:
+            asked_again.set()
+        return turns
+
+    capture.ask(7, 0, ask)
+    first = threading.Thread(target=capture.note, args=({"note": "first"},))
+    first.start()
+    asked.wait()
+    capture.note({"note": "second"})
+    first.join()
+    capture.close()
+    noted = [note_of(frame) for _, frame in open_capture(tmp_path / "c").read() if frame.kind == NOTE]
+    assert [turn for one in noted if one.get("turns") == 7 for turn in one["runs"]] == [0, 1, 1, 1]
