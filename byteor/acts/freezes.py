@@ -48,14 +48,14 @@ def freeze(environment: Environment, reason: str, *, now: int) -> int:
     and where the gate is damaged (``E_GATE``, told at the end) at least nothing starts any more.
     """
     check_free(environment)
+    document = canonical_json(Freeze(environment.id, current_actor(), time_of(now), reason))
     gate, damaged = environment_gate(state_dir(), environment.id), None
     try:
         set_gate(gate, closed=True)
     except ByteorError as error:
         damaged = error
-    document = Freeze(environment.id, current_actor(), time_of(now), reason)
     folder = private_folder(private_folder(state_dir() / "freezes") / folder_of(environment.id).name)
-    write_file(folder / FREEZE, canonical_json(document))
+    write_file(folder / FREEZE, document)
     seq = _record("environment_frozen", environment, None, {"reason": reason})
     if damaged is not None:
         raise damaged

@@ -183,7 +183,7 @@ def prove(
 
     from byteor.atomic import write_file
     from byteor.cli.options import usage_error
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, json_text
     from byteor_store import AuditLog, audit_path
     from byteor_store.checkpoint import read
     from byteor_store.cosignature import prove_consistency
@@ -200,7 +200,7 @@ def prove(
     if out is not None and not dry_run:
         write_file(out, document + b"\n")
     if json:
-        path_text = None if out is None else str(out)
+        path_text = None if out is None else json_text(str(out))
         emit_json("audit-prove", {"path": path_text, "dry_run": dry_run, "proof": msgspec.Raw(document)})
     elif out is None:
         emit_text(document.decode())

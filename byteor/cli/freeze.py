@@ -23,7 +23,7 @@ def command(
     """
     from byteor.acts.freezes import check_free, freeze
     from byteor.cli.governed import environments, moment
-    from byteor.cli.output import emit_json, emit_text, emit_would
+    from byteor.cli.output import emit_json, emit_text, emit_would, json_text
 
     now = moment()
     environment = environments(given, now, remember=not dry_run).get(env)
@@ -32,7 +32,8 @@ def command(
         fields = {"environment": env, "environment_id": environment.id, "audit_seq": None}
         emit_would("freeze", fields, f"freeze {env}", as_json=json)
         return
-    seq = freeze(environment, reason, now=now)
+    # In an emergency a reason that is no text is shown as one, and not refused.
+    seq = freeze(environment, json_text(reason), now=now)
     if json:
         emit_json("freeze", {"environment": env, "environment_id": environment.id, "audit_seq": seq})
     else:

@@ -283,6 +283,8 @@ class AuditLog:
         with self._lock:
             try:
                 found: list[Any] = self._connection.execute(query, [*values, count]).fetchall()
+            except UnicodeEncodeError:  # an id that is no text: no entry has it
+                return []
             except apsw.Error as error:
                 raise translated(error, self.path) from error
         return found[::-1] if newest else found

@@ -52,6 +52,7 @@ def test_nothing_in_an_entry_reaches_the_terminal_as_a_control(
         (["--run", "r1"], [0, 2]),
         (["--last", "2"], [1, 2]),
         (["--run", "r1", "--last", "1"], [2]),
+        (["--run", "r1\udcff"], []),  # an argument's byte that is no UTF-8
     ],
 )
 def test_entries_are_chosen_by_run_and_from_the_end(
@@ -179,3 +180,15 @@ def test_signatures_are_checked_with_the_key_that_was_noted(
 def test_signing_makes_no_log_where_there_is_none(tmp_path: Path) -> None:
     assert main(["audit", "checkpoint", "--log", str(tmp_path / "audit.db")]) == 7
     assert list(tmp_path.iterdir()) == []
+
+
+def test_arguments_that_are_no_utf8_are_shown_as_text(log: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    odd = os.fsdecode(os.fsencode(log.parent) + b"/proof\xff")
+    assert main(["audit", "prove", "--entry", "1", "-o", odd, "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["path"].endswith("proof\\udcff")
+    assert os.path.exists(odd)  # noqa: PTH110
+    assert main(["freeze", "--env", "dev", "--reason", "odd\udcff traffic"]) == 0
+    with AuditLog.observe(log) as found:
+        (row,) = found.rows(last=1)
+    assert row.leaf.action == "environment_frozen" and row.body is not None
+    assert json.loads(row.body)["reason"] == "odd\\udcff traffic"
