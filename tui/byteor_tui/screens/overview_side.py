@@ -18,7 +18,7 @@ def approvals(view: View, width: int, height: int) -> list[Line]:
     lines: list[Line] = []
     for one in rows[:height]:
         left = age((one.ends() - now) * SECOND_NS) if one.ends() else ""
-        said = f"{one.action} in {one.env}: {one.requester}: {one.reason}"
+        said = f"{one.requester}: {one.reason}; {one.action} in {one.env}"
         lines.append(
             (
                 (f" {one.state:<9}", TONES.get(one.state, Tone.DIM)),
