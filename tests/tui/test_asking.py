@@ -164,7 +164,9 @@ def test_a_wide_diff_stands_apart_and_counts_as_seen_only_where_it_was(
             assert "clocks" in screen_text(app) and "what decides" not in screen.detail_panel.text
             await pilot.press("tab", "tab", "G")
         else:
-            await pilot.press("tab", "G")
+            await pilot.press("tab")
+            await until(pilot, lambda: screen.detail_panel.window)
+            await pilot.press("G")
         await shown(pilot, "what decides")
         assert 2 not in screen.unseen and 1 in screen.unseen, "its middle was never on the screen"
         for _ in range(40):
