@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,27 +13,20 @@ from byteor_tui.app import ConsoleApp
 from byteor_tui.demo_people import PASSPHRASE
 from byteor_tui.model.session import Session
 from byteor_tui.screens.armed import ArmedScreen
-from byteor_tui.shot import screen_text
 from byteor_tui.tour import STEPS, Tour
+from tests.tui.waiting import shown, until
 
 pytestmark = pytest.mark.campaign
 MOST_KEYS = 8
 
 
-async def until(pilot: Pilot[None], holds: Callable[[], object], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, screen_text(pilot.app)  # type: ignore[arg-type]
-        await pilot.pause(0.1)
-
-
 async def arm(app: ConsoleApp, pilot: Pilot[None], key: str) -> str:
     """Press a key that commits and type its code; the dialog's text."""
     await pilot.press(key)
-    await until(pilot, lambda: isinstance(app.screen, ArmedScreen), 5)
+    await until(pilot, lambda: isinstance(app.screen, ArmedScreen))
     assert isinstance(app.screen, ArmedScreen)
     code = app.screen.armed.code
-    text = screen_text(app)
+    text = await shown(pilot, code)
     await pilot.press(*code, "enter")
     return text
 
