@@ -16,14 +16,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from byteor.edge.base import SourceEdge
-from byteor.edge.errors import EdgeError, bad_argument, reason
+from byteor.edge.errors import EdgeError, reason
 from byteor.edge.http_wire import HEAD_BYTES, Refused, Request, read_body, read_head
 from byteor.edge.intake import Intake
 from byteor.edge.loop import LoopThread
-from byteor.edge.net import Address, bound_address, inet_address, listening
+from byteor.edge.net import Address, bound_address, listen_url, listening
 from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
@@ -287,14 +286,11 @@ def _bad_token(path: str, why: str) -> EdgeError:
 
 
 def http_source(spelled: Spelled) -> HttpSource:
-    parts = urlsplit(spelled.argument)
-    if parts.username or parts.query or parts.fragment or not spelled.argument.startswith("//"):
-        raise bad_argument(spelled.kind, spelled.usage, "to listen, it is HOST:PORT and a path alone")
-    address = inet_address(spelled, parts.netloc, listen=True)
+    address, path = listen_url(spelled)
     return HttpSource(
         spelled.text,
         address,
-        parts.path or "/",
+        path,
         max_bytes=spelled.whole("max_bytes"),
         max_body_bytes=spelled.whole("max_body_bytes"),
         max_connections=spelled.whole("max_connections"),

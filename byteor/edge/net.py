@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from byteor.edge.errors import EdgeError, bad_argument, reason
 from byteor.edge.spelling import Spelled
@@ -47,6 +48,18 @@ def inet_address(spelled: Spelled, text: str | None = None, *, listen: bool) -> 
     if not listen and port == 0:
         raise bad_argument(spelled.kind, spelled.usage, "port 0 is nobody's")
     return Address(host or LOOPBACK, port)
+
+
+def listen_url(spelled: Spelled) -> tuple[Address, str]:
+    """Address and path of ``//HOST:PORT/PATH``. Raises ``E_EDGE_ARGUMENT``."""
+    try:
+        parts = urlsplit(spelled.argument)
+        more = parts.username or parts.query or parts.fragment
+    except ValueError as error:
+        raise bad_argument(spelled.kind, spelled.usage, f"no URL: {error}") from None
+    if more or not spelled.argument.startswith("//"):
+        raise bad_argument(spelled.kind, spelled.usage, "to listen, it is HOST:PORT and a path alone")
+    return inet_address(spelled, parts.netloc, listen=True), parts.path or "/"
 
 
 def unix_address(spelled: Spelled) -> Address:

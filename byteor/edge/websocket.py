@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from byteor.edge.errors import EdgeError, bad_argument, reason
-from byteor.edge.net import Address, inet_address
 from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 
@@ -38,14 +37,6 @@ def need_library(kind: str) -> None:
             hint="pip install 'byteor[ws]'",
             exit=Exit.UNAVAILABLE,
         )
-
-
-def listen_address(spelled: Spelled) -> tuple[Address, str]:
-    """Address and path. Raises ``E_EDGE_ARGUMENT``."""
-    parts = urlsplit(spelled.argument)
-    if parts.username or parts.query or parts.fragment or not spelled.argument.startswith("//"):
-        raise bad_argument(spelled.kind, spelled.usage, "to listen, it is HOST:PORT and a path alone")
-    return inet_address(spelled, parts.netloc, listen=True), parts.path or "/"
 
 
 def target(spelled: Spelled) -> Target:

@@ -13,9 +13,9 @@ from byteor.edge.base import SourceEdge
 from byteor.edge.errors import EdgeError
 from byteor.edge.intake import Intake
 from byteor.edge.loop import LoopThread
-from byteor.edge.net import Address, bound_address, listening
+from byteor.edge.net import Address, bound_address, listen_url, listening
 from byteor.edge.spelling import Spelled
-from byteor.edge.websocket import OPEN_S, Target, connect, leave, listen_address, need_library, target, why
+from byteor.edge.websocket import OPEN_S, Target, connect, leave, need_library, target, why
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
 
@@ -199,6 +199,6 @@ def ws_source(spelled: Spelled) -> WebSocketSource:
     need_library(spelled.kind)
     max_bytes = spelled.whole("max_bytes")
     if spelled.options.get("mode") == "listen":
-        address, path = listen_address(spelled)
+        address, path = listen_url(spelled)
         return ListeningWebSocket(spelled.text, address, path, max_bytes, spelled.whole("max_connections"))
     return ConnectedWebSocket(spelled.text, target(spelled), max_bytes, Backoff(spelled.seconds("give_up_s")))

@@ -35,6 +35,8 @@ BAD = [
     (parse_source, "/var/log/syslog", "E_EDGE_KIND", "file:/var/log/syslog"),
     (parse_source, "null:", "E_EDGE_KIND", "one of"),
     (parse_source, "file:", "E_EDGE_ARGUMENT", "file:PATH"),
+    (parse_source, "http://[::1", "E_EDGE_ARGUMENT", "http:"),
+    (parse_source, "ws://[::1?mode=listen", "E_EDGE_ARGUMENT", "ws:"),
     (parse_source, "stdin:x", "E_EDGE_ARGUMENT", "stdin:"),
     (parse_source, "host:0", "E_EDGE_ARGUMENT", "host:"),
     (parse_source, "host:-1", "E_EDGE_ARGUMENT", "host:"),
