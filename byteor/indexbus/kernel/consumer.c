@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-size_t ib_bytes_at;
+size_t ib_bytes_at, ib_items_at;
 
 int64_t ib_consumer_wait(ib_handle *h, uint64_t max, int64_t timeout_ns, int *code) {
     ib_party *p = &h->p;
@@ -264,7 +264,7 @@ static PyObject *receive_many(PyObject *self, PyObject *args) {
             ib_soon_read(&h->p, h->p.next + (uint64_t)i + IB_AHEAD);
             if (slot && !(slot->flags & IB_SKIP)) {
                 message = ib_consumer_bytes(&h->p, slot);
-                if (message) PyList_SetItem(list, kept++, message);
+                if (message) ib_list_put(list, kept++, message);
             } else if (slot) {
                 h->filtered += !(slot->flags & IB_WATERMARK);
                 continue;

@@ -98,7 +98,7 @@ static void ib_learn_found(ib_party *p, uint32_t round) {
 static int ib_park(ib_party *p, ib_cell *cell, uint64_t target, int64_t most_ns) {
     uint32_t seen = ib_load32(&cell->wake);
     __atomic_store_n(&cell->parked, 1, __ATOMIC_SEQ_CST);
-    long timeout_ns = 49000000;
+    long timeout_ns = IB_TICK_NS;
     if (!p->naps++ || p->fence || syscall(SYS_membarrier, MEMBARRIER_GLOBAL_EXPEDITED, 0, 0) != 0) {
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         timeout_ns = 1000000;
@@ -190,7 +190,10 @@ int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns) {
         if (timeout_ns == 0) return IB_TIMEOUT;
         if (IB_UNLIKELY(round == clock_round)) start = now = ib_clock_ns();
         int64_t left = timeout_ns < 0 ? INT64_MAX : timeout_ns - (int64_t)(now - start);
-        if (ib_relax(p, round, looks, slowest, target, left) && start) {
+        /* Not beyond the next look around: a sleep that ends just before it would put it off by one more. */
+        int64_t look = start ? IB_TICK_NS - (int64_t)(now - p->ticked_ns) : INT64_MAX;
+        if (look < 0) look = 0;
+        if (ib_relax(p, round, looks, slowest, target, look < left ? look : left) && start) {
             now = ib_clock_ns();
             /* Before the tick: a call that is ticked each time must end in time all the same. */
             int over = timeout_ns > 0 && now - start >= (uint64_t)timeout_ns;

@@ -122,19 +122,34 @@ static PyTypeObject *add_type(PyObject *module, const char *name, PyType_Spec *s
     return (PyTypeObject *)type; /* kept for as long as the process: work() tells handles by their types */
 }
 
+/* Where this interpreter keeps a bytes object's payload and a list's items, see consumer.h. */
+static int find_insides(void) {
+    PyObject *some = PyBytes_FromStringAndSize("some", 4), *list = PyList_New(2);
+    int found = some && list;
+    if (found) {
+        ib_bytes_at = (size_t)(PyBytes_AsString(some) - (char *)some);
+        PyList_SetItem(list, 0, Py_NewRef(some));
+        PyList_SetItem(list, 1, Py_NewRef(list)); /* a pair that stands nowhere else */
+        /* Not so sure that it is a pointer at all of versions that nobody has seen yet. */
+        PyObject **items = Py_Version < 0x030F0000 ? *(PyObject ***)((char *)list + sizeof(PyVarObject)) : NULL;
+        ib_items_at = items && items[0] == some && items[1] == list ? sizeof(PyVarObject) : 0;
+        PyList_SetItem(list, 1, NULL);
+    }
+    Py_XDECREF(list);
+    Py_XDECREF(some);
+    return found ? 0 : -1;
+}
+
 PyMODINIT_FUNC PyInit__native(void) {
     PyObject *module = PyModule_Create(&definition);
     if (!module) return NULL;
     static int told;
     if (!told++) pthread_atfork(NULL, NULL, in_child);
     ready();
-    PyObject *some = PyBytes_FromStringAndSize("some", 4);
-    if (!some) {
+    if (find_insides() != 0) {
         Py_DECREF(module);
         return NULL;
     }
-    ib_bytes_at = (size_t)(PyBytes_AsString(some) - (char *)some);
-    Py_DECREF(some);
     PyObject *names = PyTuple_New(ib_stage_count);
     for (int i = 0; names && i < ib_stage_count; i++) PyTuple_SetItem(names, i, PyUnicode_FromString(ib_stages[i].name));
     if (!names || PyModule_AddObjectRef(module, "NATIVE_STAGES", names) != 0 || !(ib_producer_type = add_type(module, "Producer", &ib_producer_spec)) ||
