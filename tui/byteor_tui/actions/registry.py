@@ -179,7 +179,7 @@ _ACTS = (
     Action("pager", ("o",), "pager", "Open what is shown in $PAGER.", needs=(Need.HERE,),
            screens=_WITH_DETAIL),
     Action("fault", ("f",), "fault", "Demo: the fault on; a stage fails. Again: off.", needs=(Need.DEMO,),
-           screens=_OF_A_RUN),
+           screens=(*_OF_A_RUN, "incidents", "replay")),
     Action("identity", ("I",), "sign as", "Sign as the next of the keys that the console was started with.",
            screens=("approvals",)),
     Action("handover", ("H",), "handover",
