@@ -351,7 +351,7 @@ def orphaned_regions() -> list[tuple[Path, Path]]:
     check_private_folder(root)
     found = []
     for regions in root.iterdir():
-        with contextlib.suppress(OSError, msgspec.DecodeError):
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             owner = msgspec.json.decode((regions / OWNER_JSON).read_bytes(), type=RegionOwner)
             run = Path(owner.run_folder)
             here = owner.boot_id == boot_id() and is_alive(owner.pid, owner.pid_start_time)

@@ -213,7 +213,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _document(root: Path, code: int) -> dict[str, Any]:
     try:
         document = msgspec.json.decode((root / "out.json").read_bytes(), type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _failure(root, code) from None
     if document.get("schema") != "byteor.run/v1":
         raise _failure(root, code)
@@ -222,7 +222,7 @@ def _document(root: Path, code: int) -> dict[str, Any]:
 
 def _failure(root: Path, code: int) -> ByteorError:
     """The run's own words: its error document, else the last line it wrote to stderr."""
-    with contextlib.suppress(msgspec.DecodeError, OSError):
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError):
         said = msgspec.json.decode((root / "out.json").read_bytes(), type=dict[str, Any])
         if said.get("schema") == "byteor.error/v1":
             return ByteorError(

@@ -90,7 +90,7 @@ def _run(argv: Sequence[str], timeout_s: float, keep: tuple[int, ...] = ()) -> V
         raise ByteorError("E_VERB", f"cannot start byteor: {error.strerror}") from error
     try:
         document = msgspec.json.decode(done.stdout, type=dict[str, object])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         reason = said[-1] if said else f"exit {done.returncode} and no document"
         raise ByteorError("E_VERB", f"{command_line(argv)}: {reason}", hint="run it in a shell") from error

@@ -68,7 +68,7 @@ def as_of(found: Approvals, audit: tuple[AuditRow, ...], unix_ns: int) -> Approv
 def _state_in(row: AuditRow) -> str:
     try:
         said = msgspec.json.decode(row.body, type=dict[str, object]).get("state")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return said if isinstance(said, str) and said in STATES else ""
 

@@ -51,7 +51,7 @@ def marked(row: AuditRow) -> Moment:
     try:
         body = msgspec.json.decode(row.body, type=dict[str, str])
         return Moment(int(body["at_unix_ns"]), "m", body["text"])
-    except (msgspec.DecodeError, KeyError, ValueError):
+    except (msgspec.DecodeError, KeyError, ValueError, RecursionError):
         return Moment(row.at_unix_ns, "m", f"{row.action} #{row.seq}")
 
 

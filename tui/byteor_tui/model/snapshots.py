@@ -79,6 +79,7 @@ def read_snapshot(path: Path) -> RunSample:
     except (
         msgspec.DecodeError,
         UnicodeDecodeError,
+        RecursionError,
         KeyError,
         TypeError,
         ValueError,

@@ -194,7 +194,7 @@ def body(text: str, width: int) -> list[Line]:
     """The body's members one a line; what is no object as it is."""
     try:
         document = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         document = None
     if not isinstance(document, dict):
         return [((f" {part}", Tone.PLAIN),) for part in pieces(text, width - 2)]
