@@ -248,6 +248,7 @@ def _proved(
             "mode": request.mode,
             "verdict": verdict,
             "counts": msgspec.to_builtins(done.counts),
+            "from_start": done.from_start,
             "bundle": digest,
         },
     )
@@ -275,7 +276,8 @@ def _proved(
     if request.trace:  # before the audit: who sees that one finds both
         write_file(out / TRACE_FILE, trace_document(recording, done, which=request.which))
     write_file(out / AUDIT, audit)
-    note_replay(request.which or recording.facts.run_id, out / AUDIT, verdict)
+    part = "" if done.from_start else ", from the middle of the run"
+    note_replay(request.which or recording.facts.run_id, out / AUDIT, verdict + part)
     return ReplayDone(
         request.mode,
         done,

@@ -131,6 +131,16 @@ def test_a_pass_leaves_nothing_behind_for_the_next(tmp_path: Path) -> None:
     assert not scene.replay(recording, batch=3).diverged
 
 
+def test_a_part_from_the_middle_is_told_as_such_whatever_the_kind_of_its_stages(tmp_path: Path) -> None:
+    """``number`` is declared pure, and counts."""
+    scene = Scene(tmp_path, CODE, "number")
+    recording = scene.record(MESSAGES, [(n, b"%d:m%d" % (n + 1, n)) for n in range(100)])
+    part = scene.replay(recording, range=Range(newest=30))
+    assert (part.from_start, part.counts.equal, part.counts.data) == (False, 0, 30)
+    until = scene.replay(recording, range=Range(last=69))
+    assert (until.from_start, until.counts.equal, until.diverged) == (True, 70, False)
+
+
 def test_a_stage_that_fails_fails_again_and_what_came_before_is_compared(tmp_path: Path) -> None:
     scene = Scene(tmp_path, CODE, "identity", "fails_at_50")
     recording = scene.record(MESSAGES, [(n, b"m%d" % n) for n in range(44)], finished=False)

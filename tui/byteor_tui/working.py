@@ -60,6 +60,8 @@ class Working(Themed):
         elif not ok:
             code = result.exit if result is not None else 0
             said = document.get("message") or document.get("verdict") or f"it ended with exit {code}"
+            if document.get("from_start") is False:  # a replay of a part
+                said = f"{said}, from the middle of the run: what stages remember began empty"
             reason = error.message if error is not None else str(said)
             hint = error.hint if error is not None else document.get("hint")
             self.say(f"{reason}; {hint}" if hint else reason, ok=False)

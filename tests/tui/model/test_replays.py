@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from byteor_tui.model.replays import ReplaysTail, payload, read_replay
-from byteor_tui.screens.replay_lines import differing
+from byteor_tui.model.replays import Replay, ReplaysTail, payload, read_replay
+from byteor_tui.screens.replay import mark
+from byteor_tui.screens.replay_lines import differing, ending
+from byteor_tui.tones import Tone
 
 DOCUMENT: dict[str, Any] = {
     "audit_v": 1,
@@ -50,6 +52,24 @@ def test_a_replay_says_what_it_was_and_where_it_diverged(tmp_path: Path) -> None
     (tmp_path / "inc-1.20261124T004342.001Z" / "replay_certificate.dsse").write_bytes(b"x")
     again = read_replay(write(tmp_path, DOCUMENT))
     assert again is not None and again.certificate.endswith("replay_certificate.dsse")
+
+
+def test_a_part_from_the_middle_of_a_run_is_in_doubt_and_no_divergence(tmp_path: Path) -> None:
+    whole = read_replay(write(tmp_path, DOCUMENT, "whole"))
+    result = {**DOCUMENT["result"], "from_start": False}
+    part = read_replay(write(tmp_path, {**DOCUMENT, "result": result}, "part"))
+    assert whole is not None and part is not None
+    assert (whole.in_doubt, part.in_doubt, part.verdict) == (False, True, "2 differ?")
+    assert (mark(whole)[0], mark(part)) == ("!", ("?", Tone.WARN))
+
+    def said(one: Replay) -> str:
+        return " ".join(text.strip() for line in ending(one, 80) for text, _ in line)
+
+    assert "mend the stage" in said(whole) and "mend the stage" not in said(part)
+    assert "began in the middle of the run" in said(part)
+    none = {**result, "counts": {"equal": 300}}
+    equal = read_replay(write(tmp_path, {**DOCUMENT, "result": none}, "equal"))
+    assert equal is not None and (equal.verdict, equal.in_doubt) == ("equal", False)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ class Situation(msgspec.Struct, frozen=True):
     replayed: bool = False
     entry: int = -1
     diverged: int = 0
+    in_doubt: bool = False
 
 
 def holds(need: Need, now: Situation) -> bool:
@@ -73,6 +74,8 @@ def reason(need: Need, now: Situation) -> str:
         return f"the request is {asked.state}; it takes no more answers"
     if need is Need.MAY_SIGN and asked is not None:
         return why_not_mine(asked, now.kid)
+    if need is Need.CERTIFICATE and now.in_doubt:
+        return f"{now.diverged} outputs differ, but it began in the middle of the run: r and all tells"
     if need is Need.CERTIFICATE and now.diverged:
         return f"{now.diverged} outputs differ from the recording: mend the stage, then r replays again"
     return f"needs {need.value}"

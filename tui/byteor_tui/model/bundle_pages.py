@@ -108,7 +108,8 @@ def _lanes(found: dict[str, Any]) -> tuple[str, bool]:
 
 def _replay(found: dict[str, Any]) -> tuple[str, bool]:
     result = found["result"]
-    return f"a replay: {result.get('verdict')}", result.get("verdict") != "equal"
+    part = "" if result.get("from_start") is not False else ", from the middle of the run"
+    return f"a replay: {result.get('verdict')}{part}", result.get("verdict") != "equal"
 
 
 READING: tuple[tuple[str, Callable[[dict[str, Any]], tuple[str, bool]]], ...] = (

@@ -19,7 +19,8 @@ _STAMP = re.compile(r"\.\d{8}T\d{6}(\.\d{3})?Z$")
 class Replay(msgspec.Struct, frozen=True):
     """One replay. ``counts`` are outputs per verdict, ``first`` names the first divergence (empty: none).
 
-    ``digest`` is the SHA-256 of its certificate, by which a request shows it.
+    ``digest`` is the SHA-256 of its certificate, by which a request shows it. ``from_start`` is False where
+    it began in the middle of the run: stages that remember began empty, which alone makes outputs differ.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Replay(msgspec.Struct, frozen=True):
     stage: str = ""
     digest: str = ""
     took_ns: int = 0
+    from_start: bool = True
 
     @property
     def short(self) -> str:
@@ -52,7 +54,14 @@ class Replay(msgspec.Struct, frozen=True):
         return sum(number for name, number in self.counts if name in DIFFERENCES)
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether outputs differ that might not, had the replay begun where the run did."""
+        return self.diverged > 0 and not self.from_start
+
+    @property
     def verdict(self) -> str:
+        if self.in_doubt:
+            return f"{self.diverged} differ?"
         if self.diverged:
             return f"{self.diverged} diverged"
         return "failed" if self.failed else "equal"
@@ -121,6 +130,7 @@ def read_replay(path: Path) -> Replay | None:
         spec_hash=clean(str(document.get("spec_sha256", ""))),
         records=_number(given.get("last_n")),
         took_ns=_nanoseconds(result.get("duration_ns")),
+        from_start=result.get("from_start") is not False,
         counts=tuple((clean(str(name)), _number(value)) for name, value in counts.items()),
         failed=clean(str(_table(result.get("failure")).get("error") or "")),
         first=clean(_first(first)),

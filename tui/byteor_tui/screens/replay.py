@@ -62,7 +62,8 @@ class ReplayScreen(PairScreen):
             keys=tuple(rows),
             header=lambda width: header(COLS, width),
             row=lambda key, width, cursor: row(COLS, cells(rows[key], now), width, cursor, mark(rows[key])),
-            note=f"{sum(row.diverged > 0 for row in rows.values())} diverged of {len(rows)}",
+            note=f"{sum(row.diverged > 0 and not row.in_doubt for row in rows.values())} diverged"
+            f" of {len(rows)}",
             detail_title=f"{one.id}  {one.mode}" if one else "Replay",
             detail_note=f"effects withheld {one.withheld}" if one and one.withheld else "",
             detail=draw,
@@ -81,7 +82,12 @@ class ReplayScreen(PairScreen):
         passed = one.certificate if one.mode == "dry_run" and one.verdict == "equal" else ""
         approved = next((asked.request_id for asked in self._approvals if covers(asked, one)), "")
         return msgspec.structs.replace(
-            now, replay=one.what, certificate=passed, diverged=one.diverged, approved_request=approved
+            now,
+            replay=one.what,
+            certificate=passed,
+            diverged=one.diverged,
+            in_doubt=one.in_doubt,
+            approved_request=approved,
         )
 
     def _along(self) -> Player | None:
@@ -138,12 +144,14 @@ def covers(asked: Approval, one: Replay) -> bool:
 
 
 def mark(one: Replay) -> Cell:
+    if one.in_doubt:
+        return ("?", Tone.WARN)
     return ("!", Tone.ALARM) if one.verdict != "equal" else (" ", Tone.DIM)
 
 
 def cells(one: Replay, now_unix_ns: int) -> tuple[Cell, ...]:
     return (
-        (one.verdict, Tone.GOOD if one.verdict == "equal" else Tone.ALARM),
+        (one.verdict, Tone.GOOD if one.verdict == "equal" else mark(one)[1]),
         (one.what, Tone.PLAIN),
         (age(now_unix_ns - one.at_unix_ns), Tone.DIM),
         (f"{one.mode}, {one.records:,} records", Tone.PLAIN),

@@ -20,6 +20,10 @@ from byteor_tui.tones import Line, Span, Tone, pad
 
 LIST_FROM = 110
 LEAST_TREND, MOST_TREND = 12, 60
+IN_DOUBT = (
+    "-> it began in the middle of the run, where stages that remember (windows, rates) began empty: that"
+    " alone makes outputs differ. Not enough to execute it: r and all tells, if the beginning was captured"
+)
 AROUND = 6  # records before and after the cursor in the list
 
 
@@ -235,6 +239,8 @@ def ending(one: Replay, width: int) -> list[Line]:
         lines += [title("policy decisions during the replay"), *paragraph(said, width, indent=3)]
     if one.failed:
         lines += field("failed", one.failed, width, Tone.ALARM)
+    if one.in_doubt:
+        return [*lines, *paragraph(f"verdict: {one.verdict} {IN_DOUBT}", width, Tone.WARN)]
     if one.diverged:
         said = f"verdict: {one.verdict} -> no certificate to execute it: mend the stage, then r again"
         return [*lines, *paragraph(said, width, Tone.ALARM)]
