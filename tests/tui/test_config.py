@@ -9,6 +9,7 @@ import pytest
 from byteor.errors import ByteorError
 from byteor_tui.actions.page import keys_page
 from byteor_tui.actions.registry import ACTIONS
+from byteor_tui.cli import main
 from byteor_tui.config import read_config
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -45,6 +46,23 @@ def test_a_wrong_file_is_told_with_its_key_and_the_nearest_name(
     assert error.code == "E_CONSOLE_CONFIG" and error.exit == 3 and error.where is not None
     assert error.where.file == str(path) and (error.where.key or "") == key
     assert hint in f"{error.message} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("pink", "byteor-dark"), ("byteor-lite", "did you mean byteor-light")]
+)
+def test_a_theme_of_the_environment_that_is_none_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    name: str,
+    hint: str,
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("BYTEOR_THEME", name)
+    assert main(["--plain"]) == 3
+    said = capfd.readouterr().err
+    assert "E_CONSOLE_CONFIG" in said and "BYTEOR_THEME" in said and name in said and hint in said
 
 
 def test_the_page_of_keys_is_made_from_the_registry() -> None:

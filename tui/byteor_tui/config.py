@@ -21,11 +21,15 @@ from byteor_tui.model.session import Session
 
 FILE = "console.toml"
 MAX_BYTES = 1 << 16
+THEME_VARIABLE = "BYTEOR_THEME"
 THEMES = ("byteor-dark", "byteor-light", "byteor-ansi")
 
 
 def session_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Session:
-    """The session of these arguments. Raises ``E_CONSOLE_CONFIG`` (exit 3) for a file that is wrong."""
+    """The session of these arguments. Raises ``E_CONSOLE_CONFIG`` (exit 3) for a file or variable that is
+    wrong.
+    """
+    _check_theme(environ.get(THEME_VARIABLE, ""))
     path = given.config or config_path(environ)
     keys, theme = read_config(path) if given.config or path.exists() else ({}, "")
     kid = given.kid or environ.get("BYTEOR_KID", "")
@@ -41,6 +45,18 @@ def session_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Session
         theme=theme,
         stages=tuple(given.stages or ()),
     )
+
+
+def _check_theme(name: str) -> None:
+    if name and name not in THEMES:
+        near = get_close_matches(name, THEMES, n=1)
+        raise ByteorError(
+            "E_CONSOLE_CONFIG",
+            f"{THEME_VARIABLE} is {name!r}, which is no theme: {', '.join(THEMES)}",
+            hint=f"did you mean {near[0]}?" if near else f"unset {THEME_VARIABLE}, or give it one of these",
+            where=Where(key=THEME_VARIABLE),
+            exit=Exit.INVALID,
+        )
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
