@@ -46,7 +46,28 @@ def test_a_bar_is_neither_empty_nor_full_too_early(part: int, whole: int, width:
 def test_a_chart_fits_its_box(given_values: list[float | None], width: int, height: int) -> None:
     rows = chart(given_values, width, height, BLOCKS, str)
     assert len(rows) in (0, max(0, height))
-    assert all(len(drawn) <= width - 9 for _, drawn in rows)
+    assert all(sum(len(cells) for cells, _ in runs) <= width - 9 for _, runs in rows)
+
+
+@given(values, st.integers(20, 200), st.integers(1, 30))
+def test_each_column_of_a_chart_has_one_crest(
+    given_values: list[float | None], width: int, height: int
+) -> None:
+    rows = chart(given_values, width, height, BLOCKS, str)
+    marked = [[(cell, crest) for cells, crest in runs for cell in cells] for _, runs in rows]
+    for column in zip(*marked, strict=True):
+        drawn = [crest for cell, crest in column if cell != " "]
+        assert sum(drawn) <= 1 and drawn == sorted(drawn, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("most", "axis"),
+    [(0.0, ""), (2_100.0, "2500"), (1.0, "1.2"), (87.0, "120"), (86.0, "100"), (1e9, "1.2e+09")],
+)
+def test_the_axis_of_a_chart_ends_at_a_round_number(most: float, axis: str) -> None:
+    assert (
+        chart([most], 80, 5, BLOCKS, "{:.3g}".format if most > 1e6 else "{:g}".format)[0][0].strip() == axis
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ BLOCKS = Glyphs(ramp="▁▂▃▄▅▆▇█", gap="·", rule="─", full="█
 ASCII = Glyphs(ramp="_.-=+*#@", gap=".", rule="-", full="#", empty=".", cursor=">")
 
 _HEADROOM = 1.15  # a steady rate is drawn a step below the top, so that a peak has somewhere to go
+_ROUND_TOPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _CHART_SECONDS = 60
 
 
@@ -73,10 +77,11 @@ def bar(part: int, whole: int, width: int, glyphs: Glyphs) -> str:
 
 def chart(
     values: Sequence[float | None], width: int, height: int, glyphs: Glyphs, label: Callable[[float], str]
-) -> list[tuple[str, str]]:
-    """A bar chart of ``height`` rows, top first, as (axis text, cells); newest right, scale from zero.
+) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """A bar chart of ``height`` rows, top first, as (axis text, runs); newest right, scale from zero.
 
-    Two cells a value where there is room: sixty seconds are a good half of a terminal.
+    A run is (cells, whether a column's top is here): what is below a top is area and drawn quieter. Two cells
+    a value where there is room: sixty seconds are a good half of a terminal.
     """
     axis = 9
     room = width - axis
@@ -84,16 +89,31 @@ def chart(
         return []
     wide = 2 if room >= 2 * _CHART_SECONDS else 1
     shown = values[-(room // wide) :]
-    top = _HEADROOM * max((value for value in shown if value is not None), default=0.0)
+    top = _round_top(max((value for value in shown if value is not None), default=0.0))
     levels = len(glyphs.ramp)
     heights = [None if value is None else _height(value, top, height * levels) for value in shown]
-    cells_wide = wide * min(_CHART_SECONDS, room // wide)
+    left = " " * (wide * (min(_CHART_SECONDS, room // wide) - len(heights)))
     rows = []
     for row in range(height - 1, -1, -1):
-        drawn = "".join(_chart_cell(cells, row, levels, glyphs) * wide for cells in heights)
+        cells = [(left, True)] if left else []
+        for filled in heights:
+            crest = filled is None or filled <= (row + 1) * levels
+            cells.append((_chart_cell(filled, row, levels, glyphs) * wide, crest))
         said = label(top) if row == height - 1 and top > 0 else "0" if row == 0 else ""
-        rows.append((f"{said:>{axis - 1}} ", drawn.rjust(cells_wide)))
+        rows.append((f"{said:>{axis - 1}} ", _runs(cells)))
     return rows
+
+
+def _round_top(most: float) -> float:
+    """The end of an axis: a number that one reads at a glance, a little above ``most``."""
+    if most <= 0:
+        return 0.0
+    scale = 10.0 ** math.floor(math.log10(most * _HEADROOM))
+    return scale * next(step for step in _ROUND_TOPS if step * scale >= most * _HEADROOM * (1 - 1e-9))
+
+
+def _runs(cells: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    return [("".join(text for text, _ in run), crest) for crest, run in groupby(cells, key=itemgetter(1))]
 
 
 def _height(value: float, top: float, steps: int) -> int:

@@ -19,7 +19,7 @@ DARK = Theme(
     surface="#171c21",
     panel="#1d2329",
     dark=True,
-    variables={"muted": "#909aa4", "cursor-row": "#222c35", "trend": "#7aa2c8"},
+    variables={"muted": "#909aa4", "cursor-row": "#222c35", "trend": "#7aa2c8", "area": "#4f6a84"},
 )
 LIGHT = Theme(
     name="byteor-light",
@@ -34,7 +34,7 @@ LIGHT = Theme(
     surface="#f3f1ec",
     panel="#e9e6df",
     dark=False,
-    variables={"muted": "#5b646d", "cursor-row": "#d9e4ee", "trend": "#1f5f93"},
+    variables={"muted": "#5b646d", "cursor-row": "#d9e4ee", "trend": "#1f5f93", "area": "#6b92b5"},
 )
 ANSI = Theme(
     name="byteor-ansi",
@@ -55,6 +55,7 @@ ANSI = Theme(
         "muted": "ansi_default",
         "cursor-row": "ansi_default",
         "trend": "ansi_cyan",
+        "area": "ansi_blue",
         # Names that Textual's own stylesheets expect of a theme for sixteen colours.
         "ansi-background": "ansi_black",
         "ansi-foreground": "ansi_white",

@@ -18,6 +18,7 @@ class Tone(StrEnum):
     ALARM = "tone--alarm"
     KEY = "tone--key"
     TREND = "tone--trend"
+    AREA = "tone--area"
     TITLE = "tone--title"
     CURSOR = "tone--cursor"
 

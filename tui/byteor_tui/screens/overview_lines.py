@@ -312,7 +312,10 @@ def chart_lines(
     values: tuple[float | None, ...], width: int, height: int, glyphs: Glyphs, label: Callable[[float], str]
 ) -> list[Line]:
     drawn = chart(values, width - 4, height, glyphs, label)
-    return [((axis, Tone.DIM), (cells, Tone.TREND)) for axis, cells in drawn]
+    return [
+        ((axis, Tone.DIM), *((cells, Tone.TREND if crest else Tone.AREA) for cells, crest in runs))
+        for axis, runs in drawn
+    ]
 
 
 def chart_ms(ns: float) -> str:
