@@ -1,4 +1,4 @@
-"""The demo in the middle of an incident, for pictures: what an operator would have done by then."""
+"""The demo in the middle of an incident, for pictures: what people would have done by then."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 from byteor.errors import ByteorError
 from byteor_tui.actions import commands
 from byteor_tui.actions.verbs import run_verb
-from byteor_tui.demo import Demo
+from byteor_tui.demo import SPEC_NAME, Demo
 
 SCENE_S = 4.0
 
 
 def set_scene(found: Demo, env: str, after_s: float) -> None:
-    """A while of life, a mark, a snapshot, a bundle, a dry run, a request that waits, and a handover.
+    """A while of life, a mark, a snapshot, a bundle, a dry run, a request that waits, a handover, a changed spec.
 
     What fails is left out: a picture of less is still a picture.
     """
@@ -27,9 +27,12 @@ def set_scene(found: Demo, env: str, after_s: float) -> None:
         replay = commands.dry_run(run, env, time.time_ns(), commands.evidence_folder("replays"))
         done = run_verb(replay)
         certificate = str(done.document.get("certificate_path", ""))
-        spec = str(found.root / "host-telemetry.plan.kv")
+        plan = found.root / SPEC_NAME
         stages = ("byteor_tui.demo_stage",)
-        run_verb(commands.request(spec, env, "replay_execute", "resend what was lost", certificate, stages))
+        run_verb(
+            commands.request(str(plan), env, "replay_execute", "resend what was lost", certificate, stages)
+        )
         text = found.root / "handover.txt"
         text.write_text("alert posts fail since 12:03; a request waits for two of sre\n")
         run_verb(commands.handover(text))
+        plan.write_text(plan.read_text().replace("zscore:120,4.0", "zscore:300,3.5"))

@@ -24,6 +24,7 @@ SIZES = ((80, 24), (120, 40), (200, 60))
 SMALLEST, LARGEST = (10, 3), (400, 150)
 SUFFIXES = (".svg", ".txt")
 SETTLE_S = 1.2  # what a picture says of the console's cost is that of drawing, not of the last resize
+READ_S = 3.0  # at most, for a recording to be read
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -114,8 +115,9 @@ async def _wait(app: ConsoleApp, run: Run | None, after_s: float) -> None:
 
 
 async def _go(app: ConsoleApp, pilot: Pilot[None], asked: Asked) -> None:
-    from byteor_tui.acts.times import parse_time, put
+    from byteor_tui.acts.times import live, parse_time, put
 
+    live(app)
     if not isinstance(app.screen, Skeleton):
         await pilot.press("escape")
     if asked.screen == "help":
@@ -130,8 +132,21 @@ async def _go(app: ConsoleApp, pilot: Pilot[None], asked: Asked) -> None:
     app.go(asked.screen, item)
     if asked.at and (at := parse_time(asked.at, time.time_ns())) is not None:
         put(app, at)
+    elif asked.screen == "replay":
+        await _halfway(app, pilot)
     while asked.screen == "doctor" and app.checks.running:
         await asyncio.sleep(0.1)
+
+
+async def _halfway(app: ConsoleApp, pilot: Pilot[None]) -> None:
+    """Into the recording of the replay under the cursor, if it is one: its first record has little to show."""
+    deadline = time.monotonic() + READ_S
+    while app.player is None and not app.player_error and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+    if app.player is not None:
+        await pilot.press("right_square_bracket")
+        first, last = app.player.span
+        app.player.seek((first + last) // 2)
 
 
 def screen_text(app: ConsoleApp) -> str:
