@@ -139,7 +139,7 @@ async def _go(app: ConsoleApp, pilot: Pilot[None], asked: Asked) -> None:
 
 
 async def _halfway(app: ConsoleApp, pilot: Pilot[None]) -> None:
-    """Into the recording of the replay under the cursor, if it is one: its first record has little to show."""
+    """Into the recording of the replay under the cursor: its first record has little to show."""
     deadline = time.monotonic() + READ_S
     while app.player is None and not app.player_error and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
