@@ -62,7 +62,15 @@ def test_each_column_of_a_chart_has_one_crest(
 
 @pytest.mark.parametrize(
     ("most", "axis"),
-    [(0.0, ""), (2_100.0, "2500"), (1.0, "1.2"), (87.0, "120"), (86.0, "100"), (1e9, "1.2e+09")],
+    [
+        (0.0, ""),
+        (5e-324, ""),
+        (2_100.0, "2500"),
+        (1.0, "1.2"),
+        (87.0, "120"),
+        (86.0, "100"),
+        (1e9, "1.2e+09"),
+    ],
 )
 def test_the_axis_of_a_chart_ends_at_a_round_number(most: float, axis: str) -> None:
     assert (

@@ -26,6 +26,7 @@ ASCII = Glyphs(ramp="_.-=+*#@", gap=".", rule="-", full="#", empty=".", cursor="
 
 _HEADROOM = 1.15  # a steady rate is drawn a step below the top, so that a peak has somewhere to go
 _ROUND_TOPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+_LEAST_TOP = 1e-9  # no rate and no latency is that small; further down tens have no exact power
 _CHART_SECONDS = 60
 
 
@@ -106,7 +107,7 @@ def chart(
 
 def _round_top(most: float) -> float:
     """The end of an axis: a number that one reads at a glance, a little above ``most``."""
-    if most <= 0:
+    if most < _LEAST_TOP:
         return 0.0
     scale = 10.0 ** math.floor(math.log10(most * _HEADROOM))
     return scale * next(step for step in _ROUND_TOPS if step * scale >= most * _HEADROOM * (1 - 1e-9))
