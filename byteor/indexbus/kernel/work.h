@@ -96,6 +96,22 @@ void ib_job_lose(ib_job *j, ib_party *tx, ib_tally *t, uint64_t n);
 ib_slot *ib_job_claim(ib_party *tx, int *code); /* one slot of any lane, NULL when full or with a code */
 void ib_job_publish(ib_party *tx);              /* the slot that ib_job_claim gave */
 void ib_job_hand_on(ib_job *j, int lane, uint64_t first, uint64_t used, uint64_t reserved);
-int ib_job_unusable(int code); /* 0, or the code with which a lane that takes no more ends the work */
+
+/* 0: go on; else the code with which a lane that takes no more ends the work. */
+static inline int ib_job_unusable(int code) {
+    return code == IB_TIMEOUT || code == IB_STOPPED || code == IB_OK ? 0 : code;
+}
+
+/* Room in `tx` for up to `want` messages, claimed where the lane is shared; 0 when full or with a code. */
+static inline uint64_t ib_job_reserve(ib_party *tx, uint64_t want, int *code) {
+    uint64_t room = ib_free(tx, code);
+    if (room > want) room = want;
+    if (room && tx->mpsc) {
+        room = ib_mpsc_claim(tx, room);
+        if (room == UINT64_MAX) *code = IB_CORRUPT;
+    }
+    *code = ib_job_unusable(*code);
+    return *code ? 0 : room;
+}
 
 #endif

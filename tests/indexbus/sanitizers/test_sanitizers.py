@@ -16,7 +16,18 @@ import byteor.indexbus
 
 HERE = Path(__file__).parent
 KERNEL = Path(byteor.indexbus.__file__).with_name("kernel")
-CORE = ("core.c", "stages.c", "crc32c.c", "state.c", "journal.c", "work.c", "worker.c", "turns.c")
+CORE = (
+    "core.c",
+    "rows.c",
+    "stages.c",
+    "crc32c.c",
+    "state.c",
+    "journal.c",
+    "work.c",
+    "ends.c",
+    "worker.c",
+    "turns.c",
+)
 SANITIZERS = {"thread": "thread", "address": "address,undefined"}
 
 
