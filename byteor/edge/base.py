@@ -51,6 +51,9 @@ class SourceEdge(Edge):
     def checkpoint(self) -> object:
         return None
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
 
 class SinkEdge(Edge):
     """A sink that can be told to stop waiting."""

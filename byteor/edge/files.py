@@ -22,26 +22,15 @@ class FileSource(Positioned, LineSource):
 
     def open(self) -> None:
         self._attach(open_to_read(self._path))
-        position = None if self._kept is None else self._kept.load()
+        position = self._kept_position()
         if position is not None:
             self._go_on(position)
 
     def _go_on(self, position: object) -> None:
-        assert self._kept is not None
         size = os.fstat(self._fd).st_size
         if not isinstance(position, int) or self._poll is not None or not 0 <= position <= size:
-            raise self._kept.bad(f"the file has only {size:,} bytes, or the position is another kind's")
+            raise self._bad_position(f"the file has only {size:,} bytes, or the position is another kind's")
         self._offset = os.lseek(self._fd, position, os.SEEK_SET)
-
-    def commit(self, position: object) -> None:
-        """With ``checkpoint=PATH`` the position is kept. Raises ``E_CHECKPOINT``."""
-        if self._kept is not None:
-            self._kept.save(position)
-
-    def close(self) -> None:
-        super().close()
-        if self._kept is not None:
-            self._kept.flush()
 
 
 class StdinSource(LineSource):

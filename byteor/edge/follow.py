@@ -54,7 +54,7 @@ class FollowSource(Positioned, LineSource):
 
     def open(self) -> None:
         """Raises ``E_SOURCE_NOT_FOUND``, ``E_SOURCE_UNREADABLE`` or ``E_CHECKPOINT``."""
-        position = None if self._kept is None else self._kept.load()
+        position = self._kept_position()
         if position is not None:
             self._go_on(position)
             return
@@ -70,12 +70,11 @@ class FollowSource(Positioned, LineSource):
 
     def _go_on(self, position: object) -> None:
         """From where the checkpoint says, in PATH or in the file that PATH was rotated to."""
-        assert self._kept is not None
         try:
             place = msgspec.convert(position, _Position)
             head = bytes.fromhex(place.head)
         except ValueError as error:  # msgspec's errors are such, too
-            raise self._kept.bad("the position is another kind's") from error
+            raise self._bad_position() from error
         for path in self._generations():
             fd = open_to_read(path)
             status = os.fstat(fd)
@@ -200,16 +199,6 @@ class FollowSource(Positioned, LineSource):
 
     def checkpoint(self) -> object:
         return {"inode": self._inode, "offset": self._offset, "head": self._head.hex()}
-
-    def commit(self, position: object) -> None:
-        """With ``checkpoint=PATH`` the position is kept. Raises ``E_CHECKPOINT``."""
-        if self._kept is not None:
-            self._kept.save(position)
-
-    def close(self) -> None:
-        super().close()
-        if self._kept is not None:
-            self._kept.flush()
 
     def health(self) -> Health:
         return Health(ok=True, detail=self.told(f"{self._count:,} lines, following"))

@@ -78,9 +78,6 @@ class GenerateSource(SourceEdge):
     def checkpoint(self) -> object:
         return self._next
 
-    def close(self) -> None:
-        """Nothing to release."""
-
     def health(self) -> Health:
         return Health(ok=True, detail=f"{self._next:,} messages made")
 

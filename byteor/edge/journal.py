@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from byteor.edge.base import SinkEdge, SourceEdge
+from byteor.edge.base import SinkEdge
 from byteor.edge.errors import EdgeError, bad_argument, reason
 from byteor.edge.position_file import Positioned, PositionFile
 from byteor.edge.spelling import Spelled
@@ -18,7 +18,7 @@ from byteor.runtime.adapter import Health
 POLL_S = 0.01
 
 
-class JournalSource(Positioned, SourceEdge):
+class JournalSource(Positioned):
     """Reads on from ``position`` (``None``: the oldest record); with ``follow`` it waits for more."""
 
     def __init__(self, folder: str, position: int | None, follow: bool, checkpoint: str | None) -> None:
@@ -29,12 +29,11 @@ class JournalSource(Positioned, SourceEdge):
 
     def open(self) -> None:
         """Raises ``E_SOURCE_NOT_FOUND``, ``E_CHECKPOINT``."""
-        position = None if self._kept is None else self._kept.load()
+        position = self._kept_position()
         if position is None:
             position = self._position
         elif not isinstance(position, int):
-            assert self._kept is not None
-            raise self._kept.bad("the position is another kind's")
+            raise self._bad_position()
         try:
             self._reader = DiskJournalReader(self._folder, position)
         except IndexBusError as error:
@@ -76,16 +75,10 @@ class JournalSource(Positioned, SourceEdge):
     def checkpoint(self) -> object:
         return None if self._reader is None else self._reader.position
 
-    def commit(self, position: object) -> None:
-        """With ``checkpoint=PATH`` the position is kept. Raises ``E_CHECKPOINT``."""
-        if self._kept is not None:
-            self._kept.save(position)
-
     def close(self) -> None:
         if self._reader is not None:
             self._reader.close()
-        if self._kept is not None:
-            self._kept.flush()
+        super().close()
 
     def health(self) -> Health:
         lost = self._counted["lost_bytes"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from byteor.atomic import write_file
+from byteor.edge.base import SourceEdge
 from byteor.edge.errors import EdgeError, reason
 from byteor.errors import ByteorError, Exit
 
@@ -106,11 +107,28 @@ class HandedOver(PositionFile):
             self._inner.flush()
 
 
-class Positioned:
-    """A source that can go on from a ``checkpoint`` of another run's source of the same name."""
+class Positioned(SourceEdge):
+    """A source that can go on from its ``checkpoint``, kept at ``checkpoint=PATH`` or by a run before."""
 
-    name: str
     _kept: PositionFile | None
+
+    def commit(self, position: object) -> None:
+        """With ``checkpoint=PATH`` the position is kept. Raises ``E_CHECKPOINT``."""
+        if self._kept is not None:
+            self._kept.save(position)
+
+    def close(self) -> None:
+        super().close()
+        if self._kept is not None:
+            self._kept.flush()
+
+    def _kept_position(self) -> object:
+        """Where to go on; ``None``: at the beginning. Raises ``E_CHECKPOINT``."""
+        return None if self._kept is None else self._kept.load()
+
+    def _bad_position(self, why: str = "the position is another kind's") -> EdgeError:
+        assert self._kept is not None
+        return self._kept.bad(why)
 
     def resume(self, position: object) -> None:
         """Begin at ``position``, whatever ``checkpoint=PATH`` says. Before ``open``, which raises

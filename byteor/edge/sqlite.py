@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from byteor.edge.base import SinkEdge, SourceEdge
+from byteor.edge.base import SinkEdge
 from byteor.edge.errors import EdgeError, bad_argument
 from byteor.edge.position_file import Positioned, PositionFile
 from byteor.edge.spelling import Spelled
@@ -27,7 +27,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-class SqliteSource(Positioned, SourceEdge):
+class SqliteSource(Positioned):
     """Rows in the order of their rowid, each once; a row changed or filled in later is not seen again.
 
     ``column`` gives the message; without it a row is a JSON object (a blob in base64). ``checkpoint`` is the
@@ -77,11 +77,10 @@ class SqliteSource(Positioned, SourceEdge):
             raise _not_found("SOURCE", f"{self._table} has no column {self._column}, only {listed}")
 
     def _go_on(self) -> None:
-        position = None if self._kept is None else self._kept.load()
+        position = self._kept_position()
         if position is not None:
             if not isinstance(position, int):
-                assert self._kept is not None
-                raise self._kept.bad("the position is another kind's")
+                raise self._bad_position()
             self._rowid = position
 
     def _rows(self, query: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
@@ -123,17 +122,11 @@ class SqliteSource(Positioned, SourceEdge):
     def checkpoint(self) -> object:
         return self._rowid
 
-    def commit(self, position: object) -> None:
-        """With ``checkpoint=PATH`` the position is kept. Raises ``E_CHECKPOINT``."""
-        if self._kept is not None:
-            self._kept.save(position)
-
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
         self._db = None
-        if self._kept is not None:
-            self._kept.flush()
+        super().close()
 
     def health(self) -> Health:
         return Health(ok=True, detail=self.told("following" if self._follow else "reading"))
