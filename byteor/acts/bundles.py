@@ -17,7 +17,6 @@ from byteor.acts.host_key import bundle_salt, host_signer
 from byteor.acts.incidents import (
     BUNDLE_SUFFIX,
     entry_of,
-    incidents,
     incidents_folder,
     link,
     new_incident_id,
@@ -116,7 +115,7 @@ def bundle_info(
     )
     manifest_path = path / "manifest.json" if path.is_dir() else path
     digest = hashlib.sha256(manifest_path.read_bytes()).hexdigest()
-    link(incidents()[incident_id], "bundle", str(path))
+    link(incident_id, "bundle", str(path))
     seq = record("bundle_written", identity, {"incident": incident_id, "sha256": digest, "cause": cause})
     return Bundled(incident_id, path, tuple(file.path for file in manifest.files), digest, seq)
 

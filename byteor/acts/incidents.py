@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,38 +92,37 @@ def entry_of(row: Row) -> Entry:
 
 def open_incident(identity: RunIdentity, incident_id: str, title: str, cause: str) -> int:
     """Begin the record of ``incident_id`` about a run; the entry's seq."""
-    body = {"incident": incident_id, "title": title[:500], "cause": cause}
-    return _append(
-        Event(
-            action=OPENED,
-            actor=current_actor(),
-            env=identity.env,
-            spec_hash=identity.spec_hash,
-            run_id=identity.run_id,
-            body=body,
-        )
+    event = Event(
+        action=OPENED,
+        actor=current_actor(),
+        env=identity.env,
+        spec_hash=identity.spec_hash,
+        run_id=identity.run_id,
+        body={"incident": incident_id, "title": title[:500], "cause": cause},
     )
+    with open_log() as log:
+        return log.append(event)
 
 
-def note(which: str | None, text: str) -> Incident:
-    """Add a note. Raises ``E_INCIDENT_NOT_FOUND``."""
+def note(
+    which: str | None, text: str, *, state: str | None = None, links: Sequence[tuple[str, str]] = ()
+) -> Incident:
+    """Add a note, or with ``state`` bring the incident there for the reason ``text``, and tie ``links``
+    (kind, value) to it: all of it or nothing. Raises ``E_INCIDENT_NOT_FOUND``, ``E_INCIDENT_STATE``.
+    """
     found = find_incident(which)
-    _about(found, NOTED, {"text": text})
+    if state is None:
+        step = _noted(text)
+    else:
+        check_move(found, state, text)
+        step = _moved(state, text)
+    _append(found, step, *(_linked(kind, value) for kind, value in links))
     return find_incident(found.incident_id)
 
 
-def link(found: Incident, kind: str, value: str) -> int:
+def link(incident_id: str, kind: str, value: str) -> None:
     """Tie something to an incident: a run, snapshot, bundle, replay, approval or certificate."""
-    assert kind in LINKS
-    return _about(found, LINKED, {"kind": kind, "value": value})
-
-
-def move(which: str | None, state: str, reason: str) -> Incident:
-    """Bring an incident into ``state``. Raises ``E_INCIDENT_NOT_FOUND``, ``E_INCIDENT_STATE``."""
-    found = find_incident(which)
-    check_move(found, state, reason)
-    _about(found, MOVED, {"state": state, "reason": reason})
-    return find_incident(found.incident_id)
+    _append(incidents()[incident_id], _linked(kind, value))
 
 
 def note_replay(which: str, audit: Path, verdict: str) -> None:
@@ -131,9 +130,10 @@ def note_replay(which: str, audit: Path, verdict: str) -> None:
     found = next((one for one in incidents().values() if which in (one.incident_id, one.run_id)), None)
     if found is None:
         return
-    link(found, "replay", f"{verdict}: {audit}")
+    steps = [_linked("replay", f"{verdict}: {audit}")]
     if found.state == "open":
-        _about(found, MOVED, {"state": "investigating", "reason": "it was replayed"})
+        steps.append(_moved("investigating", "it was replayed"))
+    _append(found, *steps)
 
 
 def rows_about(found: Incident) -> Iterator[Entry]:
@@ -149,22 +149,37 @@ def rows_about(found: Incident) -> Iterator[Entry]:
     yield from (seen[seq] for seq in sorted(seen))
 
 
-def _about(found: Incident, action: str, body: dict[str, Any]) -> int:
-    return _append(
+Step = tuple[str, dict[str, Any]]  # an entry's action and what it says
+
+
+def _noted(text: str) -> Step:
+    return NOTED, {"text": text}
+
+
+def _moved(state: str, reason: str) -> Step:
+    return MOVED, {"state": state, "reason": reason}
+
+
+def _linked(kind: str, value: str) -> Step:
+    assert kind in LINKS
+    return LINKED, {"kind": kind, "value": value}
+
+
+def _append(found: Incident, *steps: Step) -> None:
+    """All steps or none."""
+    events = [
         Event(
             action=action,
             actor=current_actor(),
             env=found.env,
             spec_hash=found.spec_hash,
             run_id=found.run_id,
-            body={"incident": found.incident_id, **body},
+            body={"incident": found.incident_id, **said},
         )
-    )
-
-
-def _append(event: Event) -> int:
+        for action, said in steps
+    ]
     with open_log() as log:
-        return log.append(event)
+        log.append_many(events)
 
 
 def safe_title(text: str) -> str:

@@ -89,22 +89,18 @@ def note(
         raise usage_error("the note is empty", "byteor incident note 'the disk was full'")
     if state is not None and state not in STATES[1:3]:
         raise usage_error(f"unknown state {state!r}", "--state investigating, or --state explained")
-    ties = [one.partition("=") for one in tie or ()]
-    for kind, _, value in ties:
+    links = []
+    for kind, _, value in (one.partition("=") for one in tie or ()):
         if kind not in LINKS or not value.strip():
             raise usage_error(f"--link {kind} is none", f"--link KIND=VALUE, of {', '.join(LINKS)}")
+        links.append((kind, value))
     if dry_run:  # it is told as it stands
         found = incidents.find_incident(which)
         if state is not None:
             check_move(found, state, text)
-        ties = []
-    elif state is not None:
-        found = incidents.move(which, state, text)
     else:
-        found = incidents.note(which, text)
-    for kind, _, value in ties:
-        incidents.link(found, kind, value)
-    _emit(incidents.find_incident(found.incident_id), json)
+        found = incidents.note(which, text, state=state, links=links)
+    _emit(found, json)
 
 
 @app.command("close")
@@ -120,7 +116,7 @@ def close(
 
     found = incidents.find_incident(which)
     check_move(found, "closed", reason)
-    _emit(found if dry_run else incidents.move(found.incident_id, "closed", reason), json)
+    _emit(found if dry_run else incidents.note(found.incident_id, reason, state="closed"), json)
 
 
 @app.command("timeline")

@@ -143,12 +143,26 @@ def test_an_incident_goes_from_open_to_closed_and_every_step_stays(home: Path) -
     assert (found.state, found.notes[0].text) == ("investigating", "the disk was full")
     assert {link.kind for link in found.links} == {"bundle", "replay"}
     with pytest.raises(IncidentError) as caught:
-        incidents.move(incident_id, "closed", "")
+        incidents.note(incident_id, "", state="closed")
     assert caught.value.code == "E_INCIDENT_STATE"
-    assert incidents.move(incident_id, "explained", "no room").state == "explained"
-    assert incidents.move(incident_id, "closed", "bigger disk").state == "closed"
+    assert incidents.note(incident_id, "no room", state="explained").state == "explained"
+    assert incidents.note(incident_id, "bigger disk", state="closed").state == "closed"
     with pytest.raises(IncidentError):
-        incidents.move(incident_id, "explained", "again")
+        incidents.note(incident_id, "again", state="explained")
+
+
+def test_a_note_is_kept_with_all_its_links_or_not_at_all(home: Path) -> None:
+    ran(home)
+    incident_id = bundles.bundle_run(None).incident_id
+    before = incidents.find_incident(incident_id)
+    no_text = "\udcff"  # a byte of the command line that is no UTF-8
+    for state in (None, "explained"):
+        with pytest.raises(ByteorError):
+            incidents.note(incident_id, "why", state=state, links=(("run", "r"), ("replay", no_text)))
+        assert incidents.find_incident(incident_id) == before
+    found = incidents.note(incident_id, "why", links=(("run", "r"), ("replay", "p")))
+    assert [one.text for one in found.notes] == ["why"]
+    assert [(one.kind, one.value) for one in found.links[-2:]] == [("run", "r"), ("replay", "p")]
 
 
 def test_the_timeline_is_one_clock_as_text_json_and_a_page_of_its_own(home: Path) -> None:
