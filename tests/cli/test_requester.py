@@ -69,6 +69,24 @@ def test_credentials_of_a_request_that_is_not_on_record_want_the_requesters_sign
     assert (code, told["code"]) == (9, "E_REQUESTER")
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_signature_of_another_request_beside_the_credential_hides_nothing(
+    desk: Desk, tmp_path: Path, signed: bool
+) -> None:
+    """Neither the signature that this host keeps nor its log's word that the request was made here."""
+    ask = ("approval", "request", desk.spec, "--env", "prod", "--max-uses", "2", "--reason")
+    other = desk.team.sign(*ask, "another", name="carol")
+    made = desk.team.sign(*ask, "this", name="carol") if signed else desk.team.good(*ask, "this")
+    desk.approve((made["request_id"], made["digest"]), "alice")
+    desk.team.good("approval", "export", other["request_id"], "-o", "other")
+    desk.team.good("approval", "export", made["request_id"], "-o", "out")
+    shutil.copy("other/requester.dsse", "out/requester.dsse")
+    assert desk.run("prod", "--credential", "out/alice-1.cred")[0] == 0
+    shutil.rmtree(tmp_path / "state" / "approvals" / made["request_id"])
+    code, told = desk.run("prod", "--credential", "out/alice-1.cred")
+    assert (code, told.get("code")) == ((9, "E_REQUESTER") if signed else (0, None))
+
+
 def test_nobody_asks_in_anothers_name(desk: Desk) -> None:
     ask = ("approval", "request", desk.spec, "--env", "stage", "--reason", "new")
     code, told = desk.team.run(*ask, "--requester", "erin")
