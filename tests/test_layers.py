@@ -13,11 +13,19 @@ ROOT = Path(__file__).resolve().parents[1]
 # What each package may import of ours. A package may always import itself.
 ALLOWED: dict[str, set[str]] = {
     "byteor.errors": set(),
+    "byteor.closing": set(),
     "byteor.atomic": {"byteor.errors"},
     "byteor.state": set(),
-    "byteor.indexbus": {"byteor.errors"},
+    "byteor.indexbus": {"byteor.errors", "byteor.closing"},
     "byteor.spec": {"byteor.errors", "byteor.atomic"},
-    "byteor.runtime": {"byteor.errors", "byteor.atomic", "byteor.indexbus", "byteor.spec", "byteor._version"},
+    "byteor.runtime": {
+        "byteor.errors",
+        "byteor.closing",
+        "byteor.atomic",
+        "byteor.indexbus",
+        "byteor.spec",
+        "byteor._version",
+    },
     "byteor.governance": {"byteor.errors", "byteor.atomic", "byteor.state", "byteor.spec"},
     "byteor.actions": {
         "byteor.errors",
@@ -30,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "byteor.incident": {
         "byteor.errors",
+        "byteor.closing",
         "byteor.atomic",
         "byteor.indexbus",
         "byteor.spec",
@@ -38,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
         "byteor._version",
     },
     "byteor.edge": {"byteor.errors", "byteor.atomic", "byteor.indexbus", "byteor.runtime"},
-    "byteor_store": {"byteor.errors", "byteor.atomic", "byteor.state"},
+    "byteor_store": {"byteor.errors", "byteor.closing", "byteor.atomic", "byteor.state"},
     "byteor.settings": {"byteor.errors", "byteor.atomic", "byteor.settings_files"},
     "byteor.settings_files": set(),
 }

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
+from byteor.closing import Closing
 from byteor.indexbus import abi
 from byteor.indexbus.abi import Capability, Kind
 from byteor.indexbus.errors import IndexBusError, oversize
@@ -29,7 +29,7 @@ WRITER_EVERY_S = 0.05  # a reader that waits looks at the writer's lock
 MAX_READERS = 62
 
 
-class JournalWriter:
+class JournalWriter(Closing):
     """The one writer. ``append`` never waits: slow readers are overrun, and told."""
 
     def __init__(self, journal: Journal, claim: Claim) -> None:
@@ -118,12 +118,6 @@ class JournalWriter:
             self._halves.release()
         self._claim.leave()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def __del__(self) -> None:
         self._claim.leave()
 
@@ -196,7 +190,7 @@ class JournalReader:
         return IndexBusError("E_OVERRUN", text, lost_bytes=lost, resume=resume)
 
 
-class Journal:
+class Journal(Closing):
     """A window of ``window_bytes``; a record may take up to a quarter of it."""
 
     def __init__(self, region: Region, kernel_name: str | None = None) -> None:
@@ -274,14 +268,6 @@ class Journal:
 
     def close(self) -> None:
         self.region.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _problem(window_bytes: int, slot_bytes: int, lanes: int) -> str | None:

@@ -15,6 +15,7 @@ import struct
 import time
 from typing import Self
 
+from byteor.closing import Closing
 from byteor.indexbus import abi
 from byteor.indexbus.abi import End, Wait
 from byteor.indexbus.errors import IndexBusError, oversize
@@ -29,7 +30,7 @@ _SKIP = abi.FILTERED | abi.ABORTED | abi.WATERMARK
 _US = 1 << 32
 
 
-class _End:
+class _End(Closing):
     """What both ends share: the role, the stream's state, dead peers."""
 
     def __init__(self, lane: JournalLane, role: int, name: str) -> None:
@@ -75,12 +76,6 @@ class _End:
         if self._claim.fd >= 0:
             self._words.release()
         self._claim.leave()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def __del__(self) -> None:
         claim = getattr(self, "_claim", None)
@@ -207,7 +202,7 @@ class JournalConsumer(_End):
         self._words[self._cell] = self._records[0][0] if self._records else self._reader.position
 
 
-class JournalLane:
+class JournalLane(Closing):
     """The lane: hands out its ends, and is looked at."""
 
     def __init__(self, journal: Journal) -> None:
@@ -315,9 +310,3 @@ class JournalLane:
 
     def close(self) -> None:
         self.journal.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

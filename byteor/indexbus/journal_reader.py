@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Self
 
+from byteor.closing import Closing
 from byteor.indexbus import abi
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.journal_segment import FIRST_AT, read_head, segments
@@ -14,7 +14,7 @@ from byteor.indexbus.record import HEAD, read_records, record_bytes
 CHUNK = 1 << 18
 
 
-class DiskJournalReader:
+class DiskJournalReader(Closing):
     """Works on a live journal, whose writer does not know of it, and on a copy."""
 
     def __init__(self, folder: str | os.PathLike[str], position: int | None = None) -> None:
@@ -104,12 +104,6 @@ class DiskJournalReader:
             os.close(self._file[2])
             self._file = None
             self._data = b""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def _require_record(fd: int, start: int, position: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
-from typing import Self
 
+from byteor.closing import Closing
 from byteor.indexbus import abi
 from byteor.indexbus.errors import IndexBusError
 from byteor.indexbus.kernel_choice import kernel
@@ -48,7 +48,7 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-class Segment:
+class Segment(Closing):
     """An open segment. Its pages are there already, so that an append neither faults nor runs out of
     space.
     """
@@ -110,12 +110,6 @@ class Segment:
     @property
     def sealed(self) -> bool:
         return self.mapping[_SEALED_AT] != 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def close(self) -> None:
         if self.fd >= 0:

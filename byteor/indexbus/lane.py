@@ -7,11 +7,11 @@ import os
 import struct
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 
 import msgspec
 
+from byteor.closing import Closing
 from byteor.indexbus import abi
 from byteor.indexbus.abi import Capability, Kind, LaneGeometry, Wait
 from byteor.indexbus.errors import IndexBusError
@@ -42,7 +42,7 @@ class SlotCopy(msgspec.Struct, frozen=True):
     payload: bytes
 
 
-class Lane:
+class Lane(Closing):
     """A lane open in this process: hands out the roles' handles, or observes without taking part."""
 
     kind: ClassVar[Kind]
@@ -192,14 +192,6 @@ class Lane:
     def close(self) -> None:
         """Close the region here; handles keep their memory until they are closed themselves."""
         self.region.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- for the kinds
 

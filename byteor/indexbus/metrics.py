@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import struct
-from types import TracebackType
 from typing import Self
 
 import msgspec
 
+from byteor.closing import Closing
 from byteor.indexbus import abi
 from byteor.indexbus.abi import METRICS_ROW, Capability, Kind
 from byteor.indexbus.errors import IndexBusError
@@ -79,7 +79,7 @@ class RowSample(msgspec.Struct, frozen=True):
         return 0
 
 
-class MetricsRow:
+class MetricsRow(Closing):
     """The writing end of one row. One writer: the worker, or the loop that it hands the row to. Belongs to
     the process that took it.
     """
@@ -164,12 +164,6 @@ class MetricsRow:
             self._claims.give_back(self.offset)
             self._claims = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def __del__(self) -> None:
         if getattr(self, "_claims", None) is not None:
             self._give_back()
@@ -180,7 +174,7 @@ class MetricsRow:
         self._bytes[_AT[field] : _AT[field] + room] = data.ljust(room, b"\0")
 
 
-class MetricsRegion:
+class MetricsRegion(Closing):
     """All rows of a run."""
 
     def __init__(self, region: Region) -> None:
@@ -241,14 +235,6 @@ class MetricsRegion:
         """Rows that are still held keep their memory and their claim until they go."""
         self._claims = None
         self.region.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def expected_bytes(header: Header) -> int | str:

@@ -11,9 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from byteor.closing import Closing
 from byteor.indexbus import abi
 from byteor.indexbus.abi import HEADER, Capability, Kind
 from byteor.indexbus.errors import IndexBusError
@@ -67,7 +66,7 @@ def parse_header(data: bytes) -> Header:
     )
 
 
-class Region:
+class Region(Closing):
     """An open region file: descriptor, checked header and, for workers, the mapping.
 
     Everything that a handle needs of the header is copied once, when it is opened: the file is shared
@@ -121,14 +120,6 @@ class Region:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def create(

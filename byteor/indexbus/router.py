@@ -14,6 +14,7 @@ from typing import Literal, Self, get_args
 
 import msgspec
 
+from byteor.closing import Closing
 from byteor.indexbus import abi
 from byteor.indexbus.abi import Capability, End, Kind, LaneGeometry, Wait
 from byteor.indexbus.errors import IndexBusError, oversize
@@ -154,7 +155,7 @@ class Routed(msgspec.Struct, frozen=True):
     refused: tuple[int, ...]
 
 
-class Router:
+class Router(Closing):
     """The one producer of all queues. Not for two threads at once; ``close`` gives the role back."""
 
     def __init__(self, lane: Queues, mode: Mode, on_full: OnFull, credit_max: int) -> None:
@@ -295,9 +296,3 @@ class Router:
     def _add(self, name: str, n: int) -> None:
         at = self._counter[name]
         self._words[at] = (self._words[at] + n) & abi.U64
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from types import TracebackType
 from typing import Self
 
+from byteor.closing import Closing
 from byteor.indexbus import abi
 from byteor.indexbus.abi import Capability, End, Kind
 from byteor.indexbus.errors import IndexBusError, oversize
@@ -19,7 +19,7 @@ PAYLOAD_AT = LOCK_AT + 2 * abi.LINE
 TRIES = 1000
 
 
-class StateWriter:
+class StateWriter(Closing):
     """The one writer. ``write`` never waits: readers do not hold it up."""
 
     def __init__(self, state: State, claim: Claim) -> None:
@@ -37,17 +37,11 @@ class StateWriter:
     def close(self) -> None:
         self._claim.leave()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def __del__(self) -> None:
         self._claim.leave()
 
 
-class State:
+class State(Closing):
     """A value of at most ``slot_bytes``. Reading retries a bounded number of times and tells why it
     failed.
     """
@@ -143,14 +137,6 @@ class State:
 
     def close(self) -> None:
         self.region.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def expected_bytes(header: Header) -> int | str:

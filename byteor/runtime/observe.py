@@ -9,11 +9,11 @@ import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
+from byteor.closing import Closing
 from byteor.indexbus import IndexBusError, MetricsRegion, RowSample, SequencedSlots
 from byteor.runtime.folders import (
     METRICS_REGION,
@@ -97,7 +97,7 @@ def _silent(rows: Sequence[RowSample], now_ns: int) -> list[dict[str, Any]]:
     return [{"worker": name, "silent_s": age} for name, age in sorted(ages, key=lambda one: -one[1])]
 
 
-class RunObserver:
+class RunObserver(Closing):
     """An open view of one run. Raises ``RunError`` or ``IndexBusError`` when there is nothing to see."""
 
     def __init__(self, folder: Path) -> None:
@@ -156,14 +156,6 @@ class RunObserver:
 
     def close(self) -> None:
         self._close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _worker(

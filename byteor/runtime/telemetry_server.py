@@ -14,9 +14,8 @@ import socket
 import socketserver
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from byteor.closing import Closing
 from byteor.errors import ByteorError, Exit
 from byteor.runtime.errors import RunError
 from byteor.runtime.reading import Readings
@@ -40,7 +39,7 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-class TelemetryServer:
+class TelemetryServer(Closing):
     """Listens from construction on, so that a taken port keeps the run from starting; answers once it serves.
 
     Raises ``E_METRICS_ADDR`` (exit 69) when the address cannot be had.
@@ -91,14 +90,6 @@ class TelemetryServer:
         self._http.server_close()
         if self._readings is not None:
             self._readings.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apsw
 import msgspec
 
+from byteor.closing import Closing
 from byteor.errors import Exit
 from byteor_store.database import open_for_reading, open_for_writing, translated
 from byteor_store.errors import StoreError
@@ -54,7 +55,7 @@ class _Append(NamedTuple):
     seal: bool
 
 
-class AuditLog:
+class AuditLog(Closing):
     """An open log. What is appended is durable when the call returns; threads that append at once share a
     transaction.
 
@@ -107,12 +108,6 @@ class AuditLog:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
-
-    def __enter__(self) -> AuditLog:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def append(self, event: Event, *, seal: bool = False) -> int:
         """Append one event; its seq. Durable on return. Raises ``StoreError`` and then nothing is written."""

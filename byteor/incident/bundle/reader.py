@@ -6,11 +6,11 @@ import contextlib
 import os
 import stat
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import msgspec
 
+from byteor.closing import Closing
 from byteor.incident.bundle.depth import deeper_than
 from byteor.incident.bundle.members import (
     CAPTURE,
@@ -35,7 +35,7 @@ class _Members(Protocol):
     def read(self, name: str) -> bytes: ...
 
 
-class Bundle:
+class Bundle(Closing):
     """An open bundle. Nothing of it was believed yet but its shape; ``verify`` checks what it says."""
 
     def __init__(self, path: Path) -> None:
@@ -93,14 +93,6 @@ class Bundle:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Folder:
