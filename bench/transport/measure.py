@@ -13,7 +13,6 @@ import select
 import shutil
 import signal
 import socket
-import statistics
 import struct
 import subprocess
 import sys
@@ -129,12 +128,6 @@ def enough(run: Callable[[int], float], budget_s: float, least: int, most: int =
     while (took := run(messages)) < budget_s / 4 and messages < most:
         messages *= 4 if took < budget_s / 16 else 2
     return max(least, int(messages * budget_s / took) // least * least)
-
-
-def median_rate(run: Callable[[int], float], repeats: int, budget_s: float = 0.3) -> tuple[float, int]:
-    """Messages per second, the median of ``repeats`` runs of about ``budget_s`` each; and messages a run."""
-    messages = enough(run, budget_s, 4096)
-    return statistics.median(messages / run(messages) for _ in range(repeats)), messages
 
 
 def quantiles_ns(samples: list[int]) -> dict[str, int]:

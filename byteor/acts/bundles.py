@@ -197,7 +197,7 @@ def _members(
     entries = _entries(identity.run_id)
     members = {
         SPEC: spec,
-        VALIDATION: _validation(folder, spec),
+        VALIDATION: _validation(folder),
         RUNTIME: evidence.runtime(identity, info.result, info.state, redactor),
         POLICY: evidence.policy(identity, _json_file(folder / POLICY_FILE), _decisions(entries), None),
         ENVIRONMENT: evidence.environment(identity.pid, info.alive, redactor),
@@ -225,7 +225,7 @@ def _spec_text(info: RunInfo) -> bytes:
         return (captures_folder() / info.identity.run_id / SPEC_OF_RUN).read_bytes()
 
 
-def _validation(folder: Path, spec: bytes) -> bytes:
+def _validation(folder: Path) -> bytes:
     path = folder / SPEC_OF_RUN
     try:
         report = check_document(read_document(path))

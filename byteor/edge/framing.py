@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 LINES, U32 = "lines", "u32"
-MAX_MESSAGE_BYTES = 1 << 20  # the largest slot
 KEPT_BYTES = 4096  # of a message that is too long: what its dead letter shows
 _HEAD = struct.Struct(">I")
 

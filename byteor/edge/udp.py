@@ -18,7 +18,6 @@ from byteor.edge.spelling import Spelled
 from byteor.errors import Exit
 from byteor.runtime.adapter import Health
 
-DATAGRAM = "datagram"
 MAX_DATAGRAM_BYTES = 65_507  # 65,535 without the headers of IPv4 and UDP
 BUFFER_BYTES = 4 << 20  # asked for; the kernel gives at most net.core.rmem_max
 SO_RXQ_OVFL = 40  # socket(7); Python has no name for it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from byteor_tui.model.evidence import AuditRow
 from byteor_tui.model.frame import Mark
@@ -49,11 +48,6 @@ class DiffScreen(PairScreen):
             stamp=(id(facts), chosen, started_by(facts.a, audit.known), started_by(facts.b, audit.known)),
             empty=empty(facts),
         )
-
-    def situation_path(self, view: View) -> Path | None:
-        """The file on the right side, when it is a right spec."""
-        facts = view.specs
-        return Path(facts.b.path) if facts.b is not None and facts.b.spec_hash else None
 
     def act_next(self) -> None:
         if not self.uncover_detail():

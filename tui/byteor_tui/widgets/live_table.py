@@ -8,7 +8,7 @@ from textual import events
 from textual.geometry import Size
 from textual.strip import Strip
 
-from byteor_tui.tones import Line, Tone, pad
+from byteor_tui.tones import Line
 from byteor_tui.widgets.toned import Toned
 
 DrawRow = Callable[[str, int], Line]
@@ -147,8 +147,3 @@ class LiveTable(Toned):
         index = self._cursor_index()
         last_top = max(0, len(self._keys) - visible)
         self._top = min(max(self._top, index - visible + 1), index, last_top)
-
-
-def text_row(text: str, width: int, tone: Tone = Tone.PLAIN) -> Line:
-    """A row of one span, for tables that have one column."""
-    return ((pad(text, width), tone),)
