@@ -7,22 +7,20 @@ consumer gets only what it granted. What is not delivered is counted, never lost
 from __future__ import annotations
 
 import mmap
-import os
 import time
 from collections.abc import Sequence
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 import msgspec
 
 from byteor.closing import Closing
 from byteor.indexbus import abi
-from byteor.indexbus.abi import Capability, End, Kind, LaneGeometry, Wait
+from byteor.indexbus.abi import Capability, End, LaneGeometry, Wait
+from byteor.indexbus.consumers import ConsumersLane
 from byteor.indexbus.errors import IndexBusError, oversize
 from byteor.indexbus.handles import Consumer, Producer, consumer_class, producer_class
-from byteor.indexbus.lane import Lane
 from byteor.indexbus.region import Header
 
-MAX_CONSUMERS = 62
 PEERS_EVERY_S = 0.05  # a parked router looks at its consumers' locks
 CELLS = 3  # of a queue: tail, head, credits granted
 
@@ -31,10 +29,9 @@ OnFull = Literal["drop", "park", "detach"]
 Payload = bytes | bytearray | memoryview
 
 
-class Queues(Lane):
+class Queues(ConsumersLane):
     """The region: for each consumer a tail, a head and a credit cell, and a ring of its own."""
 
-    kind = Kind.FANOUT
     capabilities = Capability.FANOUT | Capability.SEQUENCER
 
     @staticmethod
@@ -52,42 +49,9 @@ class Queues(Lane):
 
     @classmethod
     def problem(cls, header: Header) -> str | None:
-        if not 1 <= header.lanes <= MAX_CONSUMERS:
-            return f"{header.lanes} consumers, not 1 to {MAX_CONSUMERS}"
         if not header.capabilities & Capability.SEQUENCER:
             return "one ring, not queues of a router"
-        return None
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        return ("producer", *(f"consumer {i}" for i in range(self.consumers)))
-
-    @property
-    def consumers(self) -> int:
-        return self.region.header.lanes
-
-    @classmethod
-    def create(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        capacity: int = abi.DEFAULT_CAPACITY,
-        slot_bytes: int = abi.DEFAULT_SLOT_BYTES,
-        consumers: int,
-        spec_hash: bytes = b"",
-        start: int = 0,
-        kernel: str | None = None,
-    ) -> Self:
-        """``capacity`` is of each queue. Raises ``E_GEOMETRY``, ``E_REGION_EXISTS``, ``E_SHM_SPACE``."""
-        return cls._create(
-            path,
-            capacity=capacity,
-            slot_bytes=slot_bytes,
-            lanes=consumers,
-            spec_hash=spec_hash,
-            start=start,
-            kernel=kernel,
-        )
+        return super().problem(header)
 
     def router(self, mode: Mode = "broadcast", on_full: OnFull = "drop", *, credit_max: int = 0) -> Router:
         """The producing role. ``credit_max`` 0: no credits; else at most so many undelivered grants count.
@@ -119,10 +83,6 @@ class Queues(Lane):
         with memoryview(self.region.mapping) as raw, raw.cast("Q") as words:
             at = self.credit_at(index) >> 3
             words[at] = (words[at] + messages) & abi.U64
-
-    def _check_consumer(self, index: int) -> None:
-        if not 0 <= index < self.consumers:
-            raise IndexBusError("E_ROLE", f"no consumer {index}; the lane has {self.consumers}")
 
     def counters(self) -> dict[str, int]:
         """``abi.ROUTER_COUNTERS`` by name."""
