@@ -11,6 +11,8 @@ from byteor.cli.governed import KeyFileOption, KidOption, PassphraseOption, Requ
 from byteor.cli.options import DryRun, Json
 
 if TYPE_CHECKING:
+    from byteor.acts.approvals import Kept
+    from byteor.governance.answers import Answer
     from byteor.governance.request import Request
 
 DigestOption = Annotated[
@@ -31,7 +33,7 @@ def approve(
     json: Json = False,
 ) -> None:
     """Sign a yes: credential and companion, over the digest of what you were shown. It runs nothing."""
-    from byteor.acts.approvals import keep_answer, read_kept, state_with
+    from byteor.acts.approvals import read_kept
     from byteor.cli.governed import moment, principal, signer_from
     from byteor.governance.answers import Answer, answer_yes
     from byteor.governance.canonical import time_of
@@ -40,24 +42,18 @@ def approve(
 
     kept = read_kept(which)
     _same_digest(kept.request, digest)
-    keys = trusted_keys()
     now = moment()
     signer = signer_from(key_file, passphrase_fd)
     credential, unsealed = answer_yes(
         kept.request,
         kid=kid,
-        principal=principal(keys, kid),
+        principal=principal(trusted_keys(), kid),
         signer=signer,
         issued_at=time_of(now),
         log=_log_seen(),
     )
     answer = Answer(credential=credential, companion=seal_companion(unsealed, signer))
-    if dry_run:
-        state = state_with(kept, kid, answer, keys=keys, now=now)
-        _would("approval-approve", which, state, json)
-        return
-    seq = keep_answer(kept.request, kid, answer, keys=keys, now=now)
-    _told("approval-approve", which, seq, now, json)
+    _give("approval-approve", kept, kid, answer, now, dry_run=dry_run, json=json)
 
 
 def deny(
@@ -71,7 +67,7 @@ def deny(
     json: Json = False,
 ) -> None:
     """Sign a no. One no of somebody who could approve ends the request."""
-    from byteor.acts.approvals import keep_answer, read_kept, state_with
+    from byteor.acts.approvals import read_kept
     from byteor.cli.governed import moment, principal, signer_from
     from byteor.governance.answers import Answer
     from byteor.governance.canonical import time_of
@@ -80,11 +76,10 @@ def deny(
 
     kept = read_kept(which)
     _same_digest(kept.request, digest)
-    keys = trusted_keys()
     now = moment()
     denial = Denial(
         issued_at=time_of(now),
-        issued_by=principal(keys, kid),
+        issued_by=principal(trusted_keys(), kid),
         kid=kid,
         reason=reason,
         request_id=kept.request.request_id,
@@ -92,12 +87,7 @@ def deny(
         v=1,
     )
     answer = Answer(denial=seal_denial(denial, signer_from(key_file, passphrase_fd)))
-    if dry_run:
-        state = state_with(kept, kid, answer, keys=keys, now=now)
-        _would("approval-deny", which, state, json)
-        return
-    seq = keep_answer(kept.request, kid, answer, keys=keys, now=now)
-    _told("approval-deny", which, seq, now, json)
+    _give("approval-deny", kept, kid, answer, now, dry_run=dry_run, json=json)
 
 
 def revoke(
@@ -162,6 +152,18 @@ def _log_seen() -> tuple[int, str] | None:
     with AuditLog.observe(audit_path()) as log:
         tree = log.tree()
     return tree.size, tree.root().hex()
+
+
+def _give(schema: str, kept: Kept, kid: str, answer: Answer, now: int, *, dry_run: bool, json: bool) -> None:
+    from byteor.acts.approvals import keep_answer, state_with
+    from byteor.governance.trust import trusted_keys
+
+    which, keys = kept.request.request_id, trusted_keys()
+    if dry_run:
+        _would(schema, which, state_with(kept, kid, answer, keys=keys, now=now), json)
+        return
+    seq = keep_answer(kept.request, kid, answer, keys=keys, now=now)
+    _told(schema, which, seq, now, json)
 
 
 def _would(schema: str, which: str, state: str, json: bool) -> None:
