@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from home import Home, until
+from run_folders import run_folder
 
 from byteor.acts import replace
 from byteor.acts.drain import exit_of
@@ -20,8 +21,7 @@ from byteor.errors import Exit
 from byteor.runtime import folders
 from byteor.runtime.control import ask
 from byteor.runtime.errors import RunError
-from byteor.runtime.folders import RunIdentity, RunInfo, RunResult, WorkerIdentity, read_run
-from byteor.runtime.process import boot_id
+from byteor.runtime.folders import RunInfo, RunResult, WorkerIdentity, read_run
 from byteor.spec import ValidatedSpec, check_document, read_document
 
 RING = "v=1\nmodel=single_ring\nname=pipe\nsingle_ring.stages.0.name=a\nsingle_ring.stages.0.key={key}\n"
@@ -47,34 +47,14 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def ended(runtime: Path, spec: ValidatedSpec, *, source: str = "generate:0,16", **result: Any) -> RunInfo:
     """A run of ``spec`` that has ended, on the disk as runs leave it."""
-    run_id = folders.new_run_id("pipe")
-    run, regions = folders.create(run_id, runtime)
     workers = (
         WorkerIdentity(0, "ingress", "source", source, "thread"),
         WorkerIdentity(1, "egress", "sink", "null:", "thread"),
     )
-    identity = RunIdentity(
-        v=1,
-        run_id=run_id,
-        name="pipe",
-        pipeline="pipe",
-        spec_hash=spec.spec_hash,
-        model="single_ring",
-        env="dev",
-        pid=os.getpid(),
-        pid_start_time=0,
-        boot_id=boot_id(),
-        started_unix_ns=1,
-        region_dir=str(regions),
-        source=source,
-        sink="null:",
-        kernel="native",
-        workers=workers,
-    )
-    folders.write_identity(run, identity)
+    run = run_folder(runtime, spec_hash=spec.spec_hash, pid_start_time=0, source=source, workers=workers)
     (run / folders.SPEC_KV).write_bytes(spec.canonical)
     state = result.pop("state", "stopped")
-    told = RunResult(run_id, "pipe", spec.spec_hash, state, 10, 10, **result)
+    told = RunResult(run.name, "pipe", spec.spec_hash, state, 10, 10, **result)
     folders.write_result(run, told)
     return read_run(run)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from run_folders import run_folder
 
 from byteor.acts.gc import collect
 from byteor.errors import Exit
-from byteor.runtime import folders
 from byteor.runtime.errors import RunError
-from byteor.runtime.folders import RUN_JSON, RunIdentity, age_ns, list_runs, read_run
-from byteor.runtime.process import boot_id, myself
+from byteor.runtime.folders import RUN_JSON, age_ns, list_runs, read_run
+from byteor.runtime.process import boot_id
 
 HOUR_NS = 3600 * 10**9
 
@@ -30,31 +30,14 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def begin(
     runtime: Path, name: str, *, started_unix_ns: int, started_ns: int, boot: str | None = None
 ) -> Path:
-    run_id = folders.new_run_id(name)
-    run, regions = folders.create(run_id, runtime)
-    pid, start = myself()
-    identity = RunIdentity(
-        v=1,
-        run_id=run_id,
-        name=name,
-        pipeline=name,
-        spec_hash="sha256:00",
-        model="single_ring",
-        env="dev",
-        pid=pid,
-        pid_start_time=start,
-        boot_id=boot or boot_id(),
+    return run_folder(
+        runtime,
+        name,
         started_unix_ns=started_unix_ns,
-        region_dir=str(regions),
-        source="null:",
-        sink="null:",
-        kernel="native",
-        workers=(),
-        version="9.9.9",
         started_ns=started_ns,
+        boot_id=boot or boot_id(),
+        version="9.9.9",
     )
-    folders.write_identity(run, identity)
-    return run
 
 
 def test_a_duration_does_not_notice_that_the_wall_clock_was_set(runtime: Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from run_folders import run_folder
 
 from byteor.errors import ByteorError, Exit
 from byteor.runtime import folders
 from byteor.runtime.errors import RunError
-from byteor.runtime.process import boot_id, is_alive, start_time_of
+from byteor.runtime.process import is_alive, start_time_of
 
 
 @pytest.fixture
@@ -25,28 +26,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make_run(runtime: Path, *, pid: int, start: int, started_unix_ns: int = 1, name: str = "p") -> Path:
-    run_id = folders.new_run_id(name)
-    run, regions = folders.create(run_id, runtime)
-    identity = folders.RunIdentity(
-        v=1,
-        run_id=run_id,
-        name=name,
-        pipeline="p",
-        spec_hash="sha256:00",
-        model="single_ring",
-        env="dev",
-        pid=pid,
-        pid_start_time=start,
-        boot_id=boot_id(),
-        started_unix_ns=started_unix_ns,
-        region_dir=str(regions),
-        source="null:",
-        sink="null:",
-        kernel="native",
-        workers=(),
-    )
-    folders.write_identity(run, identity)
-    return run
+    return run_folder(runtime, name, pid=pid, pid_start_time=start, started_unix_ns=started_unix_ns)
 
 
 def test_a_run_of_this_process_is_alive_and_of_a_reused_pid_is_dead(runtime: Path) -> None:

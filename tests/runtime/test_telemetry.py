@@ -14,40 +14,17 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from run_folders import identity
 
 from byteor.indexbus import MetricsRegion
 from byteor.indexbus.metrics import MetricsRow
 from byteor.runtime import folders
 from byteor.runtime.end_health import EndHealth
 from byteor.runtime.errors import RunError
-from byteor.runtime.folders import RunIdentity
-from byteor.runtime.process import boot_id, myself
 from byteor.runtime.telemetry import LaneDepth, Reading, exposition
 from byteor.runtime.telemetry_server import MAX_CLIENTS, TelemetryServer, parse_address
 
 SAMPLE = re.compile(r'byteor_[a-z_]+\{([a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+\} (\S+)')
-
-
-def identity(name: str = "pipe", region_dir: str = "") -> RunIdentity:
-    pid, start = myself()
-    return RunIdentity(
-        v=1,
-        run_id=f"{name}-1",
-        name=name,
-        pipeline=name,
-        spec_hash="sha256:00",
-        model="single_ring",
-        env="dev",
-        pid=pid,
-        pid_start_time=start,
-        boot_id=boot_id(),
-        started_unix_ns=5_000_000_000,
-        region_dir=region_dir,
-        source="null:",
-        sink="null:",
-        kernel="native",
-        workers=(),
-    )
 
 
 @pytest.fixture

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import apsw
 import pytest
+from tampering import anchor, edit, recompute, tampered
 
-from byteor_store import Anchor, AuditLog, Event, Signer, verify
-from byteor_store.database import checksum_vfs
+from byteor_store import AuditLog, Event, Signer, verify
 from byteor_store.log_key import load_key, make_key
-from byteor_store.merkle import Frontier, leaf_hash
 
 ENTRIES = 30
 
@@ -34,43 +33,21 @@ def filled(path: Path) -> Path:
     return path
 
 
-def witness(path: Path) -> Anchor:
-    with AuditLog.observe(path) as log:
-        tree = log.tree()
-    return Anchor(tree.size, tree.root())
-
-
-def tampered(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path), vfs=checksum_vfs())
-    connection.execute("DROP TRIGGER entries_stay; DROP TRIGGER entries_remain; PRAGMA foreign_keys = OFF")
-    return connection
-
-
-def recompute(connection: apsw.Connection) -> None:
-    """Make hashes and tree fit the leaves again, and drop the checkpoints that tell otherwise."""
-    frontier = Frontier()
-    for seq, leaf in connection.execute("SELECT seq, leaf FROM entries ORDER BY seq").fetchall():
-        hashed = leaf_hash(leaf)
-        frontier.append(hashed)
-        connection.execute("UPDATE entries SET leaf_hash = ? WHERE seq = ?", (hashed, seq))
-    connection.execute("UPDATE log SET size = ?, frontier = ?", (frontier.size, b"".join(frontier.hashes)))
+def cover(connection: apsw.Connection) -> None:
+    """The tree fits again, and no checkpoint tells otherwise."""
+    recompute(connection)
     connection.execute("DELETE FROM checkpoints")
 
 
-def edited(connection: apsw.Connection) -> None:
-    changed = "CAST(replace(CAST(leaf AS TEXT), 'user:op', 'user:me') AS BLOB)"
-    connection.execute(f"UPDATE entries SET leaf = {changed} WHERE seq = 4")
-
-
-def edit(path: Path, copy: Path) -> None:
+def edit_a_leaf(path: Path, copy: Path) -> None:
     with tampered(path) as connection:
-        edited(connection)
+        edit(connection)
 
 
 def edit_and_recompute(path: Path, copy: Path) -> None:
     with tampered(path) as connection:
-        edited(connection)
-        recompute(connection)
+        edit(connection)
+        cover(connection)
 
 
 def delete_and_recompute(path: Path, copy: Path) -> None:
@@ -80,7 +57,7 @@ def delete_and_recompute(path: Path, copy: Path) -> None:
             moved = f"CAST(replace(CAST(leaf AS TEXT), '\"seq\":{seq},', '\"seq\":{seq - 1},') AS BLOB)"
             connection.execute(f"UPDATE entries SET leaf = {moved}, seq = {seq - 1} WHERE seq = {seq}")
             connection.execute(f"UPDATE bodies SET seq = {seq - 1} WHERE seq = {seq}")
-        recompute(connection)
+        cover(connection)
 
 
 def swap_and_recompute(path: Path, copy: Path) -> None:
@@ -89,13 +66,13 @@ def swap_and_recompute(path: Path, copy: Path) -> None:
             moved = f"CAST(replace(CAST(leaf AS TEXT), '\"seq\":{source},', '\"seq\":{target},') AS BLOB)"
             connection.execute(f"UPDATE entries SET leaf = {moved}, seq = {target} WHERE seq = {source}")
             connection.execute(f"UPDATE bodies SET seq = {target} WHERE seq = {source}")
-        recompute(connection)
+        cover(connection)
 
 
 def truncate(path: Path, copy: Path) -> None:
     with tampered(path) as connection:
         connection.execute("DELETE FROM bodies WHERE seq >= 20; DELETE FROM entries WHERE seq >= 20")
-        recompute(connection)
+        cover(connection)
 
 
 def roll_back(path: Path, copy: Path) -> None:
@@ -122,7 +99,7 @@ def start_afresh(path: Path, copy: Path) -> None:
 
 
 EIGHT = [
-    edit, edit_and_recompute, delete_and_recompute, swap_and_recompute, truncate, roll_back,
+    edit_a_leaf, edit_and_recompute, delete_and_recompute, swap_and_recompute, truncate, roll_back,
     rewrite_and_sign_again, start_afresh,
 ]  # fmt: skip
 UNNOTICED_ALONE = {
@@ -138,7 +115,7 @@ def test_one_witness_notices_the_attack(
     copy = tmp_path / "copy"
     shutil.copytree(filled.parent, copy)
     write(filled, 5)
-    seen = witness(filled)
+    seen = anchor(filled)
     key = make_key(filled).public_key()
     assert verify(filled, [seen], key).ok
     attack(filled, copy)

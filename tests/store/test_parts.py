@@ -8,6 +8,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from tampering import tampered
 
 from byteor_store import Anchor, AuditLog, Event, parts, verify
 from byteor_store.database import checksum_vfs
@@ -101,10 +102,8 @@ def test_an_anchor_of_another_log_is_for_the_walk_to_tell(copy: Path, size: int)
 
 def tamper(sql: str) -> Callable[[Path], None]:
     def change(path: Path) -> None:
-        connection = apsw.Connection(str(path), vfs=checksum_vfs())
-        connection.execute("DROP TRIGGER entries_stay; DROP TRIGGER entries_remain; PRAGMA foreign_keys=OFF")
-        connection.execute(sql)
-        connection.close()
+        with tampered(path) as connection:
+            connection.execute(sql)
 
     return change
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from tampering import tampered
 
 from byteor_store import Anchor, AuditLog, Event, StoreError, parts, verify
 from byteor_store.database import checksum_vfs
@@ -44,9 +45,8 @@ def filled(log: AuditLog, path: Path) -> Path:
 
 
 def change(path: Path, sql: str) -> None:
-    connection = apsw.Connection(str(path), vfs=checksum_vfs())
-    connection.execute(f"DROP TRIGGER entries_stay; DROP TRIGGER entries_remain; {sql}")
-    connection.close()
+    with tampered(path) as connection:
+        connection.execute(sql)
 
 
 # -- restored

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import apsw
 import pytest
+from tampering import anchor, edit, recompute, tampered
 
-from byteor_store import Anchor, AuditLog, Event, StoreError, verify
+from byteor_store import AuditLog, Event, StoreError, verify
 from byteor_store.database import checksum_vfs
 from byteor_store.leaf import leaf_text
-from byteor_store.merkle import Frontier, leaf_hash
+from byteor_store.merkle import leaf_hash
 from byteor_store.migrations import MIGRATIONS, migrate
 
 ENTRIES = 10
@@ -28,35 +29,6 @@ def filled(log: AuditLog, path: Path) -> Path:
     )
     log.close()
     return path
-
-
-def anchor(path: Path) -> Anchor:
-    with AuditLog.observe(path) as log:
-        tree = log.tree()
-    return Anchor(tree.size, tree.root())
-
-
-def tamper(path: Path, change: Callable[[apsw.Connection], None]) -> None:
-    """Somebody who may write the file, knows its format, and drops our guards first."""
-    connection = apsw.Connection(str(path), vfs=checksum_vfs())
-    connection.execute("DROP TRIGGER entries_stay; DROP TRIGGER entries_remain; PRAGMA foreign_keys = OFF")
-    change(connection)
-    connection.close()
-
-
-def recompute(connection: apsw.Connection) -> None:
-    """Make all hashes and the tree fit the leaves again."""
-    frontier = Frontier()
-    for seq, leaf in connection.execute("SELECT seq, leaf FROM entries ORDER BY seq").fetchall():
-        hashed = leaf_hash(leaf)
-        frontier.append(hashed)
-        connection.execute("UPDATE entries SET leaf_hash = ? WHERE seq = ?", (hashed, seq))
-    connection.execute("UPDATE log SET size = ?, frontier = ?", (frontier.size, b"".join(frontier.hashes)))
-
-
-def edit(connection: apsw.Connection) -> None:
-    changed = "CAST(replace(CAST(leaf AS TEXT), 'user:op', 'user:me') AS BLOB)"
-    connection.execute(f"UPDATE entries SET leaf = {changed} WHERE seq = 4")
 
 
 def edit_recompute(connection: apsw.Connection) -> None:
@@ -140,7 +112,8 @@ def test_an_attack_is_noticed(
     filled: Path, attack: Callable[[apsw.Connection], None], code: str | None, seq: int | None
 ) -> None:
     seen = anchor(filled)
-    tamper(filled, attack)
+    with tampered(filled) as connection:
+        attack(connection)
     found = verify(filled)
     told = None if found.problem is None else found.problem.code
     assert told == code
@@ -151,7 +124,8 @@ def test_an_attack_is_noticed(
 
 def test_a_log_cut_back_behind_a_witness_is_a_rollback(filled: Path) -> None:
     seen = anchor(filled)
-    tamper(filled, truncate_recompute)
+    with tampered(filled) as connection:
+        truncate_recompute(connection)
     problem = verify(filled, [seen]).problem
     assert problem is not None
     assert (problem.code, problem.seq) == ("E_ROLLBACK", 7)
@@ -170,7 +144,8 @@ def test_a_log_written_anew_is_told_with_the_span_that_differs(filled: Path) -> 
         connection.execute("UPDATE entries SET leaf = ? WHERE seq = 12", (leaf,))
         recompute(connection)
 
-    tamper(filled, edit_late_entry)
+    with tampered(filled) as connection:
+        edit_late_entry(connection)
     problem = verify(filled, [early, late]).problem
     assert problem is not None
     assert (problem.code, problem.seq) == ("E_ROOT", ENTRIES)
