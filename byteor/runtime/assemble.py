@@ -18,9 +18,10 @@ from byteor.indexbus import MetricsRegion, Producer, Wait, install_sigbus
 from byteor.runtime import folders
 from byteor.runtime.adapter import NativeSource
 from byteor.runtime.arrivals import FILE, Arrivals
+from byteor.runtime.commits import Commits, Departed
 from byteor.runtime.control import ControlServer
 from byteor.runtime.decided import Told
-from byteor.runtime.edges import Commits, Departed, Orders, run_sink, run_source
+from byteor.runtime.edges import Orders, run_sink, run_source
 from byteor.runtime.ends import Ends
 from byteor.runtime.feed import Feed
 from byteor.runtime.folders import RunIdentity
@@ -161,8 +162,7 @@ class _Site:
         self._unheard: set[int] = set()  # rows in processes whose last decisions have not been told
         self._commits: dict[str, Commits] = {}
         self._tickets = Tickets(self._ground.arrivals)
-        sinks = [worker for worker in wiring.of_role(SINK) if not self._plays_natively(worker)]
-        self._departed = Departed(len(sinks))
+        self._departed = Departed(w for w in wiring.of_role(SINK) if not self._plays_natively(w))
         if ends.dead_letters is not None:
             ends.dead_letters.open()
             held.callback(ends.dead_letters.close)
@@ -335,17 +335,15 @@ class _Site:
             tap=self._ends.tap,
             watermarks=plan.watermarks,
         )
-        commits = self._commits[plan.name] = Commits(source, self._departed)
+        lanes = [(index, self._lanes[index]) for index in wiring.lanes_from(plan)]
+        commits = self._commits[plan.name] = Commits(source, lanes, self._departed)
         most = self._options.max_messages
         return lambda: run_source(plan.name, source, feed, commits, self._orders, most)
 
     def _sink_body(self, plan: WorkerPlan, post: Post) -> Callable[[], Outcome]:
         sink = self._ends.sinks[plan.endpoint]
         post.attach()
-        left_by = self._prepared.wiring.left_by(plan)
-        return lambda: run_sink(
-            plan.name, plan.endpoint, sink, post.consumers, self._departed, self._ends.tap, left_by
-        )
+        return lambda: run_sink(plan, sink, post.consumers, self._departed, self._ends.tap)
 
     # -- ends
 

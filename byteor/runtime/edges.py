@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 
 from byteor.indexbus import Consumer
 from byteor.indexbus.abi import End
 from byteor.indexbus.errors import IndexBusError
 from byteor.runtime.adapter import Sink, Source, Tap
+from byteor.runtime.commits import Commits, Departed
 from byteor.runtime.feed import Feed
-from byteor.runtime.wiring.model import LeftBy
+from byteor.runtime.wiring import WorkerPlan
 from byteor.runtime.workers import Outcome, failed
 
 BATCH = 256
@@ -31,65 +30,6 @@ class Orders:
 
     def __init__(self) -> None:
         self.stop, self.rest, self.abort = threading.Event(), threading.Event(), threading.Event()
-
-
-class Departed:
-    """How far a run's messages have left it, for sources that may forget what has."""
-
-    def __init__(self, sinks: int) -> None:
-        self._flushed: list[float] = [0] * sinks  # tickets, by sink
-
-    def flushed(self, sink: int, tickets: float) -> None:
-        """Every message with a lower ticket has been handed to this sink's peer, filtered or dropped."""
-        self._flushed[sink] = tickets
-
-    def finished(self, sink: int) -> None:
-        self._flushed[sink] = math.inf
-
-    def before(self, ticket: int) -> bool:
-        """True when every message with a lower ticket than ``ticket`` has left."""
-        return min(self._flushed) >= ticket
-
-
-MOST_WAITING = 4096  # positions; a run through several lanes commits late, often only at its end
-
-
-class Commits:
-    """Tells a source what it may forget: its positions, in order, each with the ticket behind it.
-
-    A position stands for all before it: of too many every second one goes; commits get coarser, never wrong.
-    """
-
-    def __init__(self, source: Source, departed: Departed) -> None:
-        self._source, self._departed = source, departed
-        self._waiting: deque[tuple[int, object]] = deque()
-        self._every, self._newest = 1, 0  # of so many positions one is kept, beside the newest
-        self.last: object = source.checkpoint()  # everything before it has left the run
-
-    def took(self, ticket: int) -> None:
-        """Everything that ``source`` gave so far has a lower ticket."""
-        position = self._source.checkpoint()
-        if position is not None:
-            if self._waiting and self._newest % self._every:
-                self._waiting.pop()
-            self._waiting.append((ticket, position))
-            self._newest += 1
-        if len(self._waiting) > MOST_WAITING:
-            self._waiting = deque(list(self._waiting)[::-2][::-1])
-            self._every *= 2
-
-    def settle(self) -> bool:
-        """Commit what has left; True when nothing is waiting."""
-        position = None
-        while self._waiting and self._departed.before(self._waiting[0][0]):
-            position = self._waiting.popleft()[1]
-        if position is not None:
-            self._source.commit(position)
-            self.last = position
-        if self._waiting:
-            return False
-        self._every = 1
-        return True
 
 
 def run_source(
@@ -131,7 +71,7 @@ def run_source(
             return failed(name, f"message {at + 1} of {source.name}: {error.message}", error.code, at)
         if not whole:
             return Outcome(name, "aborted")
-        commits.took(feed.next_ticket)
+        commits.took()
         commits.settle()
     feed.close_stream()
     while not commits.settle():
@@ -150,22 +90,12 @@ def _read(source: Source, room: int, timeout_s: float, feed: Feed) -> Sequence[b
 
 
 def run_sink(
-    name: str,
-    endpoint: int,
-    sink: Sink,
-    lanes: Sequence[Consumer],
-    departed: Departed,
-    tap: Tap | None,
-    left_by: LeftBy,
+    plan: WorkerPlan, sink: Sink, lanes: Sequence[Consumer], departed: Departed, tap: Tap | None
 ) -> Outcome:
     """Hand every message to ``sink``, in order; slots are freed after the sink took them.
 
-    Of several ``lanes`` (shards) each in turn. ``left_by``: how it is known which tickets have left.
-    In a ring the sequence is the ticket, of filtered slots too. Where messages come in the order of their
-    tickets, all below the last one have left (not that one: it may be the first of several). Elsewhere only
-    the end tells.
+    Of several ``lanes`` (shards) each in turn.
     """
-    last = 0
     quiet, naps, flushed_at = False, 0, time.monotonic()
     live = list(lanes)
     while live:
@@ -174,28 +104,28 @@ def run_sink(
             wait_s = 0.0 if len(live) > 1 else REST_S if quiet else IDLE_S
             count = lane.peek(BATCH, wait_s)
             if count:
-                if left_by == "origin":
-                    last = lane.describe(count - 1)[3]
-                _hand_over(lane, count, endpoint, sink, tap)
+                _hand_over(lane, count, plan.endpoint, sink, tap)
                 moved = True
             elif lane.ended != End.TIMEOUT:
                 live.remove(lane)
         now = time.monotonic()
         if (moved and now - flushed_at > FLUSH_S) or not (moved or quiet):
-            sink.flush()
+            _flush(plan, sink, lanes, departed)
             flushed_at = now
-            if left_by != "unknown":
-                departed.flushed(endpoint, lanes[0].sequence if left_by == "sequence" else last)
         quiet = not moved
         if quiet and len(live) > 1:
             live[0].beat()  # a look that does not wait shows no sign of life
             time.sleep(NAP_S * 2 ** min(naps // NAPS, DOUBLINGS))
         naps = naps + 1 if quiet else 0
+    _flush(plan, sink, lanes, departed)
+    aborted = any(lane.ended != End.FINISHED for lane in lanes)
+    return Outcome(plan.name, "aborted" if aborted else "finished")
+
+
+def _flush(plan: WorkerPlan, sink: Sink, lanes: Sequence[Consumer], departed: Departed) -> None:
     sink.flush()
-    if any(lane.ended != End.FINISHED for lane in lanes):
-        return Outcome(name, "aborted")
-    departed.finished(endpoint)
-    return Outcome(name, "finished")
+    for port, lane in zip(plan.rx, lanes, strict=True):
+        departed.flushed(port, lane.sequence)
 
 
 def _hand_over(lane: Consumer, count: int, endpoint: int, sink: Sink, tap: Tap | None) -> None:

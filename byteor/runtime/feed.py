@@ -42,7 +42,6 @@ class Feed:
         self._tap = tap
         self._watermarks = watermarks
         self.taken = 0  # messages that this ingress gave tickets to
-        self.next_ticket = 0  # higher than all of theirs
 
     def put(self, name: str, messages: Sequence[bytes]) -> bool:
         """Publish all of ``messages``; False when the stream was aborted meanwhile.
@@ -53,7 +52,6 @@ class Feed:
         messages = self._fitting(name, messages)
         first, arrival_ns = self._tickets.take(len(messages))
         self.taken += len(messages)
-        self.next_ticket = first + len(messages)
         if self._shard is not None:
             return self._to_shards(self._shard, messages, first, arrival_ns)
         if self._tap is not None:

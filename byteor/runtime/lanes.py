@@ -72,3 +72,8 @@ def reading_end(
     if isinstance(lane, Fanout | JournalLane):
         return lane.consumer(port.index, wait=wait)
     return lane.consumer(wait=wait)
+
+
+def released(lane: Lane) -> tuple[int, ...]:
+    """How many slots (of a journal: messages) each reader has released."""
+    return (lane.head,) if isinstance(lane, Events) else lane.gating

@@ -6,10 +6,9 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from byteor.indexbus import Events, Fanout, IndexBusError, RowSample, SequencedSlots
-from byteor.indexbus.journal_lane import JournalLane
+from byteor.indexbus import IndexBusError, RowSample, SequencedSlots
 from byteor.runtime.folders import LaneIdentity, RunIdentity
-from byteor.runtime.lanes import Lane, observe_lane
+from byteor.runtime.lanes import Lane, observe_lane, released
 from byteor.runtime.sample import LaneSample, RingSample
 
 MAX_OPEN = 512  # an observer holds a descriptor a lane; of more lanes only the rows are read
@@ -30,7 +29,7 @@ class LaneView:
             return {}
         if isinstance(lane, SequencedSlots) and self.identity.gates:
             return self._ring_lags(lane)
-        return {row: _behind(lane.cursor, done) for row, done in zip(readers, _released(lane), strict=False)}
+        return {row: _behind(lane.cursor, done) for row, done in zip(readers, released(lane), strict=False)}
 
     def _ring_lags(self, ring: SequencedSlots) -> dict[int, int]:
         """Stages wait for the gates in ``after``, the sink for the terminal ones."""
@@ -54,12 +53,12 @@ class LaneView:
     def sample(self, row: RowSample | None, names: Mapping[int, str]) -> LaneSample:
         """As plain values, as far as they can be read."""
         cursor, stream = row.taken if row else 0, "gone"
-        released: tuple[int, ...] = ()
+        done: tuple[int, ...] = ()
         if self.lane is not None:
             with contextlib.suppress(IndexBusError):
-                released, cursor, stream = _released(self.lane), self.lane.cursor, self.lane.state
-        depth = max((_behind(cursor, done) for done in released), default=-1)
-        told = zip((names.get(reader, "?") for reader in self.identity.readers), released, strict=False)
+                done, cursor, stream = released(self.lane), self.lane.cursor, self.lane.state
+        depth = max((_behind(cursor, one) for one in done), default=-1)
+        told = zip((names.get(reader, "?") for reader in self.identity.readers), done, strict=False)
         return LaneSample(
             name=self.identity.name,
             kind=self.identity.kind,
@@ -112,15 +111,6 @@ def sample_ring(ring: SequencedSlots, path: str, names: Sequence[str]) -> RingSa
         in_flight=(cursor - lowest) & _U64,
         consistent=consistent,
     )
-
-
-def _released(lane: Lane) -> tuple[int, ...]:
-    """How many slots each reader has released."""
-    if isinstance(lane, Events):
-        return (lane.head,)
-    if isinstance(lane, Fanout | SequencedSlots | JournalLane):
-        return lane.gating
-    return ()
 
 
 def _behind(ahead: int, done: int) -> int:

@@ -117,10 +117,10 @@ def _is_list_result(error: BaseException | None) -> bool:
 def _culprit(stage: Rx, sequence: int, index: int | None) -> tuple[int, str | None]:
     """``index`` counts the messages that the batch function was given, so filtered ones are stepped over."""
     count = stage.peek(4096, 0.0)
-    given = -1
-    for i in range(count):
+    start, given = sequence - stage.sequence, -1  # what came of those before it waited for room
+    for i in range(start, count):
         given += not stage.describe(i)[1] & FILTERED
         if given == (index or 0):
             payload = stage.payload(i)
-            return sequence + i, f"sha256:{hashlib.sha256(payload).hexdigest()}"
+            return stage.sequence + i, f"sha256:{hashlib.sha256(payload).hexdigest()}"
     return sequence, None

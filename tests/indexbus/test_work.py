@@ -151,6 +151,33 @@ def test_a_stage_does_the_same_to_every_message(lanes: Lanes, stage: str, kind: 
     assert got == [result for one in generated(40) for result in model(one)]
 
 
+@pytest.mark.parametrize("shape", ["function", "batch"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_slot_is_given_back_when_all_that_came_of_it_lies_in_the_next_lane(
+    lanes: Lanes, kind: str, shape: str
+) -> None:
+    first, second = lanes("a", kind), lanes("b")
+    released: list[int] = []
+
+    def look(_: bytes) -> None:
+        lane = lanes.made["a"]
+        released.append(lane.head if kind == "events" else lane.gating[0])
+
+    def twenty(given: bytes) -> object:
+        return [given] * 20  # more than the next lane holds
+
+    way = {shape: twenty if shape == "function" else lambda ms: [twenty(m) for m in ms]}
+    first[0].publish_many([b"x"] * 3) if kind != "journal" else [first[0].put(b"x", 0, n) for n in range(3)]
+    first[0].close_stream()
+    finished(work([Through(first[1], second[0], **way), Through(second[1], None, function=look)]))
+    capacity = 8
+    for at, done in enumerate(released):
+        unwritten = at % 20 + capacity < 20
+        assert done <= at // 20 if unwritten else done <= at // 20 + 1, f"result {at}: {done} given back"
+    assert len(released) == 60
+    assert (lanes.made["a"].head if kind == "events" else lanes.made["a"].gating[0]) == 3
+
+
 @pytest.mark.parametrize("stage", [name for name in STAGES if "fan out" not in name])
 def test_a_stage_works_in_the_slots_of_a_ring(shm: Path, kernel_name: str, stage: str) -> None:
     options, model = STAGES[stage]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from byteor.runtime.snapshot import take_snapshot
 from byteor.spec.build import lane_graph, single_ring
 
 MODULES = ("graph_stages",)
+no_twin = pytest.mark.skipif(kernel_name() == "pure", reason="the twin has no MPSC")
 
 
 def numbers(count: int, batch: int = 50) -> ListSource:
@@ -74,20 +75,35 @@ class Remembering(ListSource):
         self.committed = position
 
 
-def test_a_source_may_forget_what_has_left_a_graph_while_it_runs(folders: Path) -> None:
-    source = Remembering(400)
-    ended, _ = play_ends(line("doubles:d", "identity"), [source], [ListSink()])
-    assert ended.result.state == "finished"
-    assert 200 <= source.meanwhile < 400, "the last one may be the first of several that it became"
-    assert source.committed == 400
+def shared() -> Prepared:
+    graph = lane_graph("shared").lane("all", producers="multi").ingress("left", "all").ingress("right", "all")
+    return prepare(graph.egress("out", "all").build(), MODULES)
 
 
-@pytest.mark.parametrize("policy", ["round_robin", "in_order"])
-def test_messages_that_are_merged_by_turns_leave_in_no_order(folders: Path, policy: str) -> None:
+def sharded() -> Prepared:
+    ring = single_ring("sharded", shards=2, shard_key="bytes:3:4").stage("mark", "tag:m")
+    return prepare(ring.build(), MODULES)
+
+
+@pytest.mark.parametrize(
+    ("prepared", "others"),
+    [
+        (lambda: line("doubles:d", "identity"), []),
+        (lambda: merged("in_order"), [QuietSource]),
+        (lambda: merged("round_robin"), [QuietSource]),
+        pytest.param(shared, [QuietSource], marks=no_twin),
+        (sharded, []),
+    ],
+    ids=["line", "merged in order", "merged by turns", "several producers", "shards"],
+)
+def test_a_source_may_forget_while_the_run_works(
+    folders: Path, prepared: Callable[[], Prepared], others: list[Callable[[], QuietSource]]
+) -> None:
     source = Remembering(400)
-    ended, _ = play_ends(merged(policy), [source, QuietSource()], [ListSink()], run_for_s=1.5)
+    ends: Any = [source, *(other() for other in others)]
+    ended, _ = play_ends(prepared(), ends, [ListSink()], run_for_s=1.5 if others else None)
     assert ended.result.state == "finished"
-    assert (source.meanwhile > 0) == (policy == "in_order")
+    assert source.meanwhile >= 200
     assert source.committed == 400
 
 
@@ -237,7 +253,7 @@ def test_a_journal_that_nobody_reads_holds_nobody_up(folders: Path) -> None:
     assert (journal.kind, journal.published) == ("journal", 3000)
 
 
-@pytest.mark.skipif(kernel_name() == "pure", reason="the twin has no MPSC")
+@no_twin
 def test_several_may_write_one_lane_and_each_keeps_its_order(folders: Path) -> None:
     graph = (
         lane_graph("many").lane("all", producers="multi", capacity=8)

@@ -265,7 +265,7 @@ static uint64_t each_through(ib_worker *w, outlet *o, uint64_t n, int *code) {
         seen(j, slot);
         if (call->slow) {
             flush(o);
-            ib_publish(rx, first + done + 1);
+            if (!j->pending) ib_publish(rx, first + done + 1);
             if (look_up(w, rx)) {
                 done++;
                 break;
@@ -379,7 +379,9 @@ int64_t ib_step_call_through(ib_worker *w, ib_job *j) {
     if (clear < 0) code = o.code != IB_OK ? o.code : IB_STAGE_ERROR;
     else if (clear && n) to = call->how == IB_CALL_EACH ? each_through(w, &o, n, &code) : batch_through(&o, n, &code);
     flush(&o);
-    ib_publish(rx, to);
+    /* A slot is free when all that came of it lies in a lane: whoever looks at the cells misses nothing between two. */
+    if (j->pending) rx->next = to;
+    else ib_publish(rx, to);
     ib_job_count(j, &o.t);
     j->failed_at = to;
     /* The end of a lane is no exception; anything else is. */

@@ -117,6 +117,7 @@ class ThroughStep(_StageStep):
         super().__init__(job, [job.rx], [] if job.tx is None else [job.tx])
         self.job: Through = job
         self._waiting: deque[Item] = deque()  # results of messages that gave more than the lane could take
+        self._held = 0  # messages that they came from: not released before the last result lies in the lane
 
     @property
     def empty(self) -> bool:
@@ -127,6 +128,10 @@ class ThroughStep(_StageStep):
         moved = self._flush()
         if self._waiting:
             return moved
+        if self._held:
+            inlet.look(self._held)
+            inlet.advance(self._held)
+            self._held = 0
         n = inlet.look(most)
         if n and self.outlets and not self.outlets[0].drop:
             n = min(n, self.outlets[0].free())
@@ -157,8 +162,11 @@ class ThroughStep(_StageStep):
             raise
         finally:
             aborted = sum(bool(item.flags & ABORTED) for item in items[:done])
-            inlet.advance(done)
             self._flush()
+            if self._waiting:
+                self._held = done
+            else:
+                inlet.advance(done)
             self.latency(items[:done])
             self.batch(sum(i < done for i in places) + aborted, out, filtered, aborted)
         return n + self.tell(inlet.floor)

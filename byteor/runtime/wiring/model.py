@@ -9,7 +9,6 @@ import msgspec
 LaneKind = Literal["sequenced", "events", "fanout", "journal"]
 RoleKind = Literal["source", "stage", "bridge", "router", "merge", "sink"]
 SOURCE, SINK = "source", "sink"
-LeftBy = Literal["sequence", "origin", "unknown"]
 
 
 class LanePlan(msgspec.Struct, frozen=True):
@@ -97,22 +96,14 @@ class Wiring(msgspec.Struct, frozen=True):
             return worker.chooses
         return any(one.chooses for one in self.workers) or any(map(self.takes_turns, range(len(self.lanes))))
 
-    def left_by(self, sink: WorkerPlan) -> LeftBy:
-        """How it is known at ``sink`` which tickets have left: by the sequence of the one ring, by the origin
-        where nobody before it takes turns between lanes or producers, or not before the end."""
-        if len(sink.rx) > 1:
-            return "unknown"
-        if self.lanes[sink.rx[0].lane].gates:
-            return "sequence"
-        behind, seen, found = self.behind(), {sink.row}, [sink]
-        for worker in found:  # grows
-            by_turn = worker.role == "merge" and worker.policy != "in_order" and len(worker.rx) > 1
-            if by_turn or any(self.lanes[port.lane].producers > 1 for port in worker.rx):
-                return "unknown"
-            new = [self.workers[row] for row in behind[worker.row] if row not in seen]
-            seen.update(worker.row for worker in new)
-            found.extend(new)
-        return "origin"
+    def lanes_from(self, source: WorkerPlan) -> tuple[int, ...]:
+        """The lanes that messages of ``source`` may come through, each behind those that lead to it."""
+        found, last_writer = {port.lane for port in source.tx}, dict[int, int]()
+        for worker in self.workers:
+            if worker is not source and any(port.lane in found for port in worker.rx):
+                found.update(port.lane for port in worker.tx)
+            last_writer |= {port.lane: worker.row for port in worker.tx}
+        return tuple(sorted(found, key=last_writer.__getitem__))
 
     def of_role(self, role: str) -> tuple[WorkerPlan, ...]:
         return tuple(worker for worker in self.workers if worker.role == role)
