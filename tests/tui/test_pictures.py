@@ -1,4 +1,5 @@
-"""Every place at three sizes, drawn from a world that stands still, against the text in ``pictures/``.
+"""Every place at three sizes and four stages side by side, drawn from a world that stands still, as agreed in
+``pictures/``.
 
     BYTEOR_PICTURES=write pytest tests/tui/test_pictures.py      # after a change that was meant
 
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.tui.test_kept_stages import FOUR
+from tests.tui.test_kept_stages import look as kept_stages
 from tests.tui.test_layout import look
 from tests.tui.world import still_app
 
@@ -29,6 +32,8 @@ def test_the_pictures_are_those_that_were_agreed(
         for (name, (width, height)), strips in seen.items()
         if name != "sign"  # its code is new each time
     }
+    (beside,) = kept_stages(still_app(monkeypatch, private, sample), (200, 60), FOUR, "detect")
+    drawn["kept-200x60.txt"] = "".join(f"{line}\n" for line in beside)
     if os.environ.get("BYTEOR_PICTURES") == "write":
         FOLDER.mkdir(exist_ok=True)
         for path in FOLDER.glob("*.txt"):

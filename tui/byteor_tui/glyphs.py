@@ -28,6 +28,7 @@ _HEADROOM = 1.15  # a steady rate is drawn a step below the top, so that a peak 
 _ROUND_TOPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _LEAST_TOP = 1e-9  # no rate and no latency is that small; further down tens have no exact power
 _CHART_SECONDS = 60
+_AXIS = 9
 
 
 def choose(environ: Mapping[str, str]) -> Glyphs:
@@ -84,8 +85,7 @@ def chart(
     A run is (cells, whether a column's top is here): what is below a top is area and drawn quieter. Two cells
     a value where there is room: sixty seconds are a good half of a terminal.
     """
-    axis = 9
-    room = width - axis
+    room = width - _AXIS
     if height <= 0 or room < 4:
         return []
     wide = 2 if room >= 2 * _CHART_SECONDS else 1
@@ -101,8 +101,13 @@ def chart(
             crest = filled is None or filled <= (row + 1) * levels
             cells.append((_chart_cell(filled, row, levels, glyphs) * wide, crest))
         said = label(top) if row == height - 1 and top > 0 else "0" if row == 0 else ""
-        rows.append((f"{said:>{axis - 1}} ", _runs(cells)))
+        rows.append((f"{said:>{_AXIS - 1}} ", _runs(cells)))
     return rows
+
+
+def charted(width: int) -> int:
+    """How many of the newest seconds a chart of ``width`` cells has room for."""
+    return max(0, min(_CHART_SECONDS, width - _AXIS))
 
 
 def _round_top(most: float) -> float:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 
 from rich.cells import cell_len
 
-from byteor_tui.glyphs import Glyphs, bar, chart
+from byteor_tui.glyphs import Glyphs, bar, chart, charted
 from byteor_tui.model.frame import Frame, Mark, Need, RingFill, StageRow
 from byteor_tui.model.text import age, count, milliseconds, percent, short_hash, wall_clock
 from byteor_tui.model.view import LogEntry, View, mode_word
 from byteor_tui.screens.delta import of_run
+from byteor_tui.screens.text_lines import field
 from byteor_tui.tones import Line, Span, Tone, pad, span_width, spread
 from byteor_tui.widgets.top_bar import Part, top_line
 
@@ -25,6 +26,7 @@ _MODE_TONES = {
 
 SECOND_NS = 1_000_000_000
 TWO_CHARTS, TALLEST_CHART = 22, 16
+CHART_MARGIN = 4
 
 
 def top(view: View, width: int) -> Line:
@@ -263,16 +265,20 @@ def facts(frame: Frame, width: int) -> list[Line]:
 def detail_figures(row: StageRow, width: int) -> list[Line]:
     """What a stage is, where it runs and what it has done, in lines that fit."""
     pairs = [pair for line in _figures(row) for pair in line]
-    lines: list[list[tuple[str, str]]] = [[]]
+    lines: list[Line] = []
+    line: list[tuple[str, str]] = []
     used = 2
     for name, value in pairs:
         size = cell_len(name) + cell_len(value) + 4
-        if lines[-1] and used + size > width:
-            lines.append([])
-            used = 2
-        lines[-1].append((name, value))
-        used += size
-    return [_pairs(tuple(line)) for line in lines]
+        if line and used + size > width:
+            lines.append(_pairs(tuple(line)))
+            line, used = [], 2
+        if 2 + size - 3 > width:  # alone too long for a line; the blanks behind it do not count
+            lines += [((" " + part[0][0], part[0][1]), *part[1:]) for part in field(name, value, width - 1)]
+        else:
+            line.append((name, value))
+            used += size
+    return [*lines, _pairs(tuple(line))] if line else lines
 
 
 def _figures(row: StageRow) -> tuple[tuple[tuple[str, str], ...], ...]:
@@ -311,11 +317,16 @@ def detail(row: StageRow | None, width: int, height: int, glyphs: Glyphs) -> lis
 def chart_lines(
     values: tuple[float | None, ...], width: int, height: int, glyphs: Glyphs, label: Callable[[float], str]
 ) -> list[Line]:
-    drawn = chart(values, width - 4, height, glyphs, label)
+    drawn = chart(values, width - CHART_MARGIN, height, glyphs, label)
     return [
         ((axis, Tone.DIM), *((cells, Tone.TREND if crest else Tone.AREA) for cells, crest in runs))
         for axis, runs in drawn
     ]
+
+
+def chart_seconds(width: int) -> int:
+    """How much of the last minute ``chart_lines`` has room for."""
+    return charted(width - CHART_MARGIN)
 
 
 def chart_ms(ns: float) -> str:

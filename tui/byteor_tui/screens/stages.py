@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from byteor_tui.glyphs import Glyphs, bar
-from byteor_tui.model.frame import Frame, Mark, RingFill, StageRow
-from byteor_tui.model.text import count, milliseconds, percent
+from byteor_tui.model.frame import Frame, StageRow
 from byteor_tui.model.view import View
-from byteor_tui.screens import overview_lines as overview
 from byteor_tui.screens import stage_columns as columns
-from byteor_tui.screens.delta import compared_row, noted
+from byteor_tui.screens import stage_detail as detail
+from byteor_tui.screens.delta import noted
 from byteor_tui.screens.pair import Content, PairScreen
-from byteor_tui.screens.text_lines import field, title
-from byteor_tui.tones import Line, Tone, fit
+from byteor_tui.tones import Line
 
-CHART = 8
-BUCKETS = 8
-KEPT, LEAST_HALF = 3, 56
+KEPT = 4
+MANY = 2  # from so many on a wide list gives them room
 
 
 class StagesScreen(PairScreen):
@@ -55,9 +51,9 @@ class StagesScreen(PairScreen):
             ),
             row=row,
             note=f"{order}, {len(rows)} of {len(frame.rows)}",
-            detail_title=found.name if found else "Stage",
+            detail_title=self._detail_title(found.name) if found else "Stage",
             detail_note=found.state if found else "",
-            detail=lambda width: self._details(found, frame, view, width, glyphs) if found else [],
+            detail=lambda width: self._details(found, frame, view, width) if found else [],
             stamp=(
                 found,
                 frame.rings,
@@ -68,106 +64,43 @@ class StagesScreen(PairScreen):
             empty=("no stage matches the filter" if self.filter_text else "no stages",),
         )
 
-    def _details(self, found: StageRow, frame: Frame, view: View, width: int, glyphs: Glyphs) -> list[Line]:
-        """The stage under the cursor, and beside and under it those that somebody keeps in sight."""
-        others = [row for row in frame.rows if row.name in self.kept and row.name != found.name]
-        half = (width - 2) // 2
-        if not others or half < LEAST_HALF:
-            return [*detail(found, frame, view, width, glyphs), *_under(others, frame, view, width, glyphs)]
-        blocks = [_titled(row, frame, view, half, glyphs) for row in (found, *others)]
+    def _detail_title(self, name: str) -> str:
+        return f"{name}, {len(self.kept)} kept in sight" if self.kept else name
+
+    def _details(self, found: StageRow, frame: Frame, view: View, width: int) -> list[Line]:
+        """The stage under the cursor and those that somebody keeps in sight, as many abreast as have room.
+
+        Where all of them have, the kept ones stay in their places, whichever stage the cursor is on; so do
+        four that fill a line. Elsewhere the one under the cursor comes first, lest it be out of sight.
+        """
+        kept = [row for row in frame.rows if row.name in self.kept]
+        others = [row for row in kept if row.name != found.name]
+        if not others:
+            return detail.flat(detail.parts(found, frame, view, width))
+        stages = [found, *others]
+        number = detail.columns(width, len(stages))
+        if number == 1:
+            blocks = [detail.titled(row, frame, view, width) for row in others]
+            under = [line for block in blocks for line in ((), *detail.flat(block))]
+            return [*detail.flat(detail.parts(found, frame, view, width)), *under]
+        if len(stages) <= number or number == KEPT:
+            stages = kept if found.name in self.kept else [*kept, found]
+        size = (width + detail.GAP) // number - detail.GAP
+        blocks = [detail.titled(row, frame, view, size, chosen=row.name == found.name) for row in stages]
         lines: list[Line] = []
-        for left in range(0, len(blocks), 2):
-            pair = blocks[left : left + 2]
-            for index in range(max(map(len, pair))):
-                parts = [fit(block[index] if index < len(block) else (), half) for block in pair]
-                lines.append(parts[0] if len(parts) == 1 else (*parts[0], ("  ", Tone.PLAIN), *parts[1]))
-            lines.append(())
-        return lines
+        for left in range(0, len(blocks), number):
+            lines += detail.abreast(blocks[left : left + number], size)
+        return lines[:-1]
 
     def act_keep(self) -> None:
-        """Keep the stage under the cursor in sight, or let it go; the oldest of more than three goes."""
+        """Keep the stage under the cursor in sight, or let it go; the oldest of more than four goes."""
         name = self.chosen
         kept = tuple(one for one in self.kept if one != name)
         self.kept = kept if name in self.kept else (*kept, name)[-KEPT:]
+        self.set_class(len(self.kept) >= MANY, "many")
 
     def act_sort(self) -> None:
         self._sort = columns.SORTS[(columns.SORTS.index(self._sort) + 1) % len(columns.SORTS)]
 
     def act_reverse(self) -> None:
         self._backwards = not self._backwards
-
-
-def detail(one: StageRow, frame: Frame, view: View, width: int, glyphs: Glyphs) -> list[Line]:
-    """Figures, place in the graph, the gate, and the last minute."""
-    lines = [*overview.detail_figures(one, width)]
-    before, after = view.specs.topology.before(one.name), view.specs.topology.after(one.name)
-    if before or after:
-        lines += field("takes from", ", ".join(before) or "-", width)
-        lines += field("hands to", ", ".join(after) or "-", width)
-    for ring in rings_of(one, frame):
-        lines += gate(one, ring, width, glyphs)
-    if one.mark is not Mark.NONE:
-        lines += field("needs you", one.note or one.state, width, Tone.ALARM)
-    if view.pinned is not None:
-        lines += compared_row(one, view.pinned, width)
-    lines += [(), title("messages/s, 60 s"), *overview.chart_lines(one.trend, width, CHART, glyphs, count)]
-    if any(one.trend_p99):
-        lines += [
-            (),
-            title("p99 in ms, 60 s"),
-            *overview.chart_lines(one.trend_p99, width, CHART, glyphs, overview.chart_ms),
-        ]
-    if any(one.histogram):
-        lines += [(), title("latency since the start, up to"), *histogram(one.histogram, width, glyphs)]
-    return lines
-
-
-def _titled(one: StageRow, frame: Frame, view: View, width: int, glyphs: Glyphs) -> list[Line]:
-    return [((f" {one.name}  {one.state}", Tone.KEY),), *detail(one, frame, view, width, glyphs)]
-
-
-def _under(others: list[StageRow], frame: Frame, view: View, width: int, glyphs: Glyphs) -> list[Line]:
-    return [line for one in others for line in ((), *_titled(one, frame, view, width, glyphs))]
-
-
-def histogram(counts: tuple[int, ...], width: int, glyphs: Glyphs) -> list[Line]:
-    """Latencies by powers of two, a bar a bucket; of more than eight buckets the slowest, the rest as one."""
-    known = [bits for bits, number in enumerate(counts) if number]
-    shown = range(max(known[0], known[-1] - BUCKETS + 1), known[-1] + 1)
-    rows = [(bits, counts[bits]) for bits in shown]
-    rows[0] = (rows[0][0], sum(counts[: rows[0][0] + 1]))
-    most, total = max(number for _, number in rows), sum(counts)
-    room = max(8, min(40, width - 36))
-    return [
-        (
-            (f" {milliseconds((1 << bits) - 1):>9} ms ", Tone.DIM),
-            (bar(number, most, room, glyphs) if number else " " * room, Tone.TREND),
-            (f" {count(number):>7} {percent(number, total):>5}", Tone.PLAIN),
-        )
-        for bits, number in rows
-    ]
-
-
-def rings_of(one: StageRow, frame: Frame) -> list[RingFill]:
-    """A ring is everybody's; of a graph's lanes those that it gates."""
-    return [ring for ring in frame.rings if ring.kind == "ring" or ring.slowest == one.name]
-
-
-def gate(one: StageRow, ring: RingFill, width: int, glyphs: Glyphs) -> list[Line]:
-    """How far behind it is in the ring, and whether everybody waits for it."""
-    share = percent(one.lag, ring.capacity)
-    cells = bar(min(one.lag, ring.capacity), ring.capacity, max(8, min(30, width - 46)), glyphs)
-    lines: list[Line] = [
-        (
-            (f" {'lag':<10} ", Tone.DIM),
-            (cells, Tone.WARN if one.lag > 0.9 * ring.capacity else Tone.TREND),
-            (f" {share:>5}  {count(one.lag)} behind, {ring.name}", Tone.PLAIN),
-        )
-    ]
-    if ring.slowest == one.name:
-        lines += field(
-            "gate", "it is the min gate: everybody waits for it when the ring is full", width, Tone.WARN
-        )
-    elif ring.slowest:
-        lines += field("gate", f"min gate is {ring.slowest}", width)
-    return lines
