@@ -158,10 +158,13 @@ class ConsoleApp(Fetching):
 
     # Places
 
-    def go(self, screen: str, item: str = "") -> None:
-        """Show a screen, the cursor on ``item`` when it is there; the place before is remembered."""
+    def go(self, screen: str, item: str = "", request: str = "") -> None:
+        """Show a screen, the cursor on ``item`` when it is there; the place before is remembered.
+
+        ``request``: on Diff the two specs of this one.
+        """
         self.visits.leave(self.here)
-        self._show(Place(screen, item=item))
+        self._show(Place(screen, item=item, request=request))
 
     def go_to(self, place: Place) -> None:
         """Show a place out of the history or of a link, its moment too."""
@@ -176,8 +179,9 @@ class ConsoleApp(Fetching):
             self.looked_s, self.opens_itself = float("-inf"), False
         self.switch_mode(place.screen)
         screen = self.screen
-        if isinstance(screen, Skeleton) and place.item:
-            screen.wanted = place.item
+        if isinstance(screen, Skeleton):
+            screen.request = place.request
+            screen.wanted = place.item or screen.wanted
         if place.screen == "doctor" and not self.checks.rows and not self.checks.running:
             HANDLERS["check"](self)
         self.call_after_refresh(self.paint)
@@ -190,7 +194,7 @@ class ConsoleApp(Fetching):
         if screen is None or not screen.ready:
             return Place("runs", run)
         record = self.player.index if self.replaying and self.player is not None else -1
-        return Place(screen.screen_id, run, screen.item, self.cursor_ns, record)
+        return Place(screen.screen_id, run, screen.item, self.cursor_ns, record, screen.request)
 
     @property
     def cursor_ns(self) -> int:
@@ -237,6 +241,7 @@ class ConsoleApp(Fetching):
             self._collecting = True
             self.call_after_refresh(self.collector.start)
         self.collector.board.asked = getattr(screen, "wanted_spec", "")
+        self.collector.board.request = getattr(screen, "wanted_side", "")
         live = self.reader.latest if self.reader is not None else None
         then = self.pinned.spec_hash if self.pinned is not None else ""
         self.collector.board.pinned_hash = then if live is not None and then != live.spec_hash else ""

@@ -73,6 +73,39 @@ def test_the_asked_spec_is_found_by_hash_or_not_at_all(private: Path, run_folder
     assert facts.asked is not None and facts.asked.path == ""
 
 
+def test_a_request_is_compared_with_what_runs_whatever_was_compared_before(
+    private: Path, run_folder: Path
+) -> None:
+    file, asked = private / "host.plan.kv", private / "asked.plan.kv"
+    file.write_text(PLAN.replace("zscore:120,4.0", "zscore:60,4.0"))
+    asked.write_text(PLAN.replace("zscore:120,4.0", "zscore:7,4.0"))
+    board = SpecBoard(asked)
+    board.right = file
+    before = looked(board, run_folder)
+    board.request = "sha256:" + "0" * 64
+    assert board.look().b is None, "it lies nowhere that anybody looks"
+    board.request = load(asked).spec_hash
+    facts = board.look()
+    assert facts.a is not None and facts.b is not None and before.a is not None
+    assert (facts.a.label, facts.a.spec_hash) == ("running", before.a.spec_hash)
+    assert (facts.b.label, facts.b.spec_hash) == ("asked", board.request) and facts.request == board.request
+    assert board.look() is facts, "nothing is read while nothing changes"
+    asked.write_text(PLAN.replace("zscore:120,4.0", "zscore:9,4.0"))
+    assert board.look().b is None, "the file is another spec now"
+    board.request = ""
+    assert board.look() is before
+
+
+def test_a_request_where_nothing_runs_is_all_new(private: Path) -> None:
+    file = private / "host.plan.kv"
+    file.write_text(PLAN)
+    board = SpecBoard(file)
+    board.request = load(file).spec_hash
+    facts = board.look()
+    assert facts.a is None and facts.b is not None
+    assert {line.op for line in facts.diff} == {"@", "+"}
+
+
 def test_hunks_are_numbered_and_keep_two_lines_around() -> None:
     old = tuple(f"line {number}" for number in range(30))
     new = (*old[:5], "other", *old[6:20], "more", *old[20:])

@@ -119,9 +119,11 @@ def test_a_time_is_a_clock_or_so_long_ago() -> None:
 words = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable() and text != "-")
 
 
-@given(st.sampled_from(PLACE_IDS), words, words, st.integers(0, 2**62), st.integers(-1, 2**40))
-def test_a_link_leads_back_to_its_place(screen: str, run: str, item: str, at: int, record: int) -> None:
-    place = Place(screen, run, item, at, record)
+@given(st.sampled_from(PLACE_IDS), words, words, st.integers(0, 2**62), st.integers(-1, 2**40), words)
+def test_a_link_leads_back_to_its_place(
+    screen: str, run: str, item: str, at: int, record: int, request: str
+) -> None:
+    place = Place(screen, run, item, at, record, request)
     assert place_of(link_of(place), PLACE_IDS) == place
 
 

@@ -27,6 +27,7 @@ class Need(StrEnum):
     REQUEST = "a request under the cursor"
     OPEN_REQUEST = "a request that is still open"
     SEEN = "every hunk of the request on the screen once"
+    ASKED_SPEC = "the asked spec on this host: start with --spec FILE, or run from its folder"
     KEY = "your key: --kid and --key-file"
     MAY_SIGN = "a key that may still answer this request"
     INCIDENT = "an incident under the cursor"
@@ -111,6 +112,9 @@ _ACTS = (
            needs=(Need.WRITE, Need.LIVE, Need.REQUEST, Need.OPEN_REQUEST, Need.KEY, Need.MAY_SIGN),
            screens=("approvals",),
            verb="byteor approval deny REQUEST --digest=D --reason=TEXT --kid=KID --key-file=PEM"),
+    Action("request_diff", ("d",), "full diff",
+           "The request's two specs on Diff, what runs and what it asks for; - comes back.", footer=6,
+           needs=(Need.REQUEST, Need.ASKED_SPEC), screens=("approvals",), verb="byteor diff A B"),
     Action("execute", ("X",), "execute", "Execute the replay under the cursor: armed, with a code.",
            footer=3, danger=COMMITS,
            needs=(Need.WRITE, Need.ENVIRONMENT, Need.REPLAY, Need.CERTIFICATE, Need.APPROVED),

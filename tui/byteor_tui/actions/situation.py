@@ -22,6 +22,7 @@ class Situation(msgspec.Struct, frozen=True):
     approval: Approval | None = None
     unseen: int = 0
     unseen_why: str = ""
+    asked_spec: bool = False
     incident: Incident | None = None
     replay: str = ""
     certificate: str = ""
@@ -45,6 +46,7 @@ def holds(need: Need, now: Situation) -> bool:
         Need.REQUEST: asked is not None,
         Need.OPEN_REQUEST: asked is not None and asked.open,
         Need.SEEN: now.unseen == 0,
+        Need.ASKED_SPEC: now.asked_spec,
         Need.KEY: bool(now.kid and now.key_file),
         Need.MAY_SIGN: asked is not None and not why_not_mine(asked, now.kid),
         Need.INCIDENT: now.incident is not None,

@@ -179,8 +179,15 @@ def version(app: ConsoleApp) -> None:
     if not known:
         app.say("no other version on this host", ok=False)
         return
+    _leave_request(app)
     at = known.index(board.right) + 1 if board.right in known else 0
     board.right = known[at] if at < len(known) else app.session.spec
+
+
+def _leave_request(app: ConsoleApp) -> None:
+    """Diff shows what is compared by hand from here on, no longer the specs of a request."""
+    if app.front is not None:
+        app.front.request = ""
 
 
 def choose_file(app: ConsoleApp) -> None:
@@ -189,6 +196,7 @@ def choose_file(app: ConsoleApp) -> None:
 
     def done(text: str | None) -> None:
         if text:
+            _leave_request(app)
             app.collector.board.right = Path(text).expanduser()
         app.paint()
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from byteor_tui.actions.places import PLACES
-from byteor_tui.model.link import link_of
+from byteor_tui.model.link import Place, link_of
 
 if TYPE_CHECKING:
     from byteor_tui.app import ConsoleApp
@@ -43,10 +43,14 @@ def back(app: ConsoleApp) -> None:
     screen = app.front
     if screen is not None and getattr(screen, "zoomed", False):
         screen.unzoom()  # type: ignore[attr-defined]
-    elif (place := app.visits.back(app.here)) is not None and place.screen != app.here.screen:
+    elif (place := app.visits.back(app.here)) is not None and _is_elsewhere(place, app.here):
         app.go_to(place)
     elif app.here.screen != "runs":
         app.go("runs")
+
+
+def _is_elsewhere(place: Place, here: Place) -> bool:
+    return (place.screen, place.request) != (here.screen, here.request)
 
 
 def back_in_history(app: ConsoleApp) -> None:
@@ -73,6 +77,13 @@ def open_run(app: ConsoleApp) -> None:
 
 def diff(app: ConsoleApp) -> None:
     app.go("diff")
+
+
+def request_diff(app: ConsoleApp) -> None:
+    """The two specs of the request under the cursor and no others, whatever Diff compared before."""
+    asked = app.situation().approval
+    if asked is not None:
+        app.go("diff", request=asked.request_id)
 
 
 def approvals(app: ConsoleApp) -> None:
@@ -148,6 +159,7 @@ HANDLERS: dict[str, Callable[[ConsoleApp], None]] = {
     "inspect": inspect,
     "open": open_run,
     "diff": diff,
+    "request_diff": request_diff,
     "approvals": approvals,
     "filter": filter_rows,
     "palette": palette,

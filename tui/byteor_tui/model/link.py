@@ -15,6 +15,7 @@ class Place(msgspec.Struct, frozen=True):
     """Where somebody looks. ``item`` is the id under the cursor; ``at_unix_ns`` is 0 when live.
 
     ``record`` counts in the recording that is gone through: several records can have arrived at one time.
+    ``request`` is the request whose two specs Diff shows.
     """
 
     screen: str = "overview"
@@ -22,10 +23,11 @@ class Place(msgspec.Struct, frozen=True):
     item: str = ""
     at_unix_ns: int = 0
     record: int = -1
+    request: str = ""
 
 
 def link_of(place: Place) -> str:
-    """``byteor://RUN/SCREEN?item=..&at=..&record=..``; a place without a run has ``-`` there."""
+    """``byteor://RUN/SCREEN?item=..&at=..&record=..&request=..``; a place without a run has ``-`` there."""
     query = {}
     if place.item:
         query["item"] = place.item
@@ -33,6 +35,8 @@ def link_of(place: Place) -> str:
         query["at"] = str(place.at_unix_ns)
     if place.record >= 0:
         query["record"] = str(place.record)
+    if place.request:
+        query["request"] = place.request
     tail = f"?{urlencode(query)}" if query else ""
     return f"{SCHEME}://{quote(place.run or '-', safe='')}/{place.screen}{tail}"
 
@@ -46,10 +50,12 @@ def place_of(link: str, screens: tuple[str, ...]) -> Place:
     except ValueError as error:
         raise _bad(link, str(error)) from None
     screen = parts.path.strip("/") or "overview"
-    if parts.scheme != SCHEME or screen not in screens or set(query) - {"item", "at", "record"}:
+    if parts.scheme != SCHEME or screen not in screens or set(query) - {"item", "at", "record", "request"}:
         raise _bad(link, f"byteor://RUN/SCREEN with one of {', '.join(screens)}")
     run = unquote(parts.netloc)
-    return Place(screen, "" if run == "-" else run, query.get("item", ""), at, record)
+    return Place(
+        screen, "" if run == "-" else run, query.get("item", ""), at, record, query.get("request", "")
+    )
 
 
 def _bad(link: str, why: str) -> ByteorError:

@@ -72,7 +72,11 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class SpecFacts(msgspec.Struct, frozen=True):
-    """``b`` is None when there is no file; ``problems`` are those of its file as it is now."""
+    """``b`` is None when there is no file; ``problems`` are those of its file as it is now.
+
+    ``home`` is the file that the console began with, when another is compared now. ``request`` is the spec
+    hash of the request whose two specs these are, and empty of all others.
+    """
 
     a: SpecText | None = None
     b: SpecText | None = None
@@ -83,7 +87,9 @@ class SpecFacts(msgspec.Struct, frozen=True):
     lost: tuple[str, ...] = ()
     topology: Topology = Topology()
     versions: tuple[SpecText, ...] = ()
+    home: SpecText | None = None
     asked: Asked | None = None
+    request: str = ""
 
     @property
     def hunks(self) -> int:
@@ -93,8 +99,9 @@ class SpecFacts(msgspec.Struct, frozen=True):
 class SpecBoard:
     """What is compared: side a (what runs, unless ``left`` names a file) and side b (the file on disk).
 
-    ``run_folder``, ``left``, ``right``, ``asked`` (the spec hash of a request) and ``pinned_hash`` (another
-    spec, which ran at the pinned moment) are set by the screen's thread and read by the collector's.
+    ``run_folder``, ``left``, ``right``, ``asked`` (the spec hash of a request), ``request`` (the same, to be
+    side b instead, against what runs) and ``pinned_hash`` (another spec, which ran at the pinned moment) are
+    set by the screen's thread and read by the collector's.
     """
 
     def __init__(self, given: Path | None = None) -> None:
@@ -102,16 +109,31 @@ class SpecBoard:
         self.left: Path | None = None
         self.right: Path | None = given
         self.asked = ""
+        self.request = ""
         self.pinned_hash = ""
-        self._given = given
+        self._given = self._home = given
         self._stamps: tuple[object, ...] = ()
         self._again_s = 0.0
         self._facts = SpecFacts()
         self._topologies: dict[Path, Topology] = {}
+        self._requested: tuple[tuple[object, ...], SpecFacts, SpecFacts] | None = None
 
     def look(self) -> SpecFacts:
         """The comparison as it is now; the same object while nothing changed."""
         running = self.run_folder / RUNNING_FILE if self.run_folder is not None else None
+        facts = self._look(running)
+        request = self.request
+        return self._of_request(request, running, facts) if request else facts
+
+    def _of_request(self, request: str, running: Path | None, facts: SpecFacts) -> SpecFacts:
+        """The two specs of a request instead. ``facts`` say where the asked one lies."""
+        path = find_spec(request, facts)
+        stamps = (request, running, stamp(running), path, stamp(path))
+        if self._requested is None or self._requested[0] != stamps or self._requested[1] is not facts:
+            self._requested = (stamps, facts, of_request(request, path, running, facts))
+        return self._requested[2]
+
+    def _look(self, running: Path | None) -> SpecFacts:
         pinned = self._of(self.pinned_hash) if self.pinned_hash else None
         a, b = (pinned, running) if pinned is not None else (self.left or running, self.right)
         stamps, now_s = (a, stamp(a), b, stamp(b), running), time.monotonic()
@@ -135,13 +157,15 @@ class SpecBoard:
         label = "running" if a == running else _file_label(a)
         text_a, spec_a, _ = read_spec(a, label)
         if b is None and spec_a is not None and self._given is None:
-            b = self.right = _on_disk(spec_a.name)
+            b = self.right = self._home = _on_disk(spec_a.name)
             self._stamps = (a, stamp(a), b, stamp(b), running)
         text_b, spec_b, problems = read_spec(b, _file_label(b))
+        home = read_spec(self._home, _file_label(self._home))[0] if self._home not in (a, b) else None
         topology = self._topology(running, spec_a if a == running else None)
         if spec_a is None or spec_b is None:
-            return SpecFacts(text_a, text_b, problems, topology=topology, versions=versions)
-        return compared(spec_a, spec_b, text_a, text_b, problems, topology, versions)
+            return SpecFacts(text_a, text_b, problems, topology=topology, versions=versions, home=home)
+        found = compared(spec_a, spec_b, text_a, text_b, problems, topology, versions)
+        return msgspec.structs.replace(found, home=home)
 
     def _topology(self, running: Path | None, spec: ValidatedSpec | None) -> Topology:
         if running is None:
@@ -197,6 +221,20 @@ def asked_spec(spec_hash: str, running: Path | None, facts: SpecFacts) -> Asked:
     gained = tuple(sorted(set(spec.capabilities) - set(base.capabilities)))
     lost = tuple(sorted(set(base.capabilities) - set(spec.capabilities)))
     return Asked(spec_hash, str(path), base.spec_hash, diff_lines(_lines(base), _lines(spec)), gained, lost)
+
+
+def of_request(spec_hash: str, path: Path | None, running: Path | None, facts: SpecFacts) -> SpecFacts:
+    """What runs against the asked spec alone; side b is None where the file in ``path`` is not that one."""
+    text_a, spec_a, _ = read_spec(running, "running")
+    text_b, spec_b, _ = read_spec(path, "asked")
+    known = SpecFacts(text_a, topology=facts.topology, versions=facts.versions, asked=facts.asked)
+    if spec_b is None or spec_b.spec_hash != spec_hash:
+        return msgspec.structs.replace(known, request=spec_hash)
+    if spec_a is None:
+        found = msgspec.structs.replace(known, a=None, b=text_b, diff=diff_lines((), _lines(spec_b)))
+    else:
+        found = compared(spec_a, spec_b, text_a, text_b, (), facts.topology, facts.versions)
+    return msgspec.structs.replace(found, asked=facts.asked, request=spec_hash)
 
 
 def diff_lines(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[DiffLine, ...]:
@@ -264,8 +302,8 @@ def known_versions(running: Path | None) -> tuple[SpecText, ...]:
 
 
 def find_spec(spec_hash: str, facts: SpecFacts) -> Path | None:
-    """Where the spec with this hash lies on this host: what runs, the file on disk, or a run's copy."""
-    sides = [side for side in (facts.a, facts.b) if side is not None]
+    """Where the spec with this hash lies here: what is compared, the file of the start, or a run's copy."""
+    sides = [side for side in (facts.a, facts.b, facts.home) if side is not None]
     for one in (*sides, *facts.versions):
         if one.spec_hash == spec_hash:
             return Path(one.path)

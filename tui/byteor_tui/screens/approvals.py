@@ -8,6 +8,7 @@ import msgspec
 from textual.containers import Container
 from textual.widget import Widget
 
+from byteor_tui.actions.registry import Need
 from byteor_tui.actions.situation import Situation
 from byteor_tui.model.evidence import Approval
 from byteor_tui.model.policy import environment_of
@@ -148,14 +149,13 @@ class ApprovalsScreen(PairScreen):
         return self._seen.unseen(self._document, (piece for _, lines in drawn for _, piece in lines))
 
     def situation(self, now: Situation) -> Situation:
-        asked = self._asked
+        here = self._asked is not None and bool(self._asked.path)
         unseen, why = len(self.unseen), ""
-        if self._chosen is not None and (asked is None or not asked.path):
-            unseen, why = (
-                1,
-                "the asked spec is not on this host: start with --spec FILE, or run from its folder",
-            )
-        return msgspec.structs.replace(now, approval=self._chosen, unseen=unseen, unseen_why=why)
+        if self._chosen is not None and not here:
+            unseen, why = 1, f"needs {Need.ASKED_SPEC.value}"
+        return msgspec.structs.replace(
+            now, approval=self._chosen, unseen=unseen, unseen_why=why, asked_spec=here
+        )
 
     def act_panel(self) -> None:
         """List, request, diff where it stands apart, and the list again."""

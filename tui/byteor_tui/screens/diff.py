@@ -18,6 +18,9 @@ from byteor_tui.tones import Line, Tone, pad
 COLS = (Col("CHANGE", 9), Col("WHERE", 16))
 MARKS = {"added": "+", "removed": "-", "changed": "~", "renamed": ">", "rewired": "@"}
 SPLIT_FROM, GRAPH_ROWS = 110, 6
+READING = ("reading the specs ...",)
+NOTHING = SpecFacts()
+NOT_HERE = ("the asked spec is not on this host", "start with --spec FILE, or run from its folder")
 
 
 class DiffScreen(PairScreen):
@@ -25,8 +28,26 @@ class DiffScreen(PairScreen):
 
     screen_id = "diff"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted_side = ""
+
+    def _compared(self, view: View) -> tuple[SpecFacts, tuple[str, ...]]:
+        """What is to be shown, and what is said where there is nothing: of a request its two specs alone."""
+        if not self.request:
+            self.wanted_side = ""
+            return (view.specs, empty(view.specs)) if not view.specs.request else (NOTHING, READING)
+        asked = next((one for one in view.evidence.approvals.rows if one.request_id == self.request), None)
+        self.wanted_side = asked.spec_hash if asked is not None else ""
+        if asked is None:
+            return NOTHING, (f"the request {self.request} is not on this host",)
+        if view.specs.request != asked.spec_hash:
+            return NOTHING, READING
+        return view.specs, NOT_HERE if view.specs.b is None else empty(view.specs)
+
     def content(self, view: View, chosen: str | None) -> Content:
-        facts, audit = view.specs, view.evidence.audit
+        facts, nothing = self._compared(view)
+        audit = view.evidence.audit
         rows = {key: cells for key, cells in _rows(facts) if self.passes(key, {})}
         note = (
             "the same spec"
@@ -35,6 +56,8 @@ class DiffScreen(PairScreen):
             if facts.b
             else "no file"
         )
+        if self.request:
+            note = f"request {self.request[:8]}" + (f", {note}" if facts is not NOTHING else "")
         if facts.problems:
             note = f"{numbered(len(facts.problems), 'problem')}, {note}"
         return Content(
@@ -46,7 +69,7 @@ class DiffScreen(PairScreen):
             detail_note=numbered(facts.hunks, "hunk") if facts.hunks else "",
             detail=lambda width: detail(facts, chosen or "", width, audit.known),
             stamp=(id(facts), chosen, started_by(facts.a, audit.known), started_by(facts.b, audit.known)),
-            empty=empty(facts),
+            empty=nothing,
         )
 
     def act_next(self) -> None:

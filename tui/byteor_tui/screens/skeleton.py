@@ -27,7 +27,8 @@ class Skeleton(Screen[None], inherit_bindings=False):  # Textual's own would tak
     """``draw`` is called by the app's tick and after every key; it must be cheap when nothing changed.
 
     ``ready`` says that the widgets to draw on exist. ``wanted`` is the id that the cursor goes to as soon as
-    there is such a row: where a link or another screen pointed to.
+    there is such a row: where a link or another screen pointed to. ``request`` is the one whose specs
+    Diff shows.
     """
 
     AUTO_FOCUS = None
@@ -40,6 +41,7 @@ class Skeleton(Screen[None], inherit_bindings=False):  # Textual's own would tak
         self.filter_text = ""
         self.passes = compile_filter("")
         self.wanted = ""
+        self.request = ""
 
     def on_mount(self) -> None:
         self.ready = True
