@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +20,13 @@ widths = st.integers(1, 120)
 @given(lines, widths)
 def test_fit_gives_exactly_the_width(line: tuple[tuple[str, Tone], ...], width: int) -> None:
     assert span_width(fit(line, width)) == width
+
+
+@given(st.lists(st.tuples(st.text(max_size=20), st.sampled_from(list(Tone))), max_size=5).map(tuple), widths)
+def test_nothing_that_is_drawn_can_steer_a_terminal(line: tuple[tuple[str, Tone], ...], width: int) -> None:
+    drawn = fit(line, width)
+    assert not any(category(char)[0] == "C" for text, _ in drawn for char in text)
+    assert span_width(drawn) == width
 
 
 @given(names, widths, st.booleans())

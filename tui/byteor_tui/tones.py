@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from rich.cells import cell_len, set_cell_size
 
+from byteor_tui.model.text import clean
+
 
 class Tone(StrEnum):
     """The closed set of meanings. State never rests on a tone alone: a mark or a word says it too."""
@@ -33,12 +35,15 @@ def span_width(line: Line) -> int:
 
 
 def fit(line: Line, width: int, fill: Tone = Tone.PLAIN) -> Line:
-    """``line`` cut or padded to exactly ``width`` cells."""
+    """``line`` cut or padded to exactly ``width`` cells. Everything that is drawn passes here: nothing in it
+    can steer a terminal, whoever forgot to clean it."""
     spans: list[Span] = []
     left = width
     for text, tone in line:
         if left <= 0:
             break
+        if not text.isprintable():
+            text = clean(text)
         size = cell_len(text)
         if size > left:
             text, size = set_cell_size(text, left), left

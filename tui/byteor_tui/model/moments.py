@@ -7,6 +7,7 @@ import msgspec
 from byteor_tui.model.evidence import AuditRow
 from byteor_tui.model.frame import Frame, Mark
 from byteor_tui.model.player import Player
+from byteor_tui.model.text import one_line
 from byteor_tui.model.view import Moment
 
 SIGNS = (
@@ -50,7 +51,7 @@ def marked(row: AuditRow) -> Moment:
     """The moment that an entry of ``byteor note`` is about."""
     try:
         body = msgspec.json.decode(row.body, type=dict[str, str])
-        return Moment(int(body["at_unix_ns"]), "m", body["text"])
+        return Moment(int(body["at_unix_ns"]), "m", one_line(body["text"]))  # JSON hid what steers a terminal
     except (msgspec.DecodeError, KeyError, ValueError, RecursionError):
         return Moment(row.at_unix_ns, "m", f"{row.action} #{row.seq}")
 

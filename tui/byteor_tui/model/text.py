@@ -91,4 +91,9 @@ def clean(text: str) -> str:
     return "".join("?" if unicodedata.category(char) in _STEERING else char for char in text)
 
 
+def one_line(text: str) -> str:
+    """``clean`` of a text of several lines, which a person wrote: breaks and tabs are blanks."""
+    return clean(" ".join(text.split()))
+
+
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

@@ -9,7 +9,7 @@ import msgspec
 from byteor_tui.actions.situation import Situation
 from byteor_tui.glyphs import Glyphs, bar, trend
 from byteor_tui.model.evidence import AuditPage, AuditRow
-from byteor_tui.model.text import age, short_hash, wall_clock
+from byteor_tui.model.text import age, one_line, short_hash, wall_clock
 from byteor_tui.model.view import View
 from byteor_tui.screens.pair import Content, PairScreen
 from byteor_tui.screens.text_lines import (
@@ -201,10 +201,10 @@ def body(text: str, width: int) -> list[Line]:
     lines: list[Line] = []
     label = min(20, max((len(str(name)) for name in document), default=0))
     for name, value in document.items():
-        shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        shown = one_line(value if isinstance(value, str) else msgspec.json.encode(value).decode())
         if str(name).endswith("hash") or "sha256" in str(name):
             shown = short_hash(shown) + "  " + shown if len(shown) > 12 else shown
-        lines += field(str(name), shown, width, label=label)
+        lines += field(one_line(str(name)), shown, width, label=label)
     return lines
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping
 
 from rich.cells import cell_len
@@ -12,7 +11,7 @@ from byteor_tui.model.frame import Frame, Mark, Need, RingFill, StageRow
 from byteor_tui.model.text import age, count, milliseconds, percent, short_hash, wall_clock
 from byteor_tui.model.view import LogEntry, View, mode_word
 from byteor_tui.screens.delta import of_run
-from byteor_tui.screens.text_lines import field
+from byteor_tui.screens.text_lines import field, wrap
 from byteor_tui.tones import Line, Span, Tone, pad, span_width, spread
 from byteor_tui.widgets.top_bar import Part, top_line
 
@@ -190,7 +189,7 @@ def _need(need: Need, width: int, height: int) -> list[Line]:
         (pad(need.subject, min(16, max(13 if width >= 50 else 8, width // 6))) + " ", tone),
     )
     indent = span_width(start)
-    parts = textwrap.wrap(need.text, max(10, width - indent - 1)) or [""]
+    parts = wrap(need.text, max(10, width - indent - 1)) or [""]
     more = [((" " * indent + part, Tone.PLAIN),) for part in parts[1:height]]
     return [(*start, (parts[0], Tone.PLAIN)), *more]
 
@@ -225,7 +224,7 @@ def _saying(entry: LogEntry, width: int) -> list[Line]:
     when = _when(entry)
     indent = span_width((when,))
     tone = Tone.WARN if entry.ok is False else Tone.PLAIN
-    parts = textwrap.wrap(entry.text, max(10, width - indent - 1), break_on_hyphens=False) or [""]
+    parts = wrap(entry.text, max(10, width - indent - 1)) or [""]
     return [(when, (parts[0], tone)), *[((" " * indent, Tone.PLAIN), (part, tone)) for part in parts[1:]]]
 
 

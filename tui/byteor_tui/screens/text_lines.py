@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 
 from byteor_tui.tones import Line, Span, Tone, fit, pad
 
@@ -53,7 +53,17 @@ def beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line
 
 def wrap(text: str, width: int) -> list[str]:
     """Lines of at most ``width`` cells; a word that is longer is cut into pieces, not out."""
-    return textwrap.wrap(text, max(8, width), break_on_hyphens=False) or ([""] if text else [])
+    width = max(8, width)
+    if text.isascii():
+        return textwrap.wrap(text, width, break_on_hyphens=False) or ([""] if text else [])
+    lines = [""]
+    for piece in (piece for word in text.split() for piece in chop_cells(word, width)):
+        joined = f"{lines[-1]} {piece}" if lines[-1] else piece
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(piece)
+    return lines if text else []
 
 
 def cut(text: str, width: int) -> str:

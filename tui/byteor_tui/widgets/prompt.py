@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
-from byteor_tui.tones import Line, Tone, pad
+from byteor_tui.tones import Line, Tone, fit
 from byteor_tui.widgets.toned import Toned
 
 MAX_TYPED = 500
@@ -81,14 +82,13 @@ class Prompt(Toned, can_focus=True):
         width = self.size.width
         shown = "*" * len(self.typed) if self._secret else self.typed
         room = max(1, width - len(self._label) - 4)
-        shown = shown if len(shown) < room else ".." + shown[-(room - 3) :] if room > 3 else shown[-room:]
+        shown = _end_of(shown, room - 1)
         line: Line = (
             (f" {self._label} ", Tone.KEY),
             (shown, Tone.PLAIN),
             ("_", Tone.KEY),
         )
-        used = sum(len(text) for text, _ in line)
-        spans = [*line, (pad("", max(0, width - used)), Tone.PLAIN)]
+        spans = fit(line, width)
         return Strip([Segment(text, self.style_of(tone)) for text, tone in spans]).adjust_cell_length(width)
 
     def _change(self, text: str) -> None:
@@ -104,3 +104,13 @@ class Prompt(Toned, can_focus=True):
             if self.has_focus:
                 self.screen.set_focus(None)
             then(typed)
+
+
+def _end_of(text: str, width: int) -> str:
+    """The end of ``text`` in ``width`` cells, where somebody types; two points say that there is more."""
+    if cell_len(text) <= width:
+        return text
+    room = max(1, width - 2 if width > 2 else width)
+    while cell_len(text) > room:
+        text = text[1:]
+    return ".." + text if width > 2 else text
