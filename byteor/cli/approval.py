@@ -16,6 +16,7 @@ from byteor.cli.options import DryRun, Json
 
 if TYPE_CHECKING:
     from byteor.acts.approvals import Kept
+    from byteor.acts.comments import Comment
     from byteor.governance.answers import Account
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Approvals: ask, answer, check.")
@@ -59,21 +60,24 @@ def _lines(row: dict[str, Any]) -> list[str]:
 
 @app.command("show")
 def show(which: RequestArgument, now: NowOption = None, json: Json = False) -> None:
-    """Show a request: what was asked, its digest, who answered, who still can and who cannot and why."""
+    """Show a request: what was asked, its digest, who answered, who still can and why not, and comments."""
     from byteor.acts.approvals import account, read_kept
+    from byteor.acts.comments import comments_on
     from byteor.cli.governed import moment
-    from byteor.cli.output import emit_json, emit_text
+    from byteor.cli.output import emit_json, emit_text, rfc3339
     from byteor.governance.trust import trusted_keys
+    from byteor.runtime.words import plain
 
     at = moment(now)
     kept = read_kept(which)
     fields = _fields(kept, account(kept, trusted_keys(), at), at)
+    comments = comments_on(which)
     if json:
-        emit_json("approval", fields)
+        emit_json("approval", {**fields, "comments": _told(comments)})
         return
-    plain = {key: value for key, value in fields.items() if not isinstance(value, list | dict | tuple)}
-    plain |= {"left": _left(plain.pop("left_s")), "v": None}
-    lines = [f"{key:<20} {value}" for key, value in plain.items() if value is not None]
+    single = {key: value for key, value in fields.items() if not isinstance(value, list | dict | tuple)}
+    single |= {"left": _left(single.pop("left_s")), "v": None}
+    lines = [f"{key:<20} {value}" for key, value in single.items() if value is not None]
     lines += [f"{'capability':<20} {one}" for one in fields["capabilities"]]
     lines += [f"{'quorum':<20} {row['n']} of {row['group']}" for row in fields["quorum"]]
     lines += [f"{'approved by':<20} {who}" for who in fields["approved_by"]]
@@ -82,6 +86,9 @@ def show(which: RequestArgument, now: NowOption = None, json: Json = False) -> N
         f"{'can answer' if row['can'] else 'cannot answer':<20} {row['principal']}"
         + (f": {row['why']}" if row["why"] else "")
         for row in fields["standings"]
+    ]
+    lines += [
+        f"{'comment':<20} {rfc3339(one.at_unix_ns)} {plain(one.actor)}: {plain(one.text)}" for one in comments
     ]
     emit_text("\n".join(lines))
 
@@ -130,6 +137,12 @@ def export(
         emit_json("approval-export", {"request_id": which, "files": files, "dry_run": dry_run})
     else:
         emit_text("\n".join(f"would write {name}" if dry_run else name for name in files))
+
+
+def _told(comments: tuple[Comment, ...]) -> list[dict[str, Any]]:
+    import msgspec
+
+    return [{**msgspec.to_builtins(one), "at_unix_ns": str(one.at_unix_ns)} for one in comments]
 
 
 def _fields(kept: Kept, found: Account, now: int) -> dict[str, Any]:

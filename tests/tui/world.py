@@ -22,6 +22,8 @@ from byteor_tui.model.evidence import (
     AuditRow,
     Check,
     Checks,
+    Comment,
+    Comments,
     Environment,
     Evidence,
     Incident,
@@ -189,6 +191,10 @@ def evidence(posture: str, spec_hash: str) -> Evidence:
         (replay, clean),
         (prod,),
         NOW * SECOND,
+        comments=Comments(
+            asked[0].request_id,
+            (Comment(8811, (NOW - 120) * SECOND, "bob", "which of the two hosts takes them now?"),),
+        ),
     )
 
 

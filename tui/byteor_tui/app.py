@@ -241,6 +241,7 @@ class ConsoleApp(Fetching):
             self._collecting = True
             self.call_after_refresh(self.collector.start)
         self.collector.board.asked = getattr(screen, "wanted_spec", "")
+        self.collector.want_comments(getattr(screen, "wanted_comments", ""))
         self.collector.board.request = getattr(screen, "wanted_side", "")
         live = self.reader.latest if self.reader is not None else None
         then = self.pinned.spec_hash if self.pinned is not None else ""

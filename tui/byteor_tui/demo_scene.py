@@ -14,7 +14,7 @@ SCENE_S = 4.0
 
 
 def set_scene(found: Demo, env: str, after_s: float) -> None:
-    """A while of life, mark, snapshot, bundle, dry run, a request that waits, handover, a changed spec.
+    """A while of life, mark, snapshot, bundle, dry run, a request with a comment, handover, a changed spec.
 
     What fails is left out: a picture of less is still a picture.
     """
@@ -29,7 +29,11 @@ def set_scene(found: Demo, env: str, after_s: float) -> None:
         certificate = str(done.document.get("certificate_path", ""))
         plan = found.root / SPEC_NAME
         why, stages = "resend what was lost", ("byteor_tui.demo_stage",)
-        run_verb(commands.request(str(plan), env, "replay_execute", why, certificate, stages))
+        asked = run_verb(commands.request(str(plan), env, "replay_execute", why, certificate, stages))
+        if asked.ok:
+            run_verb(
+                commands.comment("does the receiver drop what it has?", str(asked.document["request_id"]))
+            )
         text = found.root / "handover.txt"
         text.write_text("alert posts fail since 12:03; a request waits for two of sre\n")
         run_verb(commands.handover(text))

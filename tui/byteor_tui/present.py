@@ -80,7 +80,10 @@ def _evidence_at_cursor(app: ConsoleApp, evidence: Evidence) -> Evidence:
     if not app.cursor_ns:
         return evidence
     then = as_of(evidence.approvals, evidence.audit.known, app.cursor_ns)
-    return msgspec.structs.replace(evidence, approvals=then)
+    said = evidence.comments
+    by_then = tuple(one for one in said.rows if one.at_unix_ns <= app.cursor_ns)
+    comments = msgspec.structs.replace(said, rows=by_then)
+    return msgspec.structs.replace(evidence, approvals=then, comments=comments)
 
 
 def situation_of(app: ConsoleApp) -> Situation:

@@ -95,7 +95,16 @@ def unfreeze(env: str, kid: str, key_file: str) -> tuple[str, ...]:
 
 def mark(text: str, run_id: str, at_unix_ns: int) -> tuple[str, ...]:
     about = (f"--run={run_id}",) if run_id else ()
-    return ("note", text, *about, f"--at={at_unix_ns}")
+    return _note(text, *about, f"--at={at_unix_ns}")
+
+
+def comment(text: str, request_id: str) -> tuple[str, ...]:
+    return _note(text, f"--request={request_id}")
+
+
+def _note(text: str, *about: str) -> tuple[str, ...]:
+    """Words that begin like an option are words all the same."""
+    return ("note", *about, "--", text) if text.startswith("-") else ("note", text, *about)
 
 
 def prove(seq: int, folder: Path) -> tuple[str, ...]:

@@ -36,6 +36,12 @@ def command_line(argv: Sequence[str]) -> str:
     return shlex.join(["byteor", *argv])
 
 
+def with_option(argv: Sequence[str], option: str) -> tuple[str, ...]:
+    """``argv`` with one option more; behind ``--`` it would be a word."""
+    at = argv.index("--") if "--" in argv else len(argv)
+    return (*argv[:at], option, *argv[at:])
+
+
 def commits(argv: Sequence[str]) -> bool:
     """Whether a command line changes the world: such a one runs only with a ``Commit``."""
     if tuple(argv[:2]) in {("approval", "approve"), ("approval", "deny"), ("approval", "revoke")}:
@@ -65,13 +71,13 @@ def run_commit(armed: Commit, timeout_s: float = TIMEOUT_S) -> VerbResult:
     try:
         os.write(writer, armed.secret.encode() + b"\n")
         os.close(writer)
-        return _run((*argv, f"--passphrase-fd={reader}"), timeout_s, keep=(reader,))
+        return _run(with_option(argv, f"--passphrase-fd={reader}"), timeout_s, keep=(reader,))
     finally:
         os.close(reader)
 
 
 def _run(argv: Sequence[str], timeout_s: float, keep: tuple[int, ...] = ()) -> VerbResult:
-    command = [sys.executable, "-m", "byteor", *argv, "--json"]
+    command = [sys.executable, "-m", "byteor", *with_option(argv, "--json")]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     try:
         done = subprocess.run(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from byteor.errors import ByteorError
 from byteor_tui.actions import commands
-from byteor_tui.model.text import clean, wall_clock
+from byteor_tui.model.text import clean, one_line, wall_clock
 
 if TYPE_CHECKING:
     from byteor_tui.app import ConsoleApp
@@ -148,6 +148,23 @@ def _ask(app: ConsoleApp, spec: str, action: str, certificate: str, env: str = "
     app.front.prompt.ask(f"ask to {action} in {env}, reason", done)
 
 
+def comment(app: ConsoleApp) -> None:
+    """A line about the request under the cursor, into the log; whatever is under the cursor by then."""
+    asked = app.situation().approval
+    if asked is None or app.front is None:
+        return
+
+    def done(typed: str | None) -> None:
+        words = one_line(typed or "")
+        if words:
+            app.run_act(commands.comment(words, asked.request_id))
+        elif typed is not None:
+            app.say("a comment needs words", ok=False)
+        app.paint()
+
+    app.front.prompt.ask(f"comment on {asked.short}", done)
+
+
 def handover(app: ConsoleApp) -> None:
     """What the next shift must know, under what the one before wrote; enter writes it into the audit log."""
     from byteor_tui.model.handover import handover_lines
@@ -228,4 +245,5 @@ HANDLERS = {
     "ask": ask,
     "ask_run": ask_run,
     "handover": handover,
+    "comment": comment,
 }

@@ -47,6 +47,7 @@ class ApprovalsTail:
         return self._found
 
 
+COMMENTED = "approval_commented"  # says nothing of where a request stands
 STATES = frozenset({"pending", "approved", "denied", "revoked", "used", "expired"})
 
 
@@ -56,8 +57,9 @@ def as_of(found: Approvals, audit: tuple[AuditRow, ...], unix_ns: int) -> Approv
     for one in found.rows:
         if one.created * SECOND_NS > unix_ns:
             continue
-        later = [row for row in audit if row.approval_id == one.request_id and row.at_unix_ns > unix_ns]
-        before = [row for row in audit if row.approval_id == one.request_id and row.at_unix_ns <= unix_ns]
+        about = [row for row in audit if row.approval_id == one.request_id and row.action != COMMENTED]
+        later = [row for row in about if row.at_unix_ns > unix_ns]
+        before = [row for row in about if row.at_unix_ns <= unix_ns]
         if later:  # answered or used since: it stood as the last entry before says
             state = next((said for row in reversed(before) if (said := _state_in(row))), "pending")
             one = msgspec.structs.replace(one, state=state, revision=f"{one.revision}@{unix_ns}")

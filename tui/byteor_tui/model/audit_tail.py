@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from byteor.errors import ByteorError
-from byteor_tui.model.evidence import AuditPage, AuditRow
-from byteor_tui.model.text import clean
+from byteor_tui.model.evidence import AuditPage, AuditRow, Comment, Comments
+from byteor_tui.model.text import clean, one_line
 
 if TYPE_CHECKING:
+    from byteor.acts.comments import Comment as Kept
     from byteor_store import AuditLog, Row
 
 PAGE = 200
@@ -31,6 +32,8 @@ class AuditTail:
         self._notable: list[AuditRow] = []
         self._seqs: set[int] = set()
         self._looked_back = False
+        self._commented = ("", 0)
+        self._comments = Comments()
 
     def look(self) -> AuditPage:
         """The newest ``PAGE`` rows. What is wrong with the log stands in ``error``."""
@@ -55,6 +58,20 @@ class AuditTail:
             self.close()
             self._page = AuditPage((), 0, error=error.message)
         return self._page
+
+    def comments(self, request_id: str) -> Comments:
+        """What was said about a request; read again when the log has grown. None where it is unreadable."""
+        wanted = (request_id, self._page.size)
+        if wanted != self._commented and self._log is not None:
+            from byteor.acts.comments import comments_in
+
+            try:
+                found = comments_in(self._log, request_id) if request_id else ()
+            except ByteorError:  # ``look`` tells it
+                return Comments(request_id)
+            self._commented = wanted
+            self._comments = Comments(request_id, tuple(map(_comment, found)))
+        return self._comments
 
     def _look_back(self, log: AuditLog, first: int) -> None:
         """What people did before the newest page, as far as one short query goes."""
@@ -94,6 +111,11 @@ def page_before(last: int, count: int = PAGE) -> AuditPage:
             return AuditPage(tuple(map(row_of, found)), size, tail=last >= size - 1)
     except ByteorError as error:
         return AuditPage((), 0, error=error.message)
+
+
+def _comment(one: Kept) -> Comment:
+    who = clean(one.actor.removeprefix("user:"))
+    return Comment(one.audit_seq, one.at_unix_ns, who, one_line(one.text))
 
 
 def row_of(row: Row) -> AuditRow:

@@ -30,6 +30,7 @@ class Collector:
         self.latest = Evidence()
         self.specs = SpecFacts()
         self.board = specs
+        self._commented = ""
         self._period_s = period_s
         self._stop = threading.Event()
         self._now = threading.Event()
@@ -59,6 +60,12 @@ class Collector:
     def look_now(self) -> None:
         """Somebody has acted: the store is looked at with the next period, not the next second."""
         self._now.set()
+
+    def want_comments(self, request_id: str) -> None:
+        """Read what was said about this request, now and whenever the log grows."""
+        if request_id != self._commented:
+            self._commented = request_id
+            self.look_now()
 
     def _run(self) -> None:
         due_s, wait_s = 0.0, 0.0
@@ -94,6 +101,7 @@ class Collector:
             time.monotonic_ns(),
             self._handover,
             self._tuning_of(self.board.run_folder),
+            self._audit.comments(self._commented),
         )
 
     def _tuning_of(self, folder: Path | None) -> tuple[Tuned, ...]:

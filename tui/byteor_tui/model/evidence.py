@@ -107,6 +107,22 @@ class Approvals(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Comment(msgspec.Struct, frozen=True):
+    """What somebody said about a request; ``text`` is one line and empty once it was erased."""
+
+    audit_seq: int
+    at_unix_ns: int
+    actor: str
+    text: str
+
+
+class Comments(msgspec.Struct, frozen=True):
+    """Those on one request, the oldest first."""
+
+    request_id: str = ""
+    rows: tuple[Comment, ...] = ()
+
+
 class Environment(msgspec.Struct, frozen=True):
     """An environment that the console knows the rules of."""
 
@@ -204,3 +220,4 @@ class Evidence(msgspec.Struct, frozen=True):
     taken_ns: int = 0
     handover: Handover | None = None
     tuning: tuple[Tuned, ...] = ()
+    comments: Comments = Comments()

@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from byteor_tui.actions.registry import Need
 from byteor_tui.actions.situation import Situation
-from byteor_tui.model.evidence import Approval
+from byteor_tui.model.evidence import Approval, Comment
 from byteor_tui.model.policy import environment_of
 from byteor_tui.model.seen import Piece, Seen
 from byteor_tui.model.specs import Asked
@@ -41,6 +41,7 @@ class ApprovalsScreen(PairScreen):
     def __init__(self) -> None:
         super().__init__()
         self.wanted_spec = ""
+        self.wanted_comments = ""
         self.on_diff = False
         self._seen = Seen()
         self._drawn: dict[str, tuple[str, list[Drawn]]] = {}
@@ -65,6 +66,8 @@ class ApprovalsScreen(PairScreen):
         now = view.now_unix_ns // SECOND_NS
         one = self._chosen = rows.get(chosen or "")
         self.wanted_spec = one.spec_hash if one is not None else ""
+        self.wanted_comments = one.request_id if one is not None else ""
+        comments = said_of(view, self.wanted_comments)
         asked = view.specs.asked
         self._asked = asked if asked is not None and asked.spec_hash == self.wanted_spec else None
         index = list(rows).index(one.request_id) + 1 if one is not None else 0
@@ -79,7 +82,7 @@ class ApprovalsScreen(PairScreen):
         def draw(width: int) -> list[Line]:
             if one is None:
                 return self._note_drawn("detail", [])
-            lines = terms_drawn(one, asked, environment, shown, view.kid, now, width)
+            lines = terms_drawn(one, asked, environment, shown, comments, view.kid, now, width)
             if not apart:
                 lines += [((), None), (title(diff_title(asked)), None), *diff_drawn(asked, width)]
             return self._note_drawn("detail", lines)
@@ -92,7 +95,7 @@ class ApprovalsScreen(PairScreen):
             detail_title=f"{one.short}  {one.action} in {one.env}" if one else "Request",
             detail_note=f"{index} of {len(rows)}" if one else "",
             detail=draw,
-            stamp=(one, asked, now if one is not None and one.ends() else 0, view.kid, apart),
+            stamp=(one, asked, comments, now if one is not None and one.ends() else 0, view.kid, apart),
             empty=(
                 found_all.error or "no requests",
                 "byteor approval request SPEC --env=ENV --reason=TEXT makes one",
@@ -197,6 +200,12 @@ class ApprovalsScreen(PairScreen):
 
     def _was_seen(self, piece: Piece) -> bool:
         return not self._seen.unseen(self._document, (piece,))
+
+
+def said_of(view: View, request_id: str) -> tuple[Comment, ...]:
+    """The comments on a request, as far as they were read: another one's are none."""
+    found = view.evidence.comments
+    return found.rows if found.request_id == request_id else ()
 
 
 def said(one: Approval) -> str:

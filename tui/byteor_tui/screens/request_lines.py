@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from byteor_tui.actions.situation import why_not_mine
-from byteor_tui.model.evidence import Approval, Environment
+from byteor_tui.model.evidence import Approval, Comment, Environment
 from byteor_tui.model.policy import reason_for
 from byteor_tui.model.replays import Replay
 from byteor_tui.model.seen import Piece
 from byteor_tui.model.specs import Asked
 from byteor_tui.model.text import age, day_clock, numbered, short_hash, wall_clock
 from byteor_tui.screens.diff import hunk_line
-from byteor_tui.screens.text_lines import field, fields, paragraph, title
+from byteor_tui.screens.text_lines import cut, field, fields, paragraph, title
 from byteor_tui.tones import Line, Tone
 
 SECOND_NS = 1_000_000_000
+COMMENTS, WORDS = 5, 500
 Drawn = tuple[Line, Piece | None]
 
 
@@ -22,18 +23,37 @@ def terms_drawn(
     asked: Asked | None,
     environment: Environment | None,
     shown: Replay | None,
+    comments: tuple[Comment, ...],
     kid: str,
     now: int,
     width: int,
 ) -> list[Drawn]:
-    """Everything of a request but its diff, each line with the piece of a hunk that it is: hunk 0."""
-    terms = [
-        *_terms(one, shown, now, width),
-        *_people(one, kid, width),
-        *_changes(one, asked, shown, width),
-        *_policy(one, environment, width),
-    ]
-    return [(line, Piece(0, index)) for index, line in enumerate(terms)]
+    """Everything of a request but its diff, each line with the piece of a hunk that it is: hunk 0.
+
+    Comments are of no hunk: nobody signs them, and nobody can hold up a signature by writing many.
+    """
+    head = [*_terms(one, shown, now, width), *_people(one, kid, width)]
+    tail = [*_changes(one, asked, shown, width), *_policy(one, environment, width)]
+    terms: list[Drawn] = [(line, Piece(0, index)) for index, line in enumerate([*head, *tail])]
+    said: list[Drawn] = [(line, None) for line in comments_drawn(comments, now, width)]
+    return [*terms[: len(head)], *said, *terms[len(head) :]]
+
+
+def comments_drawn(comments: tuple[Comment, ...], now: int, width: int) -> list[Line]:
+    """The newest comments. Words stand further in than who said them: none can pass for another's."""
+    if not comments:
+        return []
+    shown = comments[-COMMENTS:]
+    before = f", the last {len(shown)}; 7 has all" if len(shown) < len(comments) else ""
+    lines = [title(f"{numbered(len(comments), 'comment')}{before}")]
+    for one in shown:
+        words = one.text or "(erased)"
+        if len(words) > WORDS:
+            words = f"{words[:WORDS]} ... ({len(words):,} characters)"
+        who = f" {cut(one.actor, 24).rstrip()} at {day_clock(one.at_unix_ns, now * SECOND_NS)}"
+        lines.append(((who, Tone.KEY), (f"  audit #{one.audit_seq}", Tone.DIM)))
+        lines += paragraph(words, width, indent=3)
+    return lines
 
 
 def diff_title(asked: Asked | None) -> str:
