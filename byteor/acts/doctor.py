@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 
 from byteor._version import __version__
-from byteor.acts.doctor_checks import Facts, SoftwareFacts, TerminalFacts, diagnose
+from byteor.acts.doctor_checks import Facts, KeyVariables, SoftwareFacts, TerminalFacts, diagnose
 from byteor.acts.doctor_kept import Result, host_name
 from byteor.atomic import check_private_folder
 from byteor.errors import ByteorError
@@ -104,6 +104,7 @@ def _software() -> SoftwareFacts:
         runtime_dir=str(runtime_dir()),
         runtime_dir_problem=_problem_of(runtime_dir()),
         terminal=_terminal(),
+        key=_key_variables(),
     )
 
 
@@ -122,6 +123,12 @@ def _problem_of(folder: Path) -> str:
     except (ByteorError, OSError) as error:
         return str(error)
     return ""
+
+
+def _key_variables() -> KeyVariables:
+    kid, key_file = (os.environ.get(name, "") for name in ("BYTEOR_KID", "BYTEOR_KEY_FILE"))
+    found = os.path.isfile(os.path.expanduser(key_file))  # noqa: PTH111, PTH113  (no error)
+    return KeyVariables(kid=bool(kid), key_file=bool(key_file), file_found=found)
 
 
 def _terminal() -> TerminalFacts:

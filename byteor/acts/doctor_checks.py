@@ -30,6 +30,15 @@ class SoftwareFacts(msgspec.Struct, frozen=True, kw_only=True):
     runtime_dir: str
     runtime_dir_problem: str  # empty: ours and private, or not there yet
     terminal: TerminalFacts
+    key: KeyVariables
+
+
+class KeyVariables(msgspec.Struct, frozen=True, kw_only=True):
+    """The variables that name a key to the console: which are set, and whether its file is there."""
+
+    kid: bool
+    key_file: bool
+    file_found: bool
 
 
 class TerminalFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,6 +273,22 @@ def _terminal(facts: Facts, profile: Profile) -> Check:
     return Check("terminal", "pass", detail)
 
 
+def _signing_key(facts: Facts, profile: Profile) -> Check:
+    """A key that is named by half signs nothing, and nobody notices before the signature is wanted."""
+    key = facts.software.key
+    if not key.kid and not key.key_file:
+        told = "BYTEOR_KID and BYTEOR_KEY_FILE are not set: --kid and --key-file name the console's key"
+        return Check("signing_key", "pass", told)
+    if key.kid != key.key_file:
+        one, other = ("BYTEOR_KID", "BYTEOR_KEY_FILE") if key.kid else ("BYTEOR_KEY_FILE", "BYTEOR_KID")
+        detail = f"{one} is set and {other} is not: the console can sign nothing"
+        return Check("signing_key", "warn", detail, f"export {other} too, or unset {one}")
+    if not key.file_found:
+        detail = "BYTEOR_KEY_FILE names no file that is here: the console can sign nothing"
+        return Check("signing_key", "warn", detail, "export BYTEOR_KEY_FILE=PEM, the file of your key")
+    return Check("signing_key", "pass", "BYTEOR_KID and BYTEOR_KEY_FILE name the console's key")
+
+
 def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("."))
 
@@ -289,4 +314,5 @@ CHECKS: tuple[Callable[[Facts, Profile], Check], ...] = (
     _clock_source,
     _time_sync,
     _terminal,
+    _signing_key,
 )

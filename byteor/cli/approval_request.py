@@ -82,8 +82,10 @@ def request(
     from byteor.acts.needs import asked_of
     from byteor.atomic import write_file
     from byteor.cli.governed import environments, groups_of, moment, signer_from, signing_key
+    from byteor.cli.key_variables import BOTH, how_to_sign, unread_variables
     from byteor.cli.options import usage_error
     from byteor.cli.output import emit_json, emit_text, emit_would
+    from byteor.cli.output import note as tell
     from byteor.governance.canonical import sha256_of, time_of
     from byteor.governance.errors import refused
     from byteor.governance.request import Request, Shown, check_request
@@ -99,7 +101,9 @@ def request(
         signer = signer_from(key_file, passphrase_fd, person="agent" not in groups_of(keys, kid))
         asks = signing_key(keys, kid, signer).principal
     elif kid is not None or key_file is not None:
-        raise usage_error("a signature wants both", "--kid KID --key-file PEM")
+        raise usage_error("a signature wants both", how_to_sign())
+    elif unread := unread_variables():
+        tell(f"{asks} asks without a signature: {unread}; {BOTH} signs it")
     if requester not in (None, asks):
         raise refused("E_REQUESTER", f"you are {asks} here, not {requester}")
     environment = environments(given, now, remember=not dry_run).get(env)

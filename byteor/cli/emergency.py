@@ -106,6 +106,7 @@ def review(
     """
     from byteor.acts.emergency import close_review, closed_with, read_glass, reviews
     from byteor.cli.governed import moment, principal, signer_from
+    from byteor.cli.key_variables import how_to_sign
     from byteor.cli.options import usage_error
     from byteor.cli.output import emit_json, emit_text, emit_would
     from byteor.governance.break_glass import SignedReview, seal_review
@@ -129,7 +130,7 @@ def review(
             emit_text("\n".join(lines) or "no emergencies")
         return
     if note is None or kid is None or key_file is None:
-        raise usage_error("a review is signed", "give --note, --kid and --key-file")
+        raise usage_error("a review is signed", f"give --note; {how_to_sign()}")
     document = SignedReview(
         approval_id=which,
         break_glass_sha256=sha256_of(read_glass(which)),

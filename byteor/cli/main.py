@@ -52,8 +52,19 @@ def _run(args: list[str]) -> int:
             return Exit.USAGE
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "byteor"
-        raise ByteorError("E_USAGE", message, hint=f"try '{path} -h'", exit=Exit(code)) from error
+        hint = _hint_for(error, f"try '{path} -h'")
+        raise ByteorError("E_USAGE", message, hint=hint, exit=Exit(code)) from error
     return result if isinstance(result, int) else Exit.OK
+
+
+def _hint_for(error: Exception, hint: str) -> str:
+    """A signature whose key is named by half is the one mistake that help alone does not mend."""
+    missing = type(error).__name__ == "MissingParameter"
+    if not missing or not {"--kid", "--key-file"} & set(getattr(getattr(error, "param", None), "opts", ())):
+        return hint
+    from byteor.cli.key_variables import how_to_sign
+
+    return f"{how_to_sign()}; {hint}"
 
 
 def build_app(args: list[str]) -> typer.Typer:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from byteor.acts.doctor import read_facts
-from byteor.acts.doctor_checks import CHECKS, Check, Facts, SoftwareFacts, TerminalFacts, diagnose
+from byteor.acts.doctor_checks import (
+    CHECKS,
+    Check,
+    Facts,
+    KeyVariables,
+    SoftwareFacts,
+    TerminalFacts,
+    diagnose,
+)
 from byteor.cli.doctor import command
 from byteor.errors import Exit
 from byteor.runtime.host import ClockFacts, CpuFacts, HostFacts, LoadFacts, MemoryFacts, ShmFacts
@@ -43,6 +53,7 @@ GOOD = Facts(
         runtime_dir="/run/byteor",
         runtime_dir_problem="",
         terminal=TerminalFacts(name="xterm-256color", columns=80, lines=24, utf8=True, colours="256"),
+        key=KeyVariables(kid=True, key_file=True, file_found=True),
     ),
 )
 
@@ -111,6 +122,15 @@ def test_a_good_host_passes_every_check_of_every_profile(profile: str) -> None:
         ("terminal", "software.terminal.columns", 79, {D: "warn"}),
         ("terminal", "software.terminal.columns", 0, {D: "pass"}),
         ("terminal", "software.terminal.utf8", False, {D: "warn"}),
+        ("signing_key", "software.key.kid", False, {D: "warn", I: "warn"}),
+        ("signing_key", "software.key.key_file", False, {D: "warn"}),
+        ("signing_key", "software.key.file_found", False, {D: "warn"}),
+        (
+            "signing_key",
+            "software.key",
+            KeyVariables(kid=False, key_file=False, file_found=False),
+            {D: "pass"},
+        ),
     ],
 )
 def test_a_check_judges_by_the_profile_and_says_what_to_type(
@@ -151,3 +171,17 @@ def test_the_exit_code_is_one_only_when_a_check_fails(
         assert command(profile=D, json=False) == code
         shown = capsysbinary.readouterr().out.decode()
         assert ("FAIL  futex" in shown) == (code != Exit.OK)
+
+
+def test_which_half_of_a_key_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BYTEOR_KID", "alice-1")
+    monkeypatch.delenv("BYTEOR_KEY_FILE", raising=False)
+    check = found(read_facts(), D, "signing_key")
+    assert check.status == "warn" and "BYTEOR_KEY_FILE is not" in check.detail
+    assert check.fix == "export BYTEOR_KEY_FILE too, or unset BYTEOR_KID"
+    monkeypatch.setenv("BYTEOR_KEY_FILE", str(tmp_path / "alice.pem"))
+    assert "no file that is here" in found(read_facts(), D, "signing_key").detail
+    (tmp_path / "alice.pem").write_text("")
+    assert found(read_facts(), D, "signing_key").status == "pass"
+    monkeypatch.delenv("BYTEOR_KID")
+    assert found(read_facts(), D, "signing_key").fix == "export BYTEOR_KID too, or unset BYTEOR_KEY_FILE"

@@ -9,8 +9,9 @@ import pytest
 from byteor.errors import ByteorError
 from byteor_tui.actions.page import keys_page
 from byteor_tui.actions.registry import ACTIONS
-from byteor_tui.cli import main
-from byteor_tui.config import read_config
+from byteor_tui.cli import main, parser
+from byteor_tui.config import read_config, session_of
+from byteor_tui.model.session import Session
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -63,6 +64,40 @@ def test_a_theme_of_the_environment_that_is_none_is_told(
     assert main(["--plain"]) == 3
     said = capfd.readouterr().err
     assert "E_CONSOLE_CONFIG" in said and "BYTEOR_THEME" in said and name in said and hint in said
+
+
+def session(*args: str, **environ: str) -> Session:
+    return session_of(parser().parse_args(list(args)), {"XDG_CONFIG_HOME": "/nowhere", **environ})
+
+
+def test_a_key_is_a_pair_by_options_by_variables_or_by_one_of_each() -> None:
+    alice = (("alice-1", "a.pem"),)
+    assert session("--kid=alice-1", "--key-file=a.pem").identities == alice
+    assert session(BYTEOR_KID="alice-1", BYTEOR_KEY_FILE="a.pem").identities == alice
+    assert session("--kid=alice-1", BYTEOR_KID="bob-1", BYTEOR_KEY_FILE="a.pem").identities == alice
+    assert session() == session(BYTEOR_KID="", BYTEOR_KEY_FILE="") and session().half == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("BYTEOR_KID", "BYTEOR_KEY_FILE"), ("BYTEOR_KEY_FILE", "BYTEOR_KID")]
+)
+def test_half_a_key_in_the_environment_is_told_and_keeps_nobody_from_watching(name: str, other: str) -> None:
+    found = session(**{name: "x"})
+    assert found.identities == ()
+    assert found.half == (
+        f"{name} is set and {other} is not: nothing can be signed here; set both, or unset {name}"
+    )
+
+
+@pytest.mark.parametrize(("option", "other"), [("--kid", "--key-file"), ("--key-file", "--kid")])
+def test_half_a_key_as_an_option_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], option: str, other: str
+) -> None:
+    for name in ("BYTEOR_KID", "BYTEOR_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["--plain", option, "x"]) == 2
+    said = capfd.readouterr().err
+    assert "E_USAGE" in said and f"{option} without {other}" in said and "BYTEOR_KID" in said
 
 
 def test_the_page_of_keys_is_made_from_the_registry() -> None:

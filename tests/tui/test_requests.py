@@ -256,3 +256,23 @@ def test_a_comment_out_of_the_log_is_a_line_that_steers_no_terminal(private: Pat
     assert max(map(span_width, lines)) <= 40
     assert "".join(text.strip() for line in lines for text, _ in line).count("漢字") >= 100 - len(lines)
     tail.close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_half_a_key_is_told_in_the_log_and_by_the_dead_key(
+    private: Path, sample: Any, monkeypatch: pytest.MonkeyPatch, read_only: bool
+) -> None:
+    app = still_app(monkeypatch, private, sample, read_only=read_only)
+    half = "BYTEOR_KID is set and BYTEOR_KEY_FILE is not: nothing can be signed here"
+    app.session = msgspec.structs.replace(app.session, identities=(), half=half)
+    app.identity = ("", "")
+
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        app.go("approvals", FIRST)
+        await there(app, pilot, "approvals", FIRST)
+        assert (half in screen_text(app)) is not read_only, "who only looks signs nothing anyway"
+        if not read_only:
+            await pilot.press("A")
+            await shown(pilot, f"sign: {half}")
+
+    play(app, story, (120, 40))

@@ -125,6 +125,8 @@ class ConsoleApp(Fetching):
             self.open_run(self._first_run)
         if self._first_place is not None:
             self.go_to(self._first_place)
+        if self.session.half and not self.session.read_only:
+            self.say(self.session.half, ok=False)
         self.pacer.start()
 
     def on_unmount(self) -> None:

@@ -22,21 +22,21 @@ from byteor_tui.model.session import Session
 FILE = "console.toml"
 MAX_BYTES = 1 << 16
 THEME_VARIABLE = "BYTEOR_THEME"
+KID_VARIABLE, KEY_FILE_VARIABLE = "BYTEOR_KID", "BYTEOR_KEY_FILE"
 THEMES = ("byteor-dark", "byteor-light", "byteor-ansi")
 
 
 def session_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Session:
     """The session of these arguments. Raises ``E_CONSOLE_CONFIG`` (exit 3) for a file or variable that is
-    wrong.
+    wrong, ``E_USAGE`` for half a key.
     """
     _check_theme(environ.get(THEME_VARIABLE, ""))
     path = given.config or config_path(environ)
     keys, theme = read_config(path) if given.config or path.exists() else ({}, "")
-    kid = given.kid or environ.get("BYTEOR_KID", "")
-    key_file = given.key_file or environ.get("BYTEOR_KEY_FILE", "")
+    identities, half = _identity(given, environ)
     return Session(
         env=given.env or "",
-        identities=((kid, key_file),) if kid and key_file else (),
+        identities=identities,
         spec=given.spec,
         read_only=given.read_only,
         record=given.record,
@@ -44,7 +44,28 @@ def session_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Session
         keys=keys,
         theme=theme,
         stages=tuple(given.stages or ()),
+        half=half,
     )
+
+
+def _identity(
+    given: argparse.Namespace, environ: Mapping[str, str]
+) -> tuple[tuple[tuple[str, str], ...], str]:
+    """(The key as a pair, what is missing of one). Half of it out of the environment is told and keeps nobody
+    from watching; half of it as an option is a mistake. Raises ``E_USAGE`` for that.
+    """
+    kid = given.kid or environ.get(KID_VARIABLE, "")
+    key_file = given.key_file or environ.get(KEY_FILE_VARIABLE, "")
+    if kid and key_file:
+        return ((kid, key_file),), ""
+    if given.kid or given.key_file:
+        one, other = ("--kid", "--key-file") if kid else ("--key-file", "--kid")
+        hint = f"give both, or set {KID_VARIABLE} and {KEY_FILE_VARIABLE}"
+        raise ByteorError("E_USAGE", f"{one} without {other} names no key", hint=hint, exit=Exit.USAGE)
+    if not kid and not key_file:
+        return (), ""
+    one, other = (KID_VARIABLE, KEY_FILE_VARIABLE) if kid else (KEY_FILE_VARIABLE, KID_VARIABLE)
+    return (), f"{one} is set and {other} is not: nothing can be signed here; set both, or unset {one}"
 
 
 def _check_theme(name: str) -> None:

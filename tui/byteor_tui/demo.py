@@ -139,6 +139,7 @@ def session_in(found: Demo, given: Session) -> Session:
         given,
         env=given.env or "prod",
         identities=given.identities or found.people.identities,
+        half="",
         spec=given.spec or found.root / SPEC_NAME,
         fault=found.fault,
         stages=given.stages or ("byteor_tui.demo_stage",),

@@ -98,6 +98,7 @@ def situation_of(app: ConsoleApp) -> Situation:
         read_only=app.session.read_only,
         kid=app.identity[0],
         key_file=app.identity[1],
+        half=app.session.half,
         env=app.session.env or (frame.env if frame is not None else ""),
         demo=app.session.fault is not None,
         web=app.is_web,

@@ -18,6 +18,7 @@ class Situation(msgspec.Struct, frozen=True):
     read_only: bool = False
     kid: str = ""
     key_file: str = ""
+    half: str = ""
     env: str = ""
     approval: Approval | None = None
     unseen: int = 0
@@ -72,6 +73,8 @@ def reason(need: Need, now: Situation) -> str:
     asked = now.approval
     if need is Need.SEEN:
         return now.unseen_why or f"{now.unseen} hunk(s) not seen yet: n shows the next"
+    if need is Need.KEY and now.half:
+        return now.half
     if need is Need.OPEN_REQUEST and asked is not None:
         return f"the request is {asked.state}; it takes no more answers"
     if need is Need.MAY_SIGN and asked is not None:

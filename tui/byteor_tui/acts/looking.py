@@ -207,7 +207,8 @@ def choose_file(app: ConsoleApp) -> None:
 def identity(app: ConsoleApp) -> None:
     known = app.session.identities
     if len(known) < 2:
-        app.say(f"you sign as {app.identity[0]}" if known else "no key: --kid and --key-file")
+        no_key = app.session.half or "no key: --kid and --key-file"
+        app.say(f"you sign as {app.identity[0]}" if known else no_key)
         return
     app.identity = known[(known.index(app.identity) + 1) % len(known)]
     app.say(f"you sign as {app.identity[0]} now")

@@ -10,7 +10,8 @@ import msgspec
 class Session(msgspec.Struct, frozen=True):
     """``identities`` are (key id, key file) of whoever sits here; the verb opens the key, never we.
 
-    There is one but in the demo, where one person plays several.
+    There is one but in the demo, where one person plays several. ``half`` says which half of it is missing
+    where the environment names a key by the other.
     """
 
     env: str = ""
@@ -23,3 +24,4 @@ class Session(msgspec.Struct, frozen=True):
     theme: str = ""
     fault: Path | None = None
     stages: tuple[str, ...] = ()
+    half: str = ""
