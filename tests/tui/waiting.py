@@ -49,3 +49,4 @@ async def resized(pilot: Pilot[None], size: tuple[int, int]) -> None:
     await pilot.resize_terminal(*size)
     await until(pilot, lambda: tuple(pilot.app.screen._compositor.size) == size)
     await until(pilot, lambda: not pilot.app.screen._layout_required)
+    await pilot.pause()  # what the widgets were told they have drawn now
