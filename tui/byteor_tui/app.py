@@ -284,6 +284,11 @@ class ConsoleApp(Fetching):
         self.pacer.frozen = self.held is not None
         self.pacer.adjust()
 
+    async def on_event(self, event: events.Event) -> None:
+        """What was typed behind the key that leaves finds no screen: Textual would break on it."""
+        if self._screen_stack_exists or not isinstance(event, events.InputEvent):
+            await super().on_event(event)
+
     def on_key(self, event: events.Key) -> None:
         """Keys typed before prompt or palette had the keyboard arrive here: they are its text, no acts."""
         self.pacer.key_pressed()

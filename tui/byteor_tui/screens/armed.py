@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from textual import events
 from textual.app import ComposeResult
-from textual.screen import ModalScreen
 
 from byteor_tui.glyphs import Glyphs
 from byteor_tui.model.arming import LIFE_S, Armed, Commit, Outcome, Target, commit
 from byteor_tui.model.text import wall_clock
+from byteor_tui.screens.modal import Modal
 from byteor_tui.screens.text_lines import field, paragraph
 from byteor_tui.tones import Line, Tone, pad
 from byteor_tui.widgets.lines_panel import LinesPanel
@@ -19,13 +19,11 @@ from byteor_tui.widgets.lines_panel import LinesPanel
 MAX_SECRET = 1024
 
 
-class ArmedScreen(ModalScreen[Commit | None]):
+class ArmedScreen(Modal[Commit | None]):
     """Takes every key itself: no binding is alive while it is open. A paste is refused.
 
     ``current`` tells the target as it is now; when it moved, the dialog says so and its key is dead.
     """
-
-    AUTO_FOCUS = None
 
     def __init__(self, armed: Armed, current: Callable[[], Target | None], glyphs: Glyphs) -> None:
         super().__init__()
@@ -55,6 +53,8 @@ class ArmedScreen(ModalScreen[Commit | None]):
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
+        if self.closed:  # what was typed into it means nothing elsewhere
+            return
         if event.key in {"escape", "ctrl+c"}:
             self.dismiss(None)
         elif event.key == "enter":
@@ -63,7 +63,7 @@ class ArmedScreen(ModalScreen[Commit | None]):
             self._put(self._text[:-1])
         elif event.character is not None and event.is_printable:
             self._put((self._text + event.character)[: MAX_SECRET if self._asks_secret else 8])
-        if self.is_current:
+        if not self.closed:
             self.draw()
 
     @property

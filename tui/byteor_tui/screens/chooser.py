@@ -6,17 +6,16 @@ from collections.abc import Mapping
 
 from textual import events
 from textual.app import ComposeResult
-from textual.screen import ModalScreen
 
 from byteor_tui.glyphs import Glyphs
+from byteor_tui.screens.modal import Modal
 from byteor_tui.tones import Line, Tone
 from byteor_tui.widgets.lines_panel import LinesPanel
 
 
-class ChooserScreen(ModalScreen[str | None]):
+class ChooserScreen(Modal[str | None]):
     """The answer is the letter, or None."""
 
-    AUTO_FOCUS = None
     reads_what_was_typed = True
 
     def __init__(self, letters: Mapping[str, str], glyphs: Glyphs) -> None:
@@ -33,6 +32,8 @@ class ChooserScreen(ModalScreen[str | None]):
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
+        if self.handed_on(event):
+            return
         letter = event.character or ""
         self.dismiss(letter if letter in self._letters else None)
 

@@ -6,21 +6,20 @@ from collections.abc import Mapping
 
 from textual import events
 from textual.app import ComposeResult
-from textual.screen import ModalScreen
 
 from byteor_tui.actions.entry import Entry
 from byteor_tui.glyphs import Glyphs
 from byteor_tui.model.filter import compile_filter
+from byteor_tui.screens.modal import Modal
 from byteor_tui.screens.text_lines import cut
 from byteor_tui.tones import Line, Tone, pad
 from byteor_tui.widgets.lines_panel import LinesPanel
 from byteor_tui.widgets.live_table import LiveTable
 
 
-class PaletteScreen(ModalScreen[str | None]):
+class PaletteScreen(Modal[str | None]):
     """Takes every key itself; the answer is the key of the chosen entry."""
 
-    AUTO_FOCUS = None
     reads_what_was_typed = True
 
     def __init__(self, found: Mapping[str, Entry], glyphs: Glyphs) -> None:
@@ -42,6 +41,8 @@ class PaletteScreen(ModalScreen[str | None]):
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
+        if self.handed_on(event):
+            return
         table = self.query_one(LiveTable)
         moves = {"down": 1, "up": -1, "pagedown": table.page(), "pageup": -table.page(), "tab": 1}
         if event.key in {"escape", "ctrl+c"}:

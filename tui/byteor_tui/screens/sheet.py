@@ -6,18 +6,17 @@ from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import ModalScreen
 
 from byteor_tui.glyphs import Glyphs
+from byteor_tui.screens.modal import Modal
 from byteor_tui.tones import Line
 from byteor_tui.widgets.rule import Rule
 from byteor_tui.widgets.scroll_lines import ScrollLines
 
 
-class SheetScreen(ModalScreen[str]):
+class SheetScreen(Modal[str]):
     """``draw(width)`` gives all lines; they are wrapped for the width and scrolled."""
 
-    AUTO_FOCUS = None
     BINDINGS = [
         Binding("escape,q,question_mark,w,W,H,enter", "dismiss", "close"),
         Binding("j,down", "scroll(1)", show=False),
