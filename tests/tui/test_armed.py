@@ -20,8 +20,10 @@ from byteor_tui.demo_plan import PLAN
 from byteor_tui.model.arming import LIFE_S, Armed, Commit, Outcome, Target, commit, judge, new_code
 from byteor_tui.model.run import Run
 from byteor_tui.model.session import Session
-from byteor_tui.screens.armed import ArmedScreen
+from byteor_tui.screens.armed import ArmedScreen, framed
+from byteor_tui.screens.text_lines import field
 from byteor_tui.shot import screen_text
+from byteor_tui.tones import span_width
 from tests.tui.waiting import shown, until
 
 Story = Callable[[ConsoleApp, Pilot[None]], Awaitable[None]]
@@ -110,6 +112,16 @@ def test_codes_are_new_each_time_and_have_no_letter_that_looks_like_another() ->
 
 
 # With real keys, a real request and the real verbs
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "障害が発生しました本番環境を停止する必要があります", "w\u0333i\u0301de", "x" * 90]
+)
+@pytest.mark.parametrize("width", [20, 41, 66])
+def test_the_frame_is_closed_at_its_right_side_whatever_is_told_in_it(text: str, width: int) -> None:
+    inner = field("reason", text, width - 4)
+    for line in framed(f"FREEZE {text}", inner, width, len(inner) + 2, prod=True, ascii=False):
+        assert (span_width(line), line[-1][0][-1] in "╗║╝") == (width, True)
 
 
 @pytest.fixture

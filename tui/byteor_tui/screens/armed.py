@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 
@@ -13,7 +14,7 @@ from byteor_tui.model.arming import LIFE_S, Armed, Commit, Outcome, Target, comm
 from byteor_tui.model.text import wall_clock
 from byteor_tui.screens.modal import Modal
 from byteor_tui.screens.text_lines import field, paragraph
-from byteor_tui.tones import Line, Tone, pad
+from byteor_tui.tones import Line, Tone, fit, pad
 from byteor_tui.widgets.lines_panel import LinesPanel
 
 MAX_SECRET = 1024
@@ -145,13 +146,11 @@ def framed(title: str, inner: list[Line], width: int, height: int, *, prod: bool
         corner, across, down = ("", "═" if prod else "─", "║" if prod else "│")
     ends = {True: "╔╗╚╝", False: "┌┐└┘"}[prod] if not ascii else corner * 4
     tone = Tone.ALARM if prod else Tone.WARN
-    room = max(1, height - 2)
-    shown = inner if len(inner) <= room else [*inner[: max(0, room - 4)], *inner[-min(4, room) :]][-room:]
-    head = f"{across} {title} "[: max(0, width - 2)]
-    lines: list[Line] = [((ends[0] + head + across * max(0, width - 2 - len(head)) + ends[1], tone),)]
-    for line in shown:
-        used = sum(len(text) for text, _ in line)
-        fill = pad("", max(0, width - 2 - used))
-        lines.append(((down, tone), *line, (fill, Tone.PLAIN), (down, tone)))
-    lines.append(((ends[2] + across * max(0, width - 2) + ends[3], tone),))
+    rows, room = max(1, height - 2), max(0, width - 2)
+    shown = inner if len(inner) <= rows else [*inner[: max(0, rows - 4)], *inner[-min(4, rows) :]][-rows:]
+    head = f"{across} {title} "
+    head = pad(head, room) if cell_len(head) > room else head + across * (room - cell_len(head))
+    lines: list[Line] = [((ends[0] + head + ends[1], tone),)]
+    lines += [((down, tone), *fit(line, room), (down, tone)) for line in shown]
+    lines.append(((ends[2] + across * room + ends[3], tone),))
     return lines
