@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,10 @@ class Remembering(ListSource):
             self._given += len(found)
             return found
         self.meanwhile = self.committed
-        return None if self.meanwhile >= self._half else []
+        if self.meanwhile >= self._half:
+            return None
+        time.sleep(timeout_s)
+        return []
 
     def checkpoint(self) -> object:
         return self._given

@@ -61,8 +61,9 @@ static int ib_take(ib_party *p, uint64_t target, int64_t d) {
 }
 
 /* When looking turns into sleeping, in rounds. A wait's clock starts before its first sleep: a wait that sleeps
- * without one neither ends in time nor looks around. */
-enum { IB_CLOCK_ROUND = 32, IB_BACKOFF_ROUND = 192 };
+ * without one neither ends in time nor looks around. A core that others want does not come back from a yield for
+ * milliseconds, and the scheduler holds each yield against us: then backing off sleeps at once. */
+enum { IB_CLOCK_ROUND = 32, IB_BACKOFF_ROUND = 192, IB_YIELDS_NS = 100000 };
 /* Backing off takes four naps of each length up to half a millisecond and 16 of a whole one, over several calls
  * if none was answered: after some 20 ms of nothing it sleeps on its cell as blocking does, and idling is free. */
 enum { IB_NAPS = 4 * 10 + 16 };
@@ -126,7 +127,7 @@ static int ib_relax(ib_party *p, uint32_t round, uint32_t looks, ib_cell *slowes
             return 0;
         }
         sched_yield();
-        return (round & 7) == 7; /* where many want this core each of these takes many milliseconds */
+        return 1; /* where many want this core it took many milliseconds */
     case IB_BACKOFF: {
         if (round < 128) {
             ib_pause();
@@ -134,7 +135,7 @@ static int ib_relax(ib_party *p, uint32_t round, uint32_t looks, ib_cell *slowes
         }
         if (round < IB_BACKOFF_ROUND) {
             sched_yield();
-            return 0;
+            return 1;
         }
         if (p->naps >= IB_NAPS) {
             ib_park(p, slowest, target, most_ns);
@@ -195,6 +196,7 @@ int ib_await(ib_party *p, uint64_t target, int64_t timeout_ns) {
         if (look < 0) look = 0;
         if (ib_relax(p, round, looks, slowest, target, look < left ? look : left) && start) {
             now = ib_clock_ns();
+            if (p->strategy == IB_BACKOFF && round < IB_BACKOFF_ROUND && now - start > IB_YIELDS_NS) round = IB_BACKOFF_ROUND - 1;
             /* Before the tick: a call that is ticked each time must end in time all the same. */
             int over = timeout_ns > 0 && now - start >= (uint64_t)timeout_ns;
             if (now - p->ticked_ns >= (uint64_t)IB_TICK_NS) {
