@@ -49,7 +49,9 @@ class AuditTail:
             size, first_look = self._log.size(), not self._page.rows
             if size != self._page.size or self._page.error:
                 fresh = tuple(map(row_of, self._log.rows(last=PAGE)))
-                self._page = AuditPage(fresh, size, notable=self._before(fresh))
+                joined = not fresh or fresh[0].seq <= self._page.size
+                skipped = self._page.skipped if joined else fresh[0].seq
+                self._page = AuditPage(fresh, size, notable=self._before(fresh), skipped=skipped)
             if not self._looked_back and not first_look and self._page.rows:
                 self._looked_back = True  # not with the first look: the first paint waits for that
                 self._look_back(self._log, self._page.rows[0].seq)

@@ -83,11 +83,10 @@ class Collector:
 
     def _look_at_store(self) -> None:
         audit = self._audit.look()
-        uses = sum(row.action == "approval_used" for row in audit.rows)
-        approvals = self._approvals.look(int(time.time()), uses)
+        approvals = self._approvals.look(int(time.time()), audit.newest("approval_used"))
         incidents = self._incidents.look(audit.size)
         replays = self._replays.look(state_dir() / "replays", replay_paths(incidents))
-        freezes = sum(row.action.endswith("frozen") for row in audit.rows)
+        freezes = audit.newest("frozen")
         if self._environments is None or freezes != self._freezes:
             self._environments, self._freezes = read_environments(), freezes
         if audit.size != self._handover_at:

@@ -29,7 +29,8 @@ class AuditPage(msgspec.Struct, frozen=True):
     """A window of the log: ``rows`` oldest first, of ``size`` entries; the newest ones when ``tail``.
 
     ``notable`` are entries before ``rows`` that are no side effect of a run: a busy run writes thousands of
-    those, and what people did would be out of sight within seconds.
+    those, and what people did would be out of sight within seconds. ``skipped``: where the newest page began
+    that did not join on to the one before it, because too much was written in between.
     """
 
     rows: tuple[AuditRow, ...] = ()
@@ -37,6 +38,12 @@ class AuditPage(msgspec.Struct, frozen=True):
     tail: bool = True
     error: str = ""
     notable: tuple[AuditRow, ...] = ()
+    skipped: int = 0
+
+    def newest(self, ending: str) -> int:
+        """Another number than before when there may be another entry whose action ends like this."""
+        found = (row.seq for row in reversed(self.known) if row.action.endswith(ending))
+        return max(next(found, -1), self.skipped)
 
     @property
     def known(self) -> tuple[AuditRow, ...]:
