@@ -18,7 +18,7 @@ from byteor_tui.screens.sheet import SheetScreen
 from tests.tui.test_keys import play
 from tests.tui.waiting import shown, until
 
-NAMES = {"?": "question_mark", ":": "colon", "~": "escape", "^": "enter"}
+NAMES = {" ": "space", "?": "question_mark", ":": "colon", "~": "escape", "^": "enter"}
 UNPRINTED = {"escape", "enter"}
 
 
@@ -93,3 +93,20 @@ def test_whatever_is_typed_behind_the_key_that_leaves_breaks_nothing(app: Consol
 
     play(app, story)
     assert app.failure is None
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ["jj", "2jj", "3nG", "7jzp", "8j/x^", "0jk", "4nz", "5j6[]v", "?~w~", "2?jjG~", ":~:down^?~", ":down^?"],
+)
+def test_keys_for_what_is_not_composed_yet_break_nothing(app: ConsoleApp, keys: str) -> None:
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        for width in (80, 40, 200):
+            burst(app, keys)
+            await pilot.resize_terminal(width, 24)
+            burst(app, keys)
+            await pilot.pause()
+        burst(app, "~~~~1 ")
+        await until(pilot, lambda: app.here.screen == "overview" and app.frozen)
+
+    play(app, story)

@@ -227,7 +227,7 @@ class ConsoleApp(Fetching):
         if not self.is_running or not self._screen_stack_exists:
             return
         if isinstance(self.screen, ArmedScreen):
-            self.screen.draw()
+            self.screen.redraw()
             return
         screen = self.front
         if screen is None or not screen.ready:
@@ -286,7 +286,8 @@ class ConsoleApp(Fetching):
 
     async def on_event(self, event: events.Event) -> None:
         """What was typed behind the key that leaves finds no screen: Textual would break on it."""
-        if self._screen_stack_exists or not isinstance(event, events.InputEvent):
+        leaving = self._exit or not self._screen_stack_exists
+        if not (leaving and isinstance(event, events.InputEvent)):
             await super().on_event(event)
 
     def on_key(self, event: events.Key) -> None:
@@ -324,7 +325,12 @@ class ConsoleApp(Fetching):
         return True if missing(act, self.situation()) is None else None
 
     def action_act(self, id: str) -> None:
-        """Do an act and paint what came of it at once, whatever the pace."""
+        """Do an act and paint what came of it at once, whatever the pace.
+
+        A modal may have come before it (out of the palette, in a burst of keys); then it has no place.
+        """
+        if self.front is None or not self.front.ready:
+            return
         if BY_ID[id].danger is not Danger.LOOKS and not self._still_meant(id):
             return
         self.acted.add(id)

@@ -39,17 +39,11 @@ class ArmedScreen(Modal[Commit | None]):
     def compose(self) -> ComposeResult:
         yield LinesPanel(id="armed")
 
-    def on_mount(self) -> None:
-        self.call_after_refresh(self.draw)
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.draw)
-
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
         self._said = "a paste is refused: type the code"
-        self.draw()
+        self.redraw()
 
     def on_key(self, event: events.Key) -> None:
         event.stop()
@@ -65,7 +59,7 @@ class ArmedScreen(Modal[Commit | None]):
         elif event.character is not None and event.is_printable:
             self._put((self._text + event.character)[: MAX_SECRET if self._asks_secret else 8])
         if not self.closed:
-            self.draw()
+            self.redraw()
 
     @property
     def _text(self) -> str:
@@ -90,8 +84,6 @@ class ArmedScreen(Modal[Commit | None]):
 
     def draw(self) -> None:
         """The frame and what stands in it now; called by the app's tick too, so that it tells the truth."""
-        if not self.is_mounted:
-            return
         panel = self.query_one(LinesPanel)
         if panel.size.width:
             panel.styles.height = len(self._inner(panel.size.width)) + 2  # as tall as what it says

@@ -26,9 +26,6 @@ class ChooserScreen(Modal[str | None]):
     def compose(self) -> ComposeResult:
         yield LinesPanel(id="letters")
 
-    def on_mount(self) -> None:
-        self.call_after_refresh(self._draw)
-
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
@@ -37,7 +34,7 @@ class ChooserScreen(Modal[str | None]):
         letter = event.character or ""
         self.dismiss(letter if letter in self._letters else None)
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         lines: list[Line] = [
             (("  ", Tone.PLAIN), (letter, Tone.KEY), (f"  {title}", Tone.PLAIN))
             for letter, title in self._letters.items()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from textual import events
 from textual.await_complete import AwaitComplete
+from textual.css.query import NoMatches
 from textual.screen import ModalScreen, ScreenResultType
 
 
@@ -15,6 +18,21 @@ class Modal(ModalScreen[ScreenResultType]):
 
     AUTO_FOCUS = None
     closed = False
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self.redraw)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.redraw)
+
+    def draw(self) -> None:
+        """Show what it says on its widgets."""
+        raise NotImplementedError
+
+    def redraw(self) -> None:
+        """``draw``, unless a burst of keys or sizes was faster than its widgets: they come, or have gone."""
+        with contextlib.suppress(NoMatches):
+            self.draw()
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         if self.closed:

@@ -32,12 +32,6 @@ class PaletteScreen(Modal[str | None]):
         yield LinesPanel(id="typed")
         yield LiveTable(id="found")
 
-    def on_mount(self) -> None:
-        self.call_after_refresh(self._draw)
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw)
-
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
@@ -57,9 +51,9 @@ class PaletteScreen(Modal[str | None]):
             self._typed = self._typed[:-1]
         elif event.character is not None and event.is_printable:
             self._typed += event.character
-        self._draw()
+        self.redraw()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         words = " ".join(f"~{word}" for word in self._typed.split())
         test = compile_filter(words)
         names = [key for key, entry in self._entries.items() if test(entry.name, {})]

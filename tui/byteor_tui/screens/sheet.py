@@ -39,16 +39,12 @@ class SheetScreen(Modal[str]):
         yield Rule(id="sheet-rule")
         yield ScrollLines(id="sheet")
 
-    def on_mount(self) -> None:
-        self.call_after_refresh(self._draw)
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw)
-
     def action_scroll(self, by: int) -> None:
-        self.query_one(ScrollLines).scroll_by_lines(by)
+        lines = self.query_one_optional(ScrollLines)
+        if lines is not None:
+            lines.scroll_by_lines(by)
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         self.query_one(Rule).title(self._title, self.keys_said, self._glyphs)
         self.query_one(ScrollLines).show_all(self._title, None, self._lines)
 

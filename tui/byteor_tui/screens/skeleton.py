@@ -46,6 +46,9 @@ class Skeleton(Screen[None], inherit_bindings=False):  # Textual's own would tak
     def on_mount(self) -> None:
         self.ready = True
 
+    def on_unmount(self) -> None:
+        self.ready = False
+
     def compose(self) -> ComposeResult:
         yield TopBar(id="top")
         yield from self.compose_body()
