@@ -109,6 +109,18 @@ def test_the_list_of_runs_is_one_key_away_and_says_that_it_is_empty(app: Console
     play(app, story)
 
 
+def test_a_screen_that_is_called_while_it_is_there_is_no_place_to_go_back_to(app: ConsoleApp) -> None:
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        for key, screen in (("2", "stages"), ("2", "stages"), ("8", "doctor"), ("8", "doctor")):
+            await pilot.press(key)
+            await until(pilot, lambda screen=screen: app.here.screen == screen)
+        for screen in ("stages", "overview", "runs"):
+            await pilot.press("minus")
+            await until(pilot, lambda screen=screen: app.here.screen == screen)
+
+    play(app, story)
+
+
 def test_without_a_run_the_console_waits_visibly_at_any_size(private: Path) -> None:
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         for size in ((80, 24), (20, 5), (10, 3), (200, 60)):

@@ -43,14 +43,19 @@ def back(app: ConsoleApp) -> None:
     screen = app.front
     if screen is not None and getattr(screen, "zoomed", False):
         screen.unzoom()  # type: ignore[attr-defined]
-    elif (place := app.visits.back(app.here)) is not None and _is_elsewhere(place, app.here):
+    elif (place := _place_before(app)) is not None:
         app.go_to(place)
     elif app.here.screen != "runs":
         app.go("runs")
 
 
-def _is_elsewhere(place: Place, here: Place) -> bool:
-    return (place.screen, place.request) != (here.screen, here.request)
+def _place_before(app: ConsoleApp) -> Place | None:
+    """The last place on another screen: a screen that was called while it was there leads nowhere."""
+    here = app.here
+    place = app.visits.back(here)
+    while place is not None and (place.screen, place.request) == (here.screen, here.request):
+        place = app.visits.back(place)
+    return place
 
 
 def back_in_history(app: ConsoleApp) -> None:
