@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,24 @@ def test_what_decides_is_given_up_last(width: int, shown: list[str]) -> None:
     assert [placed.column.id for placed in columns.place(width, 8)] == shown
 
 
+def test_names_are_whole_before_the_figures_that_tell_least_get_room() -> None:
+    for width in (80, 100, 110, 120):
+        placed = {one.column.id: one.width for one in columns.place(width, 16)}
+        assert placed["name"] == 16 or "p50" not in placed
+    assert columns.place(110, 16)[0].width == 16
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_names_that_differ_at_their_ends_look_different_in_little_room(frame: Frame, width: int) -> None:
+    rows = [msgspec.structs.replace(frame.rows[0], name=f"normalise-and-score.{shard}") for shard in range(4)]
+    placed = columns.place(width, 21)
+    said = {
+        "".join(text for text, _ in columns.row_line(row, placed, width, BLOCKS, selected=False))
+        for row in rows
+    }
+    assert len(said) == 4
+
+
 def test_all_columns_are_there_when_there_is_room() -> None:
     assert len(columns.place(200, 12)) == len(columns.COLUMNS)
 
@@ -59,8 +78,6 @@ def test_a_row_lines_up_under_its_header(frame: Frame, width: int) -> None:
 
 
 def test_state_is_legible_without_colour(sample: Any) -> None:
-    import msgspec
-
     bad = sample(1.0)
     changed = (
         msgspec.structs.replace(bad.workers[0], state="failed"),
@@ -79,8 +96,6 @@ def test_state_is_legible_without_colour(sample: Any) -> None:
 
 
 def test_sorting_is_stable_and_figures_start_with_the_largest(sample: Any) -> None:
-    import msgspec
-
     made = sample(1.0)
     workers = tuple(
         msgspec.structs.replace(worker, lag=lag)

@@ -11,7 +11,7 @@ from byteor_tui.model.frame import Frame, Mark, Need, RingFill, StageRow
 from byteor_tui.model.text import age, count, milliseconds, percent, short_hash, wall_clock
 from byteor_tui.model.view import LogEntry, View, mode_word
 from byteor_tui.screens.delta import of_run
-from byteor_tui.screens.text_lines import field, wrap
+from byteor_tui.screens.text_lines import field, inside, wrap
 from byteor_tui.tones import Line, Span, Tone, pad, span_width, spread
 from byteor_tui.widgets.top_bar import Part, top_line
 
@@ -126,7 +126,7 @@ def _ring(ring: RingFill, width: int, glyphs: Glyphs, size: int) -> Line:
     if ring.dropped:
         figures += f", {count(ring.dropped)} dropped"
     slowest = f"  min gate {ring.slowest}" if ring.slowest else ""
-    name = f"  {pad(ring.name, size)} "
+    name = f"  {inside(ring.name, size)} "
     cells = min(40, width - cell_len(name) - len(figures) - len(slowest) - 2)
     if cells < 8:
         slowest, cells = "", max(4, min(40, width - cell_len(name) - len(figures) - 1))
@@ -186,7 +186,7 @@ def _need(need: Need, width: int, height: int) -> list[Line]:
     start: Line = (
         (f" {need.mark.value} ", tone),
         (f"{wall_clock(need.since_unix_ns)} ", Tone.DIM),
-        (pad(need.subject, min(16, max(13 if width >= 50 else 8, width // 6))) + " ", tone),
+        (inside(need.subject, min(16, max(13 if width >= 50 else 8, width // 6))) + " ", tone),
     )
     indent = span_width(start)
     parts = wrap(need.text, max(10, width - indent - 1)) or [""]

@@ -11,8 +11,8 @@ from byteor_tui.actions.entry import Entry
 from byteor_tui.glyphs import Glyphs
 from byteor_tui.model.filter import compile_filter
 from byteor_tui.screens.modal import Modal
-from byteor_tui.screens.text_lines import cut
-from byteor_tui.tones import Line, Tone, pad
+from byteor_tui.screens.text_lines import cut, inside
+from byteor_tui.tones import Line, Tone
 from byteor_tui.widgets.lines_panel import LinesPanel
 from byteor_tui.widgets.live_table import LiveTable
 
@@ -88,7 +88,7 @@ def entry_line(entry: Entry, width: int, cursor: str) -> Line:
     room = 26 if width >= 60 else 16
     return (
         (f" {cursor} ", Tone.KEY),
-        (pad(entry.name, room), tone),
+        (inside(entry.name, room), tone),
         (f" {entry.key:>6}  ", Tone.KEY if entry.alive else Tone.DIM),
         (cut(entry.about, max(0, width - room - 12)), Tone.DIM),
     )

@@ -15,7 +15,7 @@ from byteor_tui.model.topology import chain
 from byteor_tui.model.view import View
 from byteor_tui.screens import overview_lines as overview
 from byteor_tui.screens import timeline_lines
-from byteor_tui.screens.text_lines import cut, field, fields, paragraph, pieces, title
+from byteor_tui.screens.text_lines import cut, field, fields, inside, paragraph, pieces, title
 from byteor_tui.tones import Line, Span, Tone, pad
 
 LIST_FROM = 110
@@ -112,7 +112,7 @@ def _stage(
         diff = f"{recorded.differing_to(player.index):,}"
     spans: list[Span] = [
         (" ! " if blamed else "   ", Tone.ALARM),
-        (pad(row.name, name_width), Tone.ALARM if blamed else Tone.PLAIN),
+        (inside(row.name, name_width), Tone.ALARM if blamed else Tone.PLAIN),
         (f"  {then:>10} {replayed:>10} ", Tone.PLAIN),
         (f"{diff:>6}  ", Tone.ALARM if diff not in {"-", "0"} else Tone.DIM),
         (drawn, Tone.TREND),

@@ -11,6 +11,7 @@ from byteor_tui.model.run import Run
 from byteor_tui.model.text import age, clean
 from byteor_tui.model.view import View
 from byteor_tui.screens.skeleton import Skeleton
+from byteor_tui.screens.text_lines import inside
 from byteor_tui.tones import Line, Tone, pad
 from byteor_tui.widgets.live_table import LiveTable
 from byteor_tui.widgets.rule import Rule
@@ -87,7 +88,7 @@ def run_line(run: Run, width: int, now_unix_ns: int, *, cursor: str) -> Line:
         (f" {cursor}", Tone.KEY),
         (f"{mark} ", tone),
         (f"{run.state:<9} ", tone),
-        (pad(name, 20), Tone.PLAIN),
+        (inside(name, 20), Tone.PLAIN),
         (f" {pad(clean(run.env) or '-', 8)} {started:>9}  ", Tone.DIM),
         (run_id if len(run_id) <= room else ".." + run_id[2 - room :], Tone.PLAIN),
     )

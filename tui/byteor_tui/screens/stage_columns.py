@@ -12,7 +12,7 @@ from byteor_tui.glyphs import Glyphs, trend
 from byteor_tui.model.frame import Mark, StageRow
 from byteor_tui.model.text import count, milliseconds
 from byteor_tui.screens.delta import FIGURES
-from byteor_tui.screens.text_lines import cut
+from byteor_tui.screens.text_lines import cut, inside
 from byteor_tui.tones import Line, Span, Tone, pad
 
 UNKNOWN = "?"
@@ -61,7 +61,9 @@ def _busy(row: StageRow, width: int, glyphs: Glyphs) -> str:
 
 # In the order of drawing. SHARES_ROOM below says which are given up first.
 COLUMNS = (
-    Column("name", "STAGE", 8, lambda row, width, glyphs: row.name, right=False, most=MAX_NAME),
+    Column(
+        "name", "STAGE", 8, lambda row, width, glyphs: inside(row.name, width), right=False, most=MAX_NAME
+    ),
     Column("state", "STATE", 6, lambda row, width, glyphs: row.state, right=False, tone=_state_tone),
     Column("rate", "RATE/S", 7, _rate),
     Column("lag", "LAG", 6, lambda row, width, glyphs: _figure(row, count(row.lag))),
@@ -157,6 +159,8 @@ SHARES_ROOM = (
     "trend_p99",
     "where",
 )
+AFTER_NAMES = "p50"
+"""From here on the columns take what whole names leave."""
 
 
 def lead_width(width: int) -> int:
@@ -184,6 +188,10 @@ def place(width: int, longest: int, compared: bool = False) -> tuple[Placed, ...
     left -= widths["name"]
     # A column that finds no room ends the list: a less important one in its place would only confuse.
     for column in (known[id] for id in order[1:]):
+        if column.id == AFTER_NAMES:  # two stages that look alike cost more than these figures tell
+            more = min(left, max(0, longest - widths["name"]))
+            widths["name"] += more
+            left -= more
         if column.width + gap > left:
             break
         widths[column.id] = column.width

@@ -71,6 +71,18 @@ def cut(text: str, width: int) -> str:
     return pad(text, width - 2) + ".." if cell_len(text) > width > 3 else pad(text, width)
 
 
+def inside(text: str, width: int) -> str:
+    """``text`` in exactly ``width`` cells without its middle: names begin alike and end with a number."""
+    if cell_len(text) <= width or width <= 6:
+        return pad(text, width)
+    tail = ""
+    for char in reversed(text):
+        if cell_len(char + tail) > (width - 2) // 2:
+            break
+        tail = char + tail
+    return pad(text, width - 2 - cell_len(tail)) + ".." + tail
+
+
 def pieces(text: str, width: int) -> list[str]:
     """``text`` in pieces of ``width`` characters, as it is: for text whose blanks mean something."""
     width = max(8, width)
