@@ -18,7 +18,7 @@ from byteor_tui.model.evidence import AuditRow
 from byteor_tui.model.history import History
 from byteor_tui.model.link import Place, link_of, place_of
 from byteor_tui.model.moments import moments
-from byteor_tui.model.tape import MAX_ROWS, Tape
+from byteor_tui.model.tape import MAX_FRAMES, MAX_MINUTES, MAX_ROWS, Tape
 from byteor_tui.model.view import Moment
 from byteor_tui.model.visits import Visits
 
@@ -72,8 +72,35 @@ def test_a_tape_of_a_thousand_stages_is_bounded(sample: Any, worker: Any) -> Non
     tape, history = Tape(), History()
     for second in range(40):
         tape.add(history.fold(msgspec.structs.replace(sample(float(second)), workers=many)))
-    assert tape.span is not None
-    assert (tape.span[1] - tape.span[0]) // SECOND + 1 == max(30, MAX_ROWS // 1000)
+    first = START + (40 - MAX_ROWS // 1000) * SECOND
+    assert tape.near(first) == first
+    assert tape.near(first - SECOND) == START == tape.near(0), "of what has gone a frame a minute stays"
+
+
+def test_of_hours_ago_the_tape_has_a_frame_a_minute(sample: Any) -> None:
+    tape, history = Tape(), History()
+    for second in range(3 * 3600):
+        tape.add(history.fold(sample(float(second))))
+    end = START + (3 * 3600 - 1) * SECOND
+    assert tape.span == (START, end)
+    assert tape.near(end - 899 * SECOND) == end - 899 * SECOND
+    for hours in (0.5, 1.0, 2.5):
+        then = end - int(hours * 3600) * SECOND
+        at = tape.near(then)
+        found = tape.at(then)
+        assert found is not None and found.taken_unix_ns == at
+        assert then - 60 * SECOND < at <= then
+        assert [len(row.trend) for row in found.rows] == [1] * len(found.rows), "no minute for a second"
+        assert tape.after(at) == at + 60 * SECOND
+        assert tape.near(at - SECOND) == at - 60 * SECOND
+    assert tape.after(end) == end
+
+
+def test_the_tape_ends_after_half_a_day(sample: Any) -> None:
+    tape, history = Tape(), History()
+    for number in range(MAX_FRAMES + MAX_MINUTES + 50):
+        tape.add(history.fold(sample(number * 60.0)))
+    assert tape.span == (START + 50 * 60 * SECOND, START + (MAX_FRAMES + MAX_MINUTES + 49) * 60 * SECOND)
 
 
 def test_a_frame_comes_off_the_tape_as_it_was_whatever_a_torn_region_said(sample: Any) -> None:

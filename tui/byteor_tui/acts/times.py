@@ -31,7 +31,12 @@ def put(app: ConsoleApp, unix_ns: int) -> None:
     if app.run_shown.kind:
         app.say("a snapshot is one moment; 0 lists runs")
         return
-    app.at_unix_ns = 0 if unix_ns >= span[1] else max(span[0], unix_ns)
+    app.at_unix_ns = 0 if unix_ns >= span[1] else _on_tape(app, max(span[0], unix_ns))
+
+
+def _on_tape(app: ConsoleApp, unix_ns: int) -> int:
+    """Of hours ago there is a frame a minute: the cursor says the time of what is shown."""
+    return app.reader.tape.near(unix_ns) if app.reader is not None else unix_ns
 
 
 def _from(app: ConsoleApp) -> int:
@@ -44,7 +49,9 @@ def earlier(app: ConsoleApp) -> None:
 
 
 def later(app: ConsoleApp) -> None:
-    put(app, _from(app) + STEP_NS)
+    now = _from(app)
+    behind = 0 if app.replaying or app.reader is None else app.reader.tape.after(now)
+    put(app, max(now + STEP_NS, behind))
 
 
 def event_before(app: ConsoleApp) -> None:

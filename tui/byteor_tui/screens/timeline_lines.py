@@ -35,10 +35,14 @@ def title(view: View) -> str:
 
 
 def window(view: View) -> tuple[int, int]:
-    """From when to when it goes: ten minutes up to now, or the recording that is gone through."""
+    """From when to when it goes: ten minutes up to now or around a cursor that is further back, or the
+    recording that is gone through.
+    """
     if view.replaying and view.span is not None:
         return view.span
     end = view.span[1] if view.span is not None else view.now_unix_ns
+    if view.at_unix_ns and view.at_unix_ns < end - WINDOW_NS:
+        end = view.at_unix_ns + WINDOW_NS // 2
     return end - WINDOW_NS, end
 
 
