@@ -41,6 +41,9 @@ def test_no_terminal_and_no_verb_prints_help_and_ends_with_2(private: Path) -> N
     [
         (["--plain"], 7, "error[E_RUN_NOT_FOUND]: no live run"),
         (["--plain", "--run", "nobody"], 7, "error[E_RUN_NOT_FOUND]: no run 'nobody'"),
+        (["--screen", "audit"], 2, "stdin and stdout are no terminal"),
+        (["go", "byteor://-/audit"], 2, "stdin and stdout are no terminal"),
+        (["go", "http://elsewhere"], 2, "error[E_LINK]: "),
         (["explode"], 2, "error[E_USAGE]: "),
         (["demo", "--seconds", "soon"], 2, "'soon' is not a number of seconds"),
         (["shot", "overview", "-o", "x.png"], 2, "x.png: a picture ends in .svg or .txt"),
@@ -50,7 +53,12 @@ def test_no_terminal_and_no_verb_prints_help_and_ends_with_2(private: Path) -> N
 def test_errors_are_a_code_and_a_sentence(private: Path, args: list[str], code: int, said: str) -> None:
     done = console(*args)
     assert done.returncode == code, done.stderr
-    assert said in done.stderr and "Traceback" not in done.stderr and done.stdout == ""
+    assert (
+        said in done.stderr
+        and "usage: " not in done.stderr
+        and "Traceback" not in done.stderr
+        and done.stdout == ""
+    )
 
 
 def test_errors_with_json_are_one_document_on_stdout(private: Path) -> None:

@@ -118,23 +118,25 @@ def _run(args: list[str]) -> int:
         return _shot(given)
     if given.verb == "serve":
         return _serve(given)
-    return _console(given, root)
+    return _console(given, root, bare=not args)
 
 
-def _console(given: argparse.Namespace, root: argparse.ArgumentParser) -> int:
-    from byteor_tui.terminal import is_terminal, is_web
-
-    if not given.plain and not is_terminal() and not is_web(os.environ):
-        root.print_help(sys.stderr)
-        return Exit.USAGE
+def _console(given: argparse.Namespace, root: argparse.ArgumentParser, *, bare: bool) -> int:
     from byteor_tui.config import session_of
     from byteor_tui.launch import named_run, open_console
     from byteor_tui.model.link import Place, place_of
+    from byteor_tui.terminal import is_terminal, is_web
 
     place = Place(given.screen) if given.screen else None
     if given.verb == "go":
         place = place_of(given.link, PLACE_IDS)
         given.run = place.run or given.run
+    if not given.plain and not is_terminal() and not is_web(os.environ):
+        if bare:
+            root.print_help(sys.stderr)
+            return Exit.USAGE
+        hint = "--plain writes lines, shot makes a picture; both work without one"
+        raise ByteorError("E_USAGE", "stdin and stdout are no terminal", hint=hint, exit=Exit.USAGE)
     run = named_run(given.run)
     return open_console(run, plain=given.plain, session=session_of(given, os.environ), place=place)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +73,9 @@ def test_foreign_text_cannot_steer_the_terminal(foreign: str) -> None:
 
 def test_a_stage_name_with_an_escape_sequence_is_made_harmless() -> None:
     assert text.clean("sc\x1b[2Jore\u202e\x9b") == "sc?[2Jore??"
+
+
+def test_what_the_system_refused_is_told_by_its_file_and_without_a_number() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "/state/handovers/a.txt")
+    assert text.refusal(full) == "/state/handovers/a.txt: No space left on device"
+    assert text.refusal(RuntimeError("no driver")) == "no driver"

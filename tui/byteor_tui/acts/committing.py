@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from byteor.errors import ByteorError
 from byteor_tui.actions import commands
 from byteor_tui.model.arming import Armed, Commit, Target, new_code
-from byteor_tui.model.text import short_hash
+from byteor_tui.model.text import refusal, short_hash
 
 if TYPE_CHECKING:
     from byteor_tui.app import ConsoleApp
@@ -110,7 +110,7 @@ def execute(app: ConsoleApp) -> None:
     try:
         folder = commands.evidence_folder("replays")
     except (ByteorError, OSError) as error:
-        app.say(f"no place for replays: {error}", ok=False)
+        app.say(f"no place for replays: {refusal(error)}", ok=False)
         return
     facts = (
         ("effect", f"{chosen.records:,} records go again, now with every side effect"),

@@ -17,6 +17,7 @@ from byteor.errors import ByteorError
 from byteor_tui.acts import preparing
 from byteor_tui.messages import AuditPageRead, ChecksRead
 from byteor_tui.model.evidence import Checks
+from byteor_tui.model.text import refusal
 
 if TYPE_CHECKING:
     from byteor_tui.app import ConsoleApp
@@ -125,7 +126,7 @@ def pager(app: ConsoleApp) -> None:
             with app.suspend():
                 subprocess.run([*command, file.name], check=False)
         except (OSError, RuntimeError) as error:
-            app.say(f"cannot open {command[0]}: {error}", ok=False)
+            app.say(f"cannot open {command[0]}: {refusal(error)}", ok=False)
     app.refresh(repaint=True)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from byteor.errors import ByteorError
 from byteor_tui.actions import commands
-from byteor_tui.model.text import clean, one_line, wall_clock
+from byteor_tui.model.text import clean, one_line, refusal, wall_clock
 
 if TYPE_CHECKING:
     from byteor_tui.app import ConsoleApp
@@ -25,7 +25,7 @@ def snapshot(app: ConsoleApp) -> None:
     try:
         folder = commands.evidence_folder("snapshots")
     except (ByteorError, OSError) as error:
-        app.say(f"no place for snapshots: {error}", ok=False)
+        app.say(f"no place for snapshots: {refusal(error)}", ok=False)
         return
     app.run_act(commands.snapshot(app.run_shown.run_id, time.time_ns(), folder))
 
@@ -49,7 +49,7 @@ def _seen(app: ConsoleApp) -> Path | None:
         path = commands.evidence_folder("seen") / f"{commands.stamp(time.time_ns())}.jsonl"
         write_file(path, kept)
     except (ByteorError, OSError) as error:
-        app.say(f"the bundle comes without what you saw: {error}", ok=False)
+        app.say(f"the bundle comes without what you saw: {refusal(error)}", ok=False)
         return None
     return path
 
@@ -83,7 +83,7 @@ def _replay_span(app: ConsoleApp, source: str, env: str, typed: str | None) -> N
     except ValueError as error:
         app.say(str(error), ok=False)
     except (ByteorError, OSError) as error:
-        app.say(f"no place for replays: {error}", ok=False)
+        app.say(f"no place for replays: {refusal(error)}", ok=False)
     else:
         app.run_act(commands.dry_run(source, env, time.time_ns(), folder, span))
         if app.here.screen != "replay":
@@ -203,7 +203,7 @@ def _write_handover(app: ConsoleApp, text: str) -> None:
         path = commands.evidence_folder("handovers") / f"{commands.stamp(time.time_ns())}.txt"
         write_file(path, text.encode())
     except (ByteorError, OSError) as error:
-        app.say(f"the note was not kept: {error}", ok=False)
+        app.say(f"the note was not kept: {refusal(error)}", ok=False)
         return
     app.run_act(commands.handover(path))
 
@@ -218,7 +218,7 @@ def _edited(app: ConsoleApp, text: str) -> str | None:
             with app.suspend():
                 done = subprocess.run([*command, file.name], check=False)
         except (OSError, RuntimeError) as error:
-            app.say(f"cannot open {command[0]}: {error}", ok=False)
+            app.say(f"cannot open {command[0]}: {refusal(error)}", ok=False)
             return None
         app.refresh(repaint=True)
         if done.returncode:
@@ -232,7 +232,7 @@ def prove(app: ConsoleApp) -> None:
     try:
         folder = commands.evidence_folder("proofs")
     except (ByteorError, OSError) as error:
-        app.say(f"no place for proofs: {error}", ok=False)
+        app.say(f"no place for proofs: {refusal(error)}", ok=False)
         return
     app.run_act(commands.prove(app.situation().entry, folder))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime
 
+from byteor.errors import from_os_error
+
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -97,3 +99,8 @@ def one_line(text: str) -> str:
 
 
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def refusal(error: Exception) -> str:
+    """What went wrong, without the number that the operating system has for it."""
+    return from_os_error(error).message if isinstance(error, OSError) else str(error)
