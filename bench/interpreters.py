@@ -39,11 +39,14 @@ WANTED: dict[str, dict[str, list[str]]] = {
 
 def pythons(version: str) -> str | None:
     """An interpreter of this version, on the path or of pyenv."""
-    found = shutil.which(f"python{version}")
-    if found:
-        return found
-    places = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    return str(places[-1]) if places else None
+    there = [shutil.which(f"python{version}")]
+    there += map(str, sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"), reverse=True))
+    return next((python for python in there if python and _starts(python)), None)
+
+
+def _starts(python: str) -> bool:
+    """A shim of pyenv may lead nowhere."""
+    return not subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode
 
 
 @cache
