@@ -23,7 +23,7 @@ from byteor_tui.model.session import Session
 from byteor_tui.screens.armed import ArmedScreen, framed
 from byteor_tui.screens.text_lines import field
 from byteor_tui.shot import screen_text
-from byteor_tui.tones import span_width
+from byteor_tui.tones import Tone, span_width
 from tests.tui.waiting import shown, until
 
 Story = Callable[[ConsoleApp, Pilot[None]], Awaitable[None]]
@@ -122,6 +122,23 @@ def test_the_frame_is_closed_at_its_right_side_whatever_is_told_in_it(text: str,
     inner = field("reason", text, width - 4)
     for line in framed(f"FREEZE {text}", inner, width, len(inner) + 2, prod=True, ascii=False):
         assert (span_width(line), line[-1][0][-1] in "╗║╝") == (width, True)
+
+
+@pytest.mark.parametrize("rows", range(3, 14))
+@pytest.mark.parametrize("asks", [1, 2])
+def test_a_dialog_with_too_few_rows_says_that_it_hides_lines_and_keeps_the_field(
+    rows: int, asks: int
+) -> None:
+    inner = [((text, Tone.PLAIN),) for text in ["fact"] * 7]
+    inner += [(), *[(("ask", Tone.WARN),)] * asks, (("> _", Tone.KEY),)]
+    lines = framed("SIGN", inner, 40, rows, prod=True, ascii=False)
+    told = ["".join(text for text, _ in line[1:-1]).strip() for line in lines[1:-1]]
+    said = [line for line in told if "more lines" in line]
+    assert (len(lines), told[-1]) == (min(rows, len(inner) + 2), "> _")
+    if 7 <= rows < len(inner) + 2:
+        assert said == [f"{len(inner) - len(told) + 1} more lines: make it taller"]
+    elif rows > 7:
+        assert not said
 
 
 @pytest.fixture

@@ -131,7 +131,8 @@ class ArmedScreen(Modal[Commit | None]):
 def framed(title: str, inner: list[Line], width: int, height: int, *, prod: bool, ascii: bool) -> list[Line]:
     """``inner`` in a frame; the frame of prod differs in shape, not only in colour.
 
-    Where there are too few rows, the last ones stay: the code and the field decide.
+    Where there are too few rows, the last ones stay: the code and the field decide. That others are
+    missing is said.
     """
     corner, across, down = ("+", "=" if prod else "-", "#" if prod else "|")
     if not ascii:
@@ -139,10 +140,24 @@ def framed(title: str, inner: list[Line], width: int, height: int, *, prod: bool
     ends = {True: "╔╗╚╝", False: "┌┐└┘"}[prod] if not ascii else corner * 4
     tone = Tone.ALARM if prod else Tone.WARN
     rows, room = max(1, height - 2), max(0, width - 2)
-    shown = inner if len(inner) <= rows else [*inner[: max(0, rows - 4)], *inner[-min(4, rows) :]][-rows:]
     head = f"{across} {title} "
     head = pad(head, room) if cell_len(head) > room else head + across * (room - cell_len(head))
     lines: list[Line] = [((ends[0] + head + ends[1], tone),)]
-    lines += [((down, tone), *fit(line, room), (down, tone)) for line in shown]
+    lines += [((down, tone), *fit(line, room), (down, tone)) for line in _shown(inner, rows)]
     lines.append(((ends[2] + across * room + ends[3], tone),))
     return lines
+
+
+def _shown(inner: list[Line], rows: int) -> list[Line]:
+    """``inner`` in ``rows``, without its middle; who signs has to know that there is more."""
+    if len(inner) <= rows:
+        return inner
+    head, tail = inner[: max(0, rows - 4)], inner[-min(4, rows) :]
+    if not tail[0]:
+        tail = tail[1:]
+    elif head:
+        head = head[:-1]
+    else:
+        return tail
+    hidden = len(inner) - len(head) - len(tail)
+    return [*head, ((f" {hidden} more lines: make it taller", Tone.ALARM),), *tail]
