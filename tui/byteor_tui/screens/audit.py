@@ -63,8 +63,11 @@ class AuditScreen(PairScreen):
         rows = {str(first.seq): first for first, _ in groups}
         more = {str(first.seq): number for first, number in groups}
         self._shown = page.rows
-        if self._tailing and rows:
-            self.wanted = next(reversed(rows))
+        newest_row = next(reversed(rows), "")
+        if self.wanted in rows and self.wanted != newest_row:  # a link, or the way back, points there
+            self._tailing = False
+        elif self._tailing and rows:
+            self.wanted = newest_row
         found = rows.get(chosen or "")
         newest = page.rows[-1].seq if page.rows else 0
         where = f"{page.size:,} entries" if page.tail else f"to {newest:,} of {page.size:,}"
