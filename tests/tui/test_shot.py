@@ -80,3 +80,12 @@ def test_a_moment_that_is_none_is_refused_before_anything_is_started(private: Pa
     done = subprocess.run([*argv, str(private / "x.txt")], capture_output=True, text=True, timeout=90)
     assert done.returncode == 2 and "E_USAGE" in done.stderr and moment in done.stderr
     assert not (private / "x.txt").exists() and not list((private / "run").iterdir())
+
+
+def test_a_row_that_is_not_there_gets_no_picture_of_another(private: Path, live: Any) -> None:
+    made = private / "x.txt"
+    argv = [sys.executable, "-m", "byteor_tui", "shot", "stages", "--after=0.5", "-o", str(made)]
+    argv += [f"--run={live.run.run_id}", "--item=nobody"]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, made.exists()) == (7, False), done.stderr
+    assert "error[E_SHOT]: no row 'nobody' on stages" in done.stderr

@@ -100,9 +100,17 @@ async def _shoot(wanted: Wanted, run: Run | None, after_s: float, session: Sessi
                 await _go(app, pilot, asked)
                 before = asked
             await asyncio.sleep(SETTLE_S)
+            _check_item(app, asked)
             for path in outputs:
                 drawn = screen_svg(app) if path.suffix == ".svg" else screen_text(app)
                 write_file(path, drawn.encode(), mode=0o644)
+
+
+def _check_item(app: ConsoleApp, asked: Asked) -> None:
+    """Raises ``E_SHOT`` where the row that was asked for is not there: another row's picture is no answer."""
+    if asked.item and asked.screen != "help" and app.here.item != asked.item:
+        message = f"no row {asked.item!r} on {asked.screen}"
+        raise ByteorError("E_SHOT", message, hint="Y on that row copies its id", exit=Exit.NOT_FOUND)
 
 
 async def _wait(app: ConsoleApp, run: Run | None, after_s: float) -> None:

@@ -154,8 +154,8 @@ _ROWS = (
     (
         "console",
         "E_SHOT",
-        "there is something to show before the shot is taken",
-        "wait until the run has begun, and try again",
+        "there is something to show before the shot is taken, and the row that was asked for is among it",
+        "wait until the run has begun, and try again; Y on a row copies its id",
         "byteor-console shot RUN (of a run that has shown nothing yet)",
         "byteor-console shot RUN (a second later)",
     ),
