@@ -10,6 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from byteor_tui.app import ConsoleApp
+from byteor_tui.model.link import Place
 from byteor_tui.model.run import Run
 from byteor_tui.model.tape import Tape
 from byteor_tui.screens.timeline_lines import WINDOW_NS, window
@@ -55,3 +56,33 @@ def test_a_moment_of_hours_ago_is_shown_stepped_over_and_pinned(app: ConsoleApp)
         assert app.pinned is not None and app.pinned.taken_unix_ns == at + 60 * SECOND
 
     play(app, story, (120, 40))
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (Place("stages", item="nobody"), "no nobody here now"),
+        (Place("overview", at_unix_ns=123), "the tape begins at"),
+        (Place("overview", at_unix_ns=2**62), "that moment has not come"),
+    ],
+)
+def test_a_link_to_what_is_not_there_says_so(
+    private: Path, run: Run, sample: Any, played: Any, place: Place, said: str
+) -> None:
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        await shown(pilot, said)
+        span = app.view().span
+        assert span is not None and (app.cursor_ns == 0 or span[0] <= app.cursor_ns <= span[1])
+
+    app = ConsoleApp(run, opener=lambda _: played(lambda at_s: sample(at_s)), place=place)
+    play(app, story)
+
+
+def test_a_link_to_what_is_there_says_nothing(private: Path, run: Run, sample: Any, played: Any) -> None:
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: app._pointed is None)
+        assert app.here.item == "detect"
+        assert not any(entry.ok is False for entry in app.log_pane.entries)
+
+    place = Place("stages", item="detect")
+    play(ConsoleApp(run, opener=lambda _: played(lambda at_s: sample(at_s)), place=place), story)

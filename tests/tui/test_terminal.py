@@ -132,6 +132,23 @@ def test_a_terminal_that_is_gone_ends_the_console_even_when_nobody_says_so(
     assert live.process.poll() is None
 
 
+@pytest.mark.parametrize("keys", range(3))
+def test_a_terminal_that_is_gone_leaves_no_traceback_in_a_file(
+    private: Path, live: Any, terminal: Start, keys: int
+) -> None:
+    told = private / "told"
+    console = terminal(argv=["sh", "-c", f"exec {sys.executable} -m byteor_tui 2>{told}"])
+    console.wait_for("LIVE", "parse")
+    if keys:
+        console.press("z" * keys)  # it has something to write
+    os.close(console.master)
+    try:
+        assert console.process.wait(timeout=60) != 0
+    finally:
+        console.master = os.open(os.devnull, os.O_RDONLY)  # the fixture closes it
+    assert "Traceback" not in told.read_text()
+
+
 def test_a_console_that_was_stopped_and_goes_on_reads_its_keys_with_one_thread(
     private: Path, live: Any, terminal: Start
 ) -> None:

@@ -19,7 +19,6 @@ from byteor_tui.actions.registry import ACTIONS, BY_ID, Action, Danger, on_scree
 from byteor_tui.actions.situation import Situation, missing, why_dead
 from byteor_tui.acts import HANDLERS
 from byteor_tui.driver import ConsoleDriver
-from byteor_tui.fetching import Fetching
 from byteor_tui.model.collector import PERIOD_S, Collector
 from byteor_tui.model.frame import Frame
 from byteor_tui.model.link import Place
@@ -34,6 +33,7 @@ from byteor_tui.model.specs import SpecBoard
 from byteor_tui.model.view import Moment, View
 from byteor_tui.model.visits import Visits
 from byteor_tui.pacing import SLOW_HZ, SLOWEST_LOOK_S, Pacer
+from byteor_tui.pointing import Pointing
 from byteor_tui.present import situation_of, view_of
 from byteor_tui.recorder import HELD_S, Recorder
 from byteor_tui.recorder import PERIOD_S as NOTE_S
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from byteor_tui.tour import Tour
 
 
-class ConsoleApp(Fetching):
+class ConsoleApp(Pointing):
     """``run`` is opened at the start; without one the list of runs is shown; the only live run opens itself.
 
     ``opener`` makes the source of a run: shared memory, or what a test hands in. ``note`` is the log's first
@@ -174,6 +174,7 @@ class ConsoleApp(Fetching):
             self.seek_when_read(place.at_unix_ns, place.record)
         elif not self.replaying and (place.at_unix_ns or self.at_unix_ns):
             self.at_unix_ns = place.at_unix_ns
+        self.point(place)
         self._show(place)
 
     def _show(self, place: Place) -> None:
@@ -236,6 +237,7 @@ class ConsoleApp(Fetching):
             self.look_for_runs()
         if self.tour is not None:
             self.tour_line = self.tour.line(self)
+        self.check_pointed(screen)
         now = self.situation()
         acts = [(action, missing(action, now) is None) for action in self.acts_here()]
         screen.draw(self.view(), acts)

@@ -57,7 +57,13 @@ class ConsoleDriver(LinuxDriver):
         out, err = sys.__stdout__, sys.__stderr__
         if out is not None and out.isatty() and not (err is not None and err.isatty()):
             self._file = out  # with Textual's choice `2>errors.log` would leave the terminal black
+        self._told_before, threading.excepthook = threading.excepthook, self._tell_unless_gone
         threading.Thread(target=self._leave_when_gone, name="byteor-hangup", daemon=True).start()
+
+    def _tell_unless_gone(self, what: threading.ExceptHookArgs) -> None:
+        """That the writer's terminal is gone is no news for whoever reads what went wrong in a file."""
+        if what.thread is not self._writer_thread or not issubclass(what.exc_type, OSError):
+            self._told_before(what)
 
     def ready(self, now_s: float) -> bool:
         """Whether a frame that is sent now would be shown now."""
