@@ -17,7 +17,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from byteor.errors import ByteorError
-from byteor_tui.shot import parse_size
+from byteor_tui.shot import check_output, parse_size
 from byteor_tui.svg import CELL_W, _pieces, picture
 
 
@@ -25,6 +25,14 @@ from byteor_tui.svg import CELL_W, _pieces, picture
 def test_a_size_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ByteorError, match="is not a size"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("x.png", "a picture ends in"), ("nowhere/x.svg", "there is no folder")]
+)
+def test_a_file_that_cannot_be_a_picture_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(ByteorError, match=said):
+        check_output(tmp_path / name)
 
 
 def test_a_size_is_columns_by_rows() -> None:

@@ -46,10 +46,13 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def check_output(path: Path) -> None:
-    """Raises ``E_USAGE`` for a file that is neither ``.svg`` nor ``.txt``."""
+    """Raises ``E_USAGE`` for a file that is neither ``.svg`` nor ``.txt``, or that lies in no folder."""
     if path.suffix not in SUFFIXES:
         message = f"{path.name}: a picture ends in {' or '.join(SUFFIXES)}"
         raise ByteorError("E_USAGE", message, exit=Exit.USAGE)
+    if not path.absolute().parent.is_dir():
+        message = f"there is no folder {path.parent}"
+        raise ByteorError("E_USAGE", message, hint=f"mkdir -p {path.parent}", exit=Exit.USAGE)
 
 
 def check_moment(text: str) -> None:
