@@ -206,6 +206,8 @@ def test_a_pair_that_is_not_where_it_must_be_is_no_product_and_products_join_who
     due = Products(b"secret")
     assert agree((1, None, None), due)
     assert not agree((_product([("r1", None)], due.base), None, None), due)
+    key_of_nobody = apsw.Connection(":memory:").execute("SELECT CAST(x'ff' AS TEXT), 0")
+    assert not agree((_product(key_of_nobody, due.base), None, None), due)
     with pytest.raises(ValueError, match="zip"):
         agree((1,), due)
     with pytest.raises(ValueError, match="zip"):
