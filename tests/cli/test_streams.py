@@ -22,6 +22,7 @@ HELPERS = {
     "detach_report",
     "emergency",
     "governed",
+    "key_variables",
     "main",
     "options",
     "output",
