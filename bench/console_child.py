@@ -52,10 +52,22 @@ class Synthetic:
 
 
 def main() -> None:
+    from byteor_tui.launch import open_console
+    from byteor_tui.model.run import Run
+
+    if sys.argv[2:] == ["taped"]:
+        begin_with_a_tape()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["BYTEOR_STATE_DIR"] = folder
+        run = Run("bench-20260101T000000-abcd", "bench", "running", "dev", os.getpid(), True, 0, folder)
+        open_console(run, opener=lambda _: Synthetic(int(sys.argv[1])))
+
+
+def begin_with_a_tape() -> None:
+    """As if this console had watched for a quarter of an hour."""
     from byteor_tui import app
     from byteor_tui.model.history import History
     from byteor_tui.model.reader import Reader
-    from byteor_tui.model.run import Run
     from byteor_tui.model.tape import MAX_FRAMES
 
     class Taped(Reader):
@@ -65,14 +77,7 @@ def main() -> None:
             for second in range(MAX_FRAMES, 0, -1):
                 self.tape.add(history.fold(source.sample(second * SECOND_NS)))
 
-    if sys.argv[2:] == ["taped"]:
-        app.Reader = Taped  # type: ignore[misc]
-
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["BYTEOR_STATE_DIR"] = folder
-        os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-        run = Run("bench-20260101T000000-abcd", "bench", "running", "dev", os.getpid(), True, 0, folder)
-        app.ConsoleApp(run, opener=lambda _: Synthetic(int(sys.argv[1]))).run()
+    app.Reader = Taped  # type: ignore[misc]
 
 
 if __name__ == "__main__":

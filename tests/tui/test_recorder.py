@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
 from byteor.acts.bundles import SEEN_BYTES, read_seen
 from byteor.errors import ByteorError
+from byteor_tui.app import ConsoleApp
 from byteor_tui.recorder import KEPT_BYTES, KEPT_S, Recorder
+from tests.tui.test_keys import play
+from tests.tui.world import still_app
 
 SIZE = (80, 24)
 
@@ -115,7 +119,17 @@ def test_i_puts_what_was_seen_into_the_bundle(private: Path, live: Any, terminal
     assert console.wait() == 0
 
 
-def test_a_screen_whose_lines_are_not_laid_out_yet_breaks_nothing() -> None:
-    recorder = Recorder()
-    for second, lines in enumerate(([], shown(1), [], shown(2)[:5], shown(3))):
-        recorder.note(("stages", SIZE, lines), float(second))
+def test_a_picture_that_is_not_laid_out_yet_is_not_noted(
+    private: Path, sample: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        for place in ("stages", "diff", "overview", "replay", "stages"):
+            app.go(place)
+            app.paint(note_every_s=0.0)
+            await pilot.pause()
+            app.paint(note_every_s=0.0)
+        seen = [json.loads(line) for line in app.recorder.kept.splitlines()]
+        assert {line["screen"] for line in seen} == {"overview", "stages", "diff", "replay"}
+        screens(app.recorder.kept)  # the first of each screen has all its rows
+
+    play(still_app(monkeypatch, private, sample), story, SIZE)

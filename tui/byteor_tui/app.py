@@ -76,6 +76,7 @@ class ConsoleApp(Pointing):
         way_out: WayOut | None = None,
         session: Session | None = None,
         place: Place | None = None,
+        on_drawn: Callable[[], None] | None = None,
     ) -> None:
         if run is not None:  # the list of runs, which nobody would see, need not be composed first
             self.DEFAULT_MODE = "overview"  # type: ignore[misc]  # Textual reads it of the instance
@@ -107,6 +108,7 @@ class ConsoleApp(Pointing):
         self._way_out = way_out
         self.reader: Reader | None = None
         self._collecting = False
+        self._on_drawn = on_drawn
         self.held: tuple[Frame, int] | None = None
         self.recorder = Recorder(self.session.record, keep=self.session.keeps)
         for action in self.actions:
@@ -116,13 +118,15 @@ class ConsoleApp(Pointing):
 
     # Life
 
+    def on_load(self) -> None:
+        if self._note:
+            self.say(self._note)
+        if self._first_run is not None:  # its first sample is taken while the screen is made
+            self._read(self._first_run)
+
     def on_mount(self) -> None:
         if self._way_out is not None:
             self._way_out.leave_on_signals(self)
-        if self._note:
-            self.say(self._note)
-        if self._first_run is not None:
-            self.open_run(self._first_run)
         if self._first_place is not None:
             self.go_to(self._first_place)
         if self.session.half and not self.session.read_only:
@@ -138,11 +142,16 @@ class ConsoleApp(Pointing):
 
     def open_run(self, run: Run) -> None:
         """Read ``run`` from now on and show it. A run that cannot be opened is said in the log."""
+        if self._read(run):
+            self.go("overview")
+            self.call_after_refresh(self.paint)
+
+    def _read(self, run: Run) -> bool:
         try:
             source = self._opener(run)
         except ByteorError as error:
             self.say(f"{run.run_id}: {error.message}", ok=False)
-            return
+            return False
         if self.reader is not None:
             self.reader.close()
         self.run_shown, self.held, self.pacer.frozen, self.opens_itself = run, None, False, False
@@ -155,8 +164,7 @@ class ConsoleApp(Pointing):
         self.reader.start()
         what = "reading the snapshot" if run.kind else "watching"
         self.say(f"{what} {run.run_id}, read-only")
-        self.go("overview")
-        self.call_after_refresh(self.paint)
+        return True
 
     # Places
 
@@ -243,7 +251,7 @@ class ConsoleApp(Pointing):
         screen.draw(self.view(), acts)
         if not self._collecting:  # store and governance are imported there: after the first picture
             self._collecting = True
-            self.call_after_refresh(self.collector.start)
+            self.call_after_refresh(self._drawn)
         self.collector.board.asked = getattr(screen, "wanted_spec", "")
         self.collector.want_comments(getattr(screen, "wanted_comments", ""))
         self.collector.board.request = getattr(screen, "wanted_side", "")
@@ -252,6 +260,11 @@ class ConsoleApp(Pointing):
         self.collector.board.pinned_hash = then if live is not None and then != live.spec_hash else ""
         self.fetch_for(screen)
         self.recorder.see(screen, note_every_s)
+
+    def _drawn(self) -> None:
+        if self._on_drawn is not None:
+            self._on_drawn()
+        self.collector.start()
 
     @property
     def _screen_stack_exists(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from byteor_tui.model.link import Place
 from byteor_tui.model.run import Run
 from byteor_tui.model.runs import find_run, find_runs, open_source, the_one
 from byteor_tui.model.session import Session
+from byteor_tui.model.source import Source
 from byteor_tui.terminal import WayOut, is_dumb, is_terminal, is_web
 
 
@@ -23,16 +25,23 @@ def open_console(
     session: Session | None = None,
     place: Place | None = None,
     tour: bool = False,
+    opener: Callable[[Run], Source] = open_source,
 ) -> int:
-    """Show ``run``, or the list of runs. A terminal that cannot place a cursor gets the line stream."""
+    """Show ``run``, or the list of runs. A terminal that cannot place a cursor gets the line stream.
+
+    ``opener`` makes the source of a run: shared memory, or what a measurement hands in.
+    """
     if plain or not (is_web(os.environ) or (is_terminal() and not is_dumb(os.environ))):
         return stream(run)
     run = run or _only_live_run()
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")  # read when Textual is imported
+    gc.disable()  # what is made until the first picture stays: to look for garbage in it costs a tenth of it
     from byteor_tui.app import ConsoleApp
 
     way_out = WayOut()
-    app = ConsoleApp(run, note=note, way_out=way_out, session=session, place=place)
+    app = ConsoleApp(
+        run, opener, note=note, way_out=way_out, session=session, place=place, on_drawn=_collect_garbage
+    )
     if tour:
         from byteor_tui.tour import Tour
 
@@ -43,6 +52,12 @@ def open_console(
         report_error(app.failure, as_json=False)
         return app.failure.exit
     return app.return_code or Exit.OK
+
+
+def _collect_garbage() -> None:
+    """From now on, and not in what there is by now: modules, rules, widgets."""
+    gc.freeze()
+    gc.enable()
 
 
 def _only_live_run() -> Run | None:

@@ -51,8 +51,10 @@ class Recorder:
         now_s = time.monotonic()
         if now_s < self._seen_s + every_s or screen.prompt.open or not (self._keep or self._file >= 0):
             return
-        self._seen_s = now_s
         lines = [strip.text.rstrip() for strip in screen._compositor.render_strips()]
+        if len(lines) != screen.size.height:
+            return  # just opened or resized: it says its size before its lines are laid out
+        self._seen_s = now_s
         self.note((screen.screen_id, (screen.size.width, screen.size.height), lines), now_s)
 
     def note(self, seen: Seen, now_s: float) -> None:
@@ -60,8 +62,6 @@ class Recorder:
         name, size, lines = seen
         changed = dict(enumerate(lines))
         whole = self._before is None or self._before[:2] != seen[:2] or self._since_whole >= WHOLE_EVERY
-        # A screen that was just resized or opened says its size before its lines are laid out.
-        whole = whole or (self._before is not None and len(self._before[2]) != len(lines))
         if self._before is not None and not whole:
             changed = {row: text for row, text in changed.items() if self._before[2][row] != text}
             if not changed:

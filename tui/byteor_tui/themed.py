@@ -30,6 +30,10 @@ class Themed(App[None]):
         self.set_reactive(App.theme, self._styled)
         self.stylesheet.set_variables(self.get_css_variables())
 
+    def on_load(self) -> None:
+        """The tones are the app's own styles, and a screen may be painted before Textual comes to them."""
+        self.stylesheet.apply(self)
+
     def _watch_theme(self, theme_name: str) -> None:
         """Textual calls this at the start too, when what is on the screen is in this theme already."""
         if theme_name != self._styled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -22,6 +23,9 @@ from byteor_tui.widgets.prompt import Prompt
 from byteor_tui.widgets.rule import Rule
 from byteor_tui.widgets.top_bar import TopBar
 
+if TYPE_CHECKING:
+    from byteor_tui.app import ConsoleApp
+
 
 class Skeleton(Screen[None], inherit_bindings=False):  # Textual's own would take `tab` from the panels
     """``draw`` is called by the app's tick and after every key; it must be cheap when nothing changed.
@@ -37,6 +41,7 @@ class Skeleton(Screen[None], inherit_bindings=False):  # Textual's own would tak
 
     def __init__(self) -> None:
         super().__init__()
+        self._css_update_count = 0  # of the rules read at the start: else Textual parses them all once more
         self.glyphs: Glyphs = BLOCKS
         self.filter_text = ""
         self.passes = compile_filter("")
@@ -45,6 +50,8 @@ class Skeleton(Screen[None], inherit_bindings=False):  # Textual's own would tak
 
     def on_mount(self) -> None:
         self.ready = True
+        app: ConsoleApp = self.app  # type: ignore[assignment]
+        app.paint()  # what is there already is in the first picture
 
     def on_unmount(self) -> None:
         self.ready = False
