@@ -26,6 +26,7 @@ from byteor.runtime.host import (
     read_load,
 )
 from byteor.runtime.tuning import profile_of
+from byteor.state import state_dir
 from byteor_store.database import OLDEST_SQLITE
 
 LOOK_S = 0.25
@@ -103,6 +104,8 @@ def _software() -> SoftwareFacts:
         open_files_most=most,
         runtime_dir=str(runtime_dir()),
         runtime_dir_problem=_problem_of(runtime_dir()),
+        state_dir=str(state_dir()),
+        state_free_bytes=_free_bytes(state_dir()),
         terminal=_terminal(),
         key=_key_variables(),
     )
@@ -123,6 +126,16 @@ def _problem_of(folder: Path) -> str:
     except (ByteorError, OSError) as error:
         return str(error)
     return ""
+
+
+def _free_bytes(folder: Path) -> int:
+    """Where ``folder`` is or will be made; 0 when nobody can tell."""
+    try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 def _key_variables() -> KeyVariables:

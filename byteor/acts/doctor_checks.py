@@ -11,6 +11,7 @@ from byteor.runtime.tuning import Profile
 
 MIB = 1 << 20
 SHM_NEEDED_BYTES = 64 * MIB
+STATE_WANTED_BYTES, STATE_NEEDED_BYTES = 1024 * MIB, 64 * MIB
 FILES_NEEDED = 1024
 PRECISE_CLOCKS = ("tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page")
 
@@ -29,6 +30,8 @@ class SoftwareFacts(msgspec.Struct, frozen=True, kw_only=True):
     open_files_most: int
     runtime_dir: str
     runtime_dir_problem: str  # empty: ours and private, or not there yet
+    state_dir: str
+    state_free_bytes: int  # for this user, on the file system of the state folder
     terminal: TerminalFacts
     key: KeyVariables
 
@@ -133,6 +136,16 @@ def _runtime_dir(facts: Facts, profile: Profile) -> Check:
         return Check("runtime_dir", "pass", f"{software.runtime_dir} is private or not made yet")
     fix = f"chmod 700 {software.runtime_dir} if it is yours, or set BYTEOR_RUNTIME_DIR"
     return Check("runtime_dir", "fail", software.runtime_dir_problem, fix)
+
+
+def _state_space(facts: Facts, profile: Profile) -> Check:
+    folder, free = facts.software.state_dir, facts.software.state_free_bytes
+    detail = f"{free // MIB:,} MiB free for {folder}"
+    if free >= STATE_WANTED_BYTES:
+        return Check("state_space", "pass", detail)
+    status = "fail" if free < STATE_NEEDED_BYTES else "warn"
+    detail += ": what the audit log cannot take is not done, and bundles are not written"
+    return Check("state_space", status, detail, "free some, or set BYTEOR_STATE_DIR to where there is more")
 
 
 def _sqlite(facts: Facts, profile: Profile) -> Check:
@@ -301,6 +314,7 @@ CHECKS: tuple[Callable[[Facts, Profile], Check], ...] = (
     _shm_size,
     _shm_placement,
     _runtime_dir,
+    _state_space,
     _sqlite,
     _file_limits,
     _cpu_headroom,

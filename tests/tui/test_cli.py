@@ -41,6 +41,8 @@ def test_no_terminal_and_no_verb_prints_help_and_ends_with_2(private: Path) -> N
     [
         (["--plain"], 7, "error[E_RUN_NOT_FOUND]: no live run"),
         (["--plain", "--run", "nobody"], 7, "error[E_RUN_NOT_FOUND]: no run 'nobody'"),
+        (["--plain", "--env", "dve"], 7, "error[E_ENVIRONMENT_UNKNOWN]: there is no environment `dve`"),
+        (["--plain", "--env", "dev"], 7, "error[E_RUN_NOT_FOUND]: no live run"),
         (["--screen", "audit"], 2, "stdin and stdout are no terminal"),
         (["go", "byteor://-/audit"], 2, "stdin and stdout are no terminal"),
         (["go", "http://elsewhere"], 2, "error[E_LINK]: "),

@@ -122,7 +122,7 @@ def _run(args: list[str]) -> int:
 
 
 def _console(given: argparse.Namespace, root: argparse.ArgumentParser, *, bare: bool) -> int:
-    from byteor_tui.config import session_of
+    from byteor_tui.config import check_environment, session_of
     from byteor_tui.launch import named_run, open_console
     from byteor_tui.model.link import Place, place_of
     from byteor_tui.terminal import is_terminal, is_web
@@ -137,8 +137,9 @@ def _console(given: argparse.Namespace, root: argparse.ArgumentParser, *, bare: 
             return Exit.USAGE
         hint = "--plain writes lines, shot makes a picture; both work without one"
         raise ByteorError("E_USAGE", "stdin and stdout are no terminal", hint=hint, exit=Exit.USAGE)
-    run = named_run(given.run)
-    return open_console(run, plain=given.plain, session=session_of(given, os.environ), place=place)
+    session = session_of(given, os.environ)
+    check_environment(session.env)
+    return open_console(named_run(given.run), plain=given.plain, session=session, place=place)
 
 
 def _keys(given: argparse.Namespace) -> int:
@@ -207,11 +208,11 @@ def _serve(given: argparse.Namespace) -> int:
     if find_spec("textual_serve") is None:
         message = "serve needs the package textual-serve, which is not installed"
         raise ByteorError("E_UNAVAILABLE", message, hint="pip install 'byteor[serve]'", exit=Exit.UNAVAILABLE)
-    from byteor_tui.config import session_of
+    from byteor_tui.config import check_environment, session_of
     from byteor_tui.launch import line_writer, named_run
     from byteor_tui.serve.site import serve
 
-    session_of(given, os.environ)  # what is wrong with it is said here, not to a browser
+    check_environment(session_of(given, os.environ).env)  # what is wrong is said here, not to a browser
     named_run(given.run)
     return serve(
         _console_arguments(given),

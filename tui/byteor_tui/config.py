@@ -10,6 +10,7 @@ name = "byteor-light"
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -46,6 +47,20 @@ def session_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Session
         stages=tuple(given.stages or ()),
         half=half,
     )
+
+
+def check_environment(name: str) -> None:
+    """A name nobody defined is said before a screen bears it. Raises ``E_ENVIRONMENT_UNKNOWN`` (exit 7), and
+    what is wrong with a byteor.toml.
+    """
+    if not name:
+        return
+    from byteor.governance.environment_file import load_environments, user_file
+    from byteor.governance.environment_trust import environment_trust
+
+    load_environments(
+        start=Path.cwd(), user=user_file(), trust=environment_trust(), now=int(time.time())
+    ).get(name)
 
 
 def _identity(
