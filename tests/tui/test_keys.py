@@ -132,12 +132,21 @@ def test_without_a_run_the_console_waits_visibly_at_any_size(private: Path) -> N
     play(ConsoleApp(), story)
 
 
-def test_a_run_that_cannot_be_opened_is_said_in_the_log(private: Path, run: Run) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ByteorError("E_RUN_NOT_FOUND", "no run here"), "no run here"),
+        (PermissionError(13, "Permission denied", "/x"), "/x: Permission denied"),
+    ],
+)
+def test_a_run_that_cannot_be_opened_is_said_in_the_log(
+    private: Path, run: Run, error: Exception, said: str
+) -> None:
     def opener(run: Run) -> Any:
-        raise ByteorError("E_RUN_NOT_FOUND", "no run here")
+        raise error
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
-        await shown(pilot, "no run here")
+        await shown(pilot, said)
 
     play(ConsoleApp(run, opener=opener), story)
 

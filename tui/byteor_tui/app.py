@@ -30,6 +30,7 @@ from byteor_tui.model.session import Session
 from byteor_tui.model.snapshots import run_folder_of
 from byteor_tui.model.source import Source
 from byteor_tui.model.specs import SpecBoard
+from byteor_tui.model.text import refusal
 from byteor_tui.model.view import Moment, View
 from byteor_tui.model.visits import Visits
 from byteor_tui.pacing import SLOW_HZ, SLOWEST_LOOK_S, Pacer
@@ -149,8 +150,8 @@ class ConsoleApp(Pointing):
     def _read(self, run: Run) -> bool:
         try:
             source = self._opener(run)
-        except ByteorError as error:
-            self.say(f"{run.run_id}: {error.message}", ok=False)
+        except (ByteorError, OSError) as error:
+            self.say(f"{run.run_id}: {refusal(error)}", ok=False)
             return False
         if self.reader is not None:
             self.reader.close()
