@@ -139,7 +139,7 @@ def test_without_a_run_the_console_waits_visibly_at_any_size(private: Path) -> N
         (PermissionError(13, "Permission denied", "/x"), "/x: Permission denied"),
     ],
 )
-def test_a_run_that_cannot_be_opened_is_said_in_the_log(
+def test_an_ended_run_that_cannot_be_opened_is_said_in_the_log(
     private: Path, run: Run, error: Exception, said: str
 ) -> None:
     def opener(run: Run) -> Any:
@@ -147,6 +147,25 @@ def test_a_run_that_cannot_be_opened_is_said_in_the_log(
 
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         await shown(pilot, said)
+
+    play(ConsoleApp(msgspec.structs.replace(run, alive=False), opener=opener), story)
+
+
+def test_a_run_that_has_only_begun_is_opened_when_everything_is_there(
+    private: Path, run: Run, sample: Any, played: Any
+) -> None:
+    tries = 0
+
+    def opener(run: Run) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise ByteorError("E_REGION_MISSING", "no region yet")
+        return played(lambda at_s: sample(at_s))
+
+    async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        await shown(pilot, "LIVE")
+        assert tries == 4
 
     play(ConsoleApp(run, opener=opener), story)
 

@@ -28,7 +28,7 @@ from byteor_tui.model.run import Run
 from byteor_tui.model.runs import open_source
 from byteor_tui.model.session import Session
 from byteor_tui.model.snapshots import run_folder_of
-from byteor_tui.model.source import Source
+from byteor_tui.model.source import Late, Source
 from byteor_tui.model.specs import SpecBoard
 from byteor_tui.model.text import refusal
 from byteor_tui.model.view import Moment, View
@@ -142,7 +142,7 @@ class ConsoleApp(Pointing):
         self.recorder.close()
 
     def open_run(self, run: Run) -> None:
-        """Read ``run`` from now on and show it. A run that cannot be opened is said in the log."""
+        """Read ``run`` from now on and show it. An ended run that cannot be opened is said in the log."""
         if self._read(run):
             self.go("overview")
             self.call_after_refresh(self.paint)
@@ -151,8 +151,10 @@ class ConsoleApp(Pointing):
         try:
             source = self._opener(run)
         except (ByteorError, OSError) as error:
-            self.say(f"{run.run_id}: {refusal(error)}", ok=False)
-            return False
+            if not run.alive:
+                self.say(f"{run.run_id}: {refusal(error)}", ok=False)
+                return False
+            source = Late(lambda: self._opener(run))  # it may have only begun; the screen says so
         if self.reader is not None:
             self.reader.close()
         self.run_shown, self.held, self.pacer.frozen, self.opens_itself = run, None, False, False
@@ -189,6 +191,8 @@ class ConsoleApp(Pointing):
     def _show(self, place: Place) -> None:
         if place.screen == "runs":
             self.looked_s, self.opens_itself = float("-inf"), False
+        if place.screen not in self._screen_stacks:
+            super().delay_update()  # it is made while nothing is shown of it
         self.switch_mode(place.screen)
         screen = self.screen
         if isinstance(screen, Skeleton):
@@ -196,6 +200,7 @@ class ConsoleApp(Pointing):
             screen.wanted = place.item or screen.wanted
         if place.screen == "doctor" and not self.checks.rows and not self.checks.running:
             HANDLERS["check"](self)
+        self.paint()
         self.call_after_refresh(self.paint)
 
     @property
@@ -216,6 +221,9 @@ class ConsoleApp(Pointing):
         return self.at_unix_ns
 
     # Drawing
+
+    def delay_update(self, delay: float = 0.0) -> None:
+        """Textual would hold every screen back for 50 ms lest it flicker: ``_show`` knows which might."""
 
     def get_driver_class(self) -> type[Driver]:
         found = super().get_driver_class()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from byteor.runtime.sample import RunSample
@@ -15,3 +16,21 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of everything that is mapped or open."""
+
+
+class Late:
+    """The source of a run that has only begun: opened with the first sample for which everything is there."""
+
+    def __init__(self, opened: Callable[[], Source]) -> None:
+        self._opened = opened
+        self._source: Source | None = None
+
+    def sample(self) -> RunSample:
+        """The run at this instant. Raises what keeps it from being opened."""
+        if self._source is None:
+            self._source = self._opened()
+        return self._source.sample()
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 from textual.containers import Container
@@ -22,6 +23,9 @@ from byteor_tui.screens.text_lines import Cell, Col, header, row, title
 from byteor_tui.tones import Line, Tone
 from byteor_tui.widgets.rule import Rule
 from byteor_tui.widgets.scroll_lines import ScrollLines
+
+if TYPE_CHECKING:
+    from byteor_tui.app import ConsoleApp
 
 COLS = (Col("STATE", 8), Col("REQUEST", 8), Col("LEFT", 7, right=True), Col("ENV", 7), Col("ASKS", 14))
 ORDER = ("pending", "approved", "used", "denied", "revoked", "expired")
@@ -110,10 +114,21 @@ class ApprovalsScreen(PairScreen):
             self.rule("diff-rule", diff_title(self._asked), f"{unseen} unseen" if unseen else "", tone)
             self.diff_panel.show_all(self._document, (self._asked, self._chosen is None), self._draw_diff)
         if self._chosen is not None:
-            for name, panel in self._panels():
-                of, lines = self._drawn.get(name, ("", []))
-                if of == self._document and len(lines) == panel.total:
-                    self._seen.note(of, (lines[index][1] for index in panel.window))
+            self.call_after_refresh(self._note_seen)
+
+    def _note_seen(self) -> None:
+        """A frame was shown: what is in the windows was in it, unless it was drawn since or stands behind."""
+        waits = self._layout_required or self._repaint_required or self._dirty_widgets
+        if self._chosen is None or not self.is_current or self.app._batch_count or waits:
+            return
+        before = self.unseen
+        for name, panel in self._panels():
+            of, lines = self._drawn.get(name, ("", []))
+            if of == self._document and len(lines) == panel.total:
+                self._seen.note(of, (lines[index][1] for index in panel.window))
+        if self.unseen != before:
+            app: ConsoleApp = self.app  # type: ignore[assignment]
+            app.paint()  # whether it may be signed now
 
     def _draw_diff(self, width: int) -> list[Line]:
         return self._note_drawn("diff", diff_drawn(self._asked, width) if self._chosen is not None else [])
