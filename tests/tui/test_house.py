@@ -77,6 +77,12 @@ def test_the_whole_model_loads_without_textual() -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.parametrize("path", STYLES, ids=name_of)
+def test_no_sheet_gives_rows_what_they_do_not_draw(path: Path) -> None:
+    """``Toned.render_lines`` hands out rows as they are."""
+    assert not re.findall(r"\b(?:border|padding|tint|opacity|outline|hatch)[\w-]*:", path.read_text())
+
+
 def test_every_stylesheet_travels_with_the_package() -> None:
     setup = (HOUSE.parents[1] / "setup.py").read_text()
     assert "*.tcss" in setup

@@ -38,6 +38,19 @@ class Toned(Widget):
         spans = fit(line, width)
         return Strip([Segment(text, self.style_of(tone, selected)) for text, tone in spans], width)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows as they are. Textual would look for border, padding, tint and opacity around each: our
+        sheets give none to a widget that is made of rows.
+        """
+        strips = [self.render_line(y) for y in crop.line_range]
+        if filters := self.get_line_filters():
+            background = self.background_colors[1]
+            for one in filters:
+                strips = [strip.apply_filter(one, background) for strip in strips]
+        if crop.column_span != (0, self.size.width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
+
     def refresh_rows(self, rows: list[int]) -> None:
         """Mark rows of this widget dirty. Row-sized regions are what keeps a live screen cheap."""
         if rows:
