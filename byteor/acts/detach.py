@@ -25,6 +25,7 @@ from byteor.errors import ByteorError, Exit, Where, from_os_error
 from byteor.runtime.errors import RunError
 from byteor.runtime.folders import RunIdentity, runtime_dir
 from byteor.runtime.runlog import RUN_LOG, STARTING, LogWriter
+from byteor.runtime.signals import CAUGHT, Signals, exit_after
 
 KEPT_FDS = 3
 Tell = Callable[[EndedRun], tuple[str, int]]  # how an end is put into words, and the exit code
@@ -78,6 +79,7 @@ def run_detached(order: RunOrder, tell: Tell) -> Detached:
     hear, say = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    passed_on = _PassedOn()
     keeper = os.fork()
     if keeper == 0:
         os.close(hear)
@@ -85,14 +87,42 @@ def run_detached(order: RunOrder, tell: Tell) -> Detached:
     os.close(say)
     os.close(handle)
     try:
-        return _hear_out(hear)
+        return _hear_out(hear, passed_on)
     except DetachError as error:
         os.waitpid(keeper, 0)  # everything that it was told is in the file now
         error.printed = Path(name).read_text(errors="replace")
         raise
     finally:
+        passed_on.end()
         os.close(hear)
         Path(name).unlink(missing_ok=True)  # of a run that is up it has moved into the run folder
+
+
+class _PassedOn:
+    """Signals to the process that asked, which end the start: a run must not come up behind the back of
+    somebody who broke it off. They go on to the supervisor, in its session of its own, as soon as its pid is
+    known. Ignored ones (nohup) stay ignored."""
+
+    def __init__(self) -> None:
+        self.came: int | None = None
+        self._pid = 0
+        caught = [number for number in CAUGHT if signal.getsignal(number) != signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._note) for number in caught}
+
+    def to(self, pid: int) -> None:
+        self._pid = pid
+        if self.came is not None:
+            self._note(self.came)
+
+    def end(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: object = None) -> None:
+        self.came = number
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):  # it said its last word: we are about to read it
+                os.kill(self._pid, number)
 
 
 def _check_streams(order: RunOrder) -> None:
@@ -108,26 +138,23 @@ def _check_streams(order: RunOrder) -> None:
             )
 
 
-def _hear_out(hear: int) -> Detached:
-    """Wait for the word of the supervisor. Ctrl-C here ends its start too, and it says so."""
-    pid = 0
+def _hear_out(hear: int, passed_on: _PassedOn) -> Detached:
+    """Wait for the word of the supervisor. A signal here ends its start too, and it says so."""
     with os.fdopen(os.dup(hear), "rb") as reports:
-        while True:
-            try:
-                line = reports.readline()
-            except KeyboardInterrupt:
-                if pid:
-                    os.kill(pid, signal.SIGINT)
-                continue
-            if not line:
-                why = "the supervisor ended without a word"
-                raise DetachError(_NotUp("E_DETACH", why, "what it printed is above", 11, None), "")
+        for line in reports:
             report = msgspec.json.decode(line, type=_Report)
             if report.error is not None:
                 raise DetachError(report.error, "")
             if report.up is not None:
+                if passed_on.came is not None:
+                    name = signal.Signals(passed_on.came).name
+                    why = f"{name} when {report.up.run_id} had just come up: it drains"
+                    raise RunError("E_INTERRUPTED", why, exit=exit_after(passed_on.came))
                 return report.up
-            pid = report.pid
+            passed_on.to(report.pid)
+    raise DetachError(
+        _NotUp("E_DETACH", "the supervisor ended without a word", "what it printed is above", 11, None), ""
+    )
 
 
 def _keep(order: RunOrder, tell: Tell, handle: int, log: Path, say: int) -> None:
@@ -140,7 +167,7 @@ def _keep(order: RunOrder, tell: Tell, handle: int, log: Path, say: int) -> None
         if supervisor == 0:
             os.close(words)
             _supervise(order, tell, speak, log, say)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in CAUGHT:
             signal.signal(number, signal.SIG_IGN)
         nothing = os.open(os.devnull, os.O_RDWR)
         for standard in range(KEPT_FDS):  # the terminal is free to go
@@ -169,7 +196,6 @@ def _supervise(order: RunOrder, tell: Tell, speak: int, log: Path, say: int) -> 
         os.dup2(speak, 1)
         os.dup2(speak, 2)
         os.close(speak)
-        _report(say, _Report(pid=os.getpid()))
 
         def up(identity: RunIdentity, folder: Path) -> None:
             with contextlib.suppress(OSError):  # somebody removed it: that must not keep us from saying so
@@ -192,9 +218,19 @@ def _supervise(order: RunOrder, tell: Tell, speak: int, log: Path, say: int) -> 
 
 
 def _run_and_tell(order: RunOrder, tell: Tell, up: OnRunning, log: Path, say: int) -> int:
-    """Run to the end; its words go to the log, an error to whoever waits for the start."""
+    """Run to the end; its words go to the log, an error to whoever waits for the start.
+
+    Who asked may pass a signal on as soon as it knows our pid: it breaks the start off wherever that is.
+    """
     try:
-        words, code = tell(run(order, up))
+        with Signals() as signals:
+            _report(say, _Report(pid=os.getpid()))
+
+            def running(identity: RunIdentity, folder: Path) -> None:
+                signals.pass_over()  # from here on the run's own signals drain it; afterwards it has ended
+                up(identity, folder)
+
+            words, code = tell(run(order, running))
     except ByteorError as error:
         told = _not_up(error)
     except OSError as error:

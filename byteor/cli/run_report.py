@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import msgspec
 
 from byteor.acts.run import EndedRun
 from byteor.errors import Exit
-
-_BY_SIGNAL = {signal.SIGINT: Exit.INTERRUPTED}
+from byteor.runtime.signals import exit_after
 
 
 def document(ended: EndedRun) -> dict[str, Any]:
@@ -64,5 +62,5 @@ def exit_code(ended: EndedRun) -> Exit:
     if ended.result.stuck:
         return Exit.TIMEOUT
     if ended.signal is not None:
-        return _BY_SIGNAL.get(signal.Signals(ended.signal), Exit.TERMINATED)
+        return exit_after(ended.signal)
     return Exit.OK

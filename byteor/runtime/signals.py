@@ -14,14 +14,17 @@ from byteor.runtime.errors import RunError
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def exit_after(number: int) -> Exit:
+    return Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
+
+
 class BrokenOff(BaseException):
     """A signal came where the run is being started. No ``Exception``: whoever passes over a file that
     cannot be read must not pass over this. ``told`` is the error that it becomes."""
 
     def __init__(self, number: int) -> None:
-        code = Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
-        name = signal.Signals(number).name
-        self.told = RunError("E_INTERRUPTED", f"{name} while the run was starting: nothing runs", exit=code)
+        why = f"{signal.Signals(number).name} while the run was starting: nothing runs"
+        self.told = RunError("E_INTERRUPTED", why, exit=exit_after(number))
         super().__init__(self.told.message)
 
 

@@ -6,13 +6,14 @@ import errno
 import json
 import os
 import signal
+import subprocess
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from home import Home, until
+from home import BYTEOR, Home, until
 
 from byteor.acts import detach
 from byteor.acts.run import RunOrder
@@ -138,9 +139,29 @@ def test_what_the_system_refuses_a_detached_run_is_told_as_it_is_in_the_foregrou
     monkeypatch.setattr(detach, "run", full)
     hear, say = os.pipe()
     code = detach._run_and_tell(RunOrder(spec=home.root), lambda _: ("", 0), print, home.root / "log", say)
-    error = json.loads(os.read(hear, 1 << 16))["error"]
+    error = json.loads(os.read(hear, 1 << 16).splitlines()[-1])["error"]
     os.close(hear)
     os.close(say)
     assert (code, error["code"]) == (69, "E_OS")
     assert "/somewhere/effects.json: No space left" in error["message"]
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["os.getsid(0) != int(os.environ['SESSION'])", "WORKER"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_a_detached_run_starts_ends_its_start(home: Home, where: str, number: int) -> None:
+    """Wherever the start is: in the supervisor's own imports, or when it waits for its stage processes."""
+    where = where.replace("WORKER", "'byteor.runtime.worker_main' in sys.orig_argv")
+    there = home.root / "there"
+    pause = f"    pathlib.Path({str(there)!r}).touch(); time.sleep(60)\n"
+    home.stages.write_text(f"import os, pathlib, sys, time\nif {where}:\n{pause}" + home.stages.read_text())
+    home.env["SESSION"] = str(os.getsid(0))
+    spec = home.spec(("a", "upper"))
+    words = ["run", spec, "--stages", home.stages, "--detach", "--source", "generate:0,16", "--sink", "null:"]
+    asked = subprocess.Popen([*BYTEOR, *map(str, words)], stderr=subprocess.PIPE, text=True, env=home.env)
+    until(there.exists)
+    asked.send_signal(number)
+    _, told = asked.communicate(timeout=20)
+    assert asked.returncode == (130 if number == signal.SIGINT else 143)
+    assert f"error[E_INTERRUPTED]: {signal.Signals(number).name} while the run was starting" in told
+    assert [path.name for path in (home.root / "run").iterdir() if path.name != "names"] == []
